@@ -1,0 +1,36 @@
+"""Regenerates the discrete-VAE experiment of arXiv 2406.02180: configuration in, targets out."""
+
+import sys
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+sys.path.insert(0, f"{workflow.current_basedir}/workflow")
+
+from discrete_vae import cells, configuration, sources
+from discrete_vae.errors import InputError
+
+
+configfile: f"{workflow.current_basedir}/config.yaml"
+
+
+try:
+    configuration.complete(config)
+except InputError as error:
+    sys.exit(f"ERROR in the configuration: {error}")
+
+
+wildcard_constraints:
+    dataset="|".join(config["datasets"]),
+    perturbation="|".join(config["perturbations"]),
+    **cells.WILDCARD_PATTERNS,
+
+
+rule all:
+    input:
+        [f"{cells.CELL_DIRECTORY}/summary.json".format(**cell.coordinates()) for cell in cells.grid_cells(config["grid"])],
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/training.smk"

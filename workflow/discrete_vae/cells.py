@@ -1,0 +1,76 @@
+"""The cell, the unit of result: one dataset x K x perturbation x temperature x seed."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+AXES = ("dataset", "K", "perturbation", "temperature", "seed")
+CELL_DIRECTORY = "results/runs/{dataset}/K{K}/{perturbation}/tau{temperature}/seed{seed}"
+CELL_LABEL = "{dataset}-K{K}-{perturbation}-tau{temperature}-seed{seed}"
+# Temperatures are spelled as Python spells floats (1.0, 0.67, 1e-05), so that a temperature has one path only.
+WILDCARD_PATTERNS = {"K": r"\d+", "temperature": r"\d+\.\d+|\d(\.\d+)?e-\d+", "seed": r"\d+"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Coordinates of one training run in the grid."""
+
+    dataset: str
+    K: int
+    perturbation: str
+    temperature: float
+    seed: int
+
+    @classmethod
+    def of(cls, coordinates: Mapping[str, Any]) -> "Cell":
+        """Read a cell from Snakemake wildcards or any mapping of the five axes."""
+        return cls(
+            dataset=str(coordinates["dataset"]),
+            K=int(coordinates["K"]),
+            perturbation=str(coordinates["perturbation"]),
+            temperature=float(coordinates["temperature"]),
+            seed=int(coordinates["seed"]),
+        )
+
+    def coordinates(self) -> dict[str, Any]:
+        """Return the five coordinates by axis, in the order of the paths."""
+        return {axis: getattr(self, axis) for axis in AXES}
+
+    def __str__(self) -> str:
+        return CELL_LABEL.format(**self.coordinates())
+
+
+def grid_cells(grid: Mapping[str, Sequence[Any]]) -> list[Cell]:
+    """List every cell of a grid, the last axis running fastest."""
+    return [Cell.of(point) for point in _products({axis: grid[axis] for axis in AXES})]
+
+
+def stack_coordinates(
+    wildcards: Mapping[str, str], stacked_axes: Mapping[str, Sequence[Any]]
+) -> list[dict[str, Any]]:
+    """List the coordinates of the cells that one training job trains: its wildcards times the stacked axes.
+
+    The order is that of Snakemake's ``expand`` over the same axes.
+    """
+    points = ({**dict(wildcards.items()), **point} for point in _products(stacked_axes))
+    return [Cell.of(point).coordinates() for point in points]
+
+
+def perturbations_of(
+    wildcards: Mapping[str, str], stacked_axes: Mapping[str, Sequence[Any]], definitions: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the definitions of the noise laws that one training job needs."""
+    names = {point["perturbation"] for point in stack_coordinates(wildcards, stacked_axes)}
+    return {name: definitions[name] for name in sorted(names)}
+
+
+def job_path(directory: str, suffix: str, stacked_axes: Mapping[str, Sequence[Any]]) -> str:
+    """Return the path pattern of a training job's log or benchmark; a stacked axis stands in it as ``all``."""
+    kept = {axis: "all" if axis in stacked_axes else f"{{{axis}}}" for axis in AXES}
+    return f"{directory}/{CELL_LABEL.format(**kept)}{suffix}"
+
+
+def _products(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    for values in itertools.product(*axes.values()):
+        yield dict(zip(axes, values, strict=True))

@@ -1,0 +1,195 @@
+"""Check a configuration against its schema and against itself, and complete it with the defaults."""
+
+import difflib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from discrete_vae.errors import InputError
+from discrete_vae.laws import check_law
+
+SCHEMA_FILE = Path(__file__).parents[1] / "config.schema.yaml"
+
+
+def complete(config: dict[str, Any]) -> None:
+    """Fill in the defaults of the schema and check every key, in place.
+
+    Temperatures become floats, so that each is spelled in one way in the paths.
+
+    Raises:
+        InputError: the first thing that is wrong, in one line.
+    """
+    schema = yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
+    _fill_defaults(config, schema, schema)
+    _check_schema(config, schema)
+    config["grid"]["temperature"] = [float(temperature) for temperature in config["grid"]["temperature"]]
+    _check_defined(config, axis="dataset", definitions="datasets")
+    _check_defined(config, axis="perturbation", definitions="perturbations")
+    for name, definition in config["perturbations"].items():
+        check_law(f"perturbations.{name}", definition)
+    _check_paths(config)
+
+
+def _fill_defaults(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> None:
+    if not isinstance(value, dict):
+        return
+    for key, subschema in schema.get("properties", {}).items():
+        resolved = _resolve(subschema, root)
+        if "default" in resolved:
+            value.setdefault(key, json.loads(json.dumps(resolved["default"])))
+        if key in value:
+            _fill_defaults(value[key], resolved, root)
+
+
+def _resolve(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(schema, dict) or "$ref" not in schema:
+        return schema if isinstance(schema, dict) else {}
+    definition = root["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
+    return {**definition, **schema}
+
+
+def _check_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    errors = list(_validator(schema).iter_errors(config))
+    if errors:
+        raise InputError(
+            _describe(min(errors, key=lambda error: [str(step) for step in error.absolute_path]), schema)
+        )
+
+
+def _validator(schema: Mapping[str, Any]) -> jsonschema.Draft202012Validator:
+    # JSON Schema takes 3.0 for an integer and lets NaN through every bound; a path or a range would not survive either.
+    checker = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
+            "number": lambda _, value: (
+                isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            ),
+        }
+    )
+    return jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=checker)(schema)
+
+
+def _describe(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> str:
+    key = _key(error.absolute_path) or "the configuration"
+    if error.validator == "additionalProperties":
+        return _describe_unknown(error)
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if name not in error.instance)
+        meaning = error.schema.get("properties", {}).get(missing, {})
+        meaning = meaning.get("description", "") if isinstance(meaning, dict) else ""
+        return f"{_key([*error.absolute_path, missing])} is missing{f', expected {meaning}' if meaning else ''}; add it"
+    expected = _expectation(error)
+    if "propertyNames" in error.absolute_schema_path:
+        return f"{key} has the name {error.instance!r}, expected {expected}; rename it"
+    meaning = _meaning(error, schema)
+    return f"{key} is {error.instance!r}, expected {expected}{f' ({meaning})' if meaning else ''}; correct it"
+
+
+def _describe_unknown(error: jsonschema.ValidationError) -> str:
+    known = list(error.schema["properties"])
+    unknown = next(name for name in error.instance if name not in known)
+    value = error.instance[unknown]
+    return (
+        f"{_key([*error.absolute_path, unknown])} is {value!r}, expected no such key but one of {', '.join(known)};"
+        f" {_suggestion(unknown, known)}"
+    )
+
+
+def _expectation(error: jsonschema.ValidationError) -> str:
+    bound = error.validator_value
+    match error.validator:
+        case "type":
+            names = [bound] if isinstance(bound, str) else bound
+            return " or ".join(_TYPE_NAMES[name] for name in names) + _yaml_hint(names, error.instance)
+        case "minimum":
+            return f"at least {bound}"
+        case "maximum":
+            return f"at most {bound}"
+        case "exclusiveMinimum":
+            return f"a number above {bound}"
+        case "enum":
+            return f"one of {', '.join(map(str, bound))}"
+        case "uniqueItems":
+            return "every value once"
+        case "minItems":
+            return "at least one value"
+        case "pattern" if "[0-9a-f]" in bound:
+            return "64 lower-case hexadecimal digits"
+        case "pattern":
+            return "a name of letters, digits, '.', '_' and '-'"
+    return error.message
+
+
+_TYPE_NAMES = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a finite number",
+    "null": "null",
+}
+
+
+def _yaml_hint(names: Iterable[str], value: Any) -> str:
+    """Explain the trap that YAML 1.1 reads 1e-3, without a point, as text."""
+    try:
+        number = float(value) if "number" in names and isinstance(value, str) else None
+    except ValueError:
+        number = None
+    return "" if number is None else f", which YAML wants written {number:.1e} or {number}"
+
+
+def _meaning(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> str:
+    description = _resolve(error.schema, schema).get("description", "")
+    return " ".join(description.split())
+
+
+def _key(path: Iterable[str | int]) -> str:
+    key = ""
+    for step in path:
+        key += f"[{step}]" if isinstance(step, int) else f".{step}" if key else str(step)
+    return key
+
+
+def _suggestion(given: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(given), list(known), n=1)
+    return f"did you mean {close[0]}?" if close else "correct or remove it"
+
+
+def _check_defined(config: Mapping[str, Any], *, axis: str, definitions: str) -> None:
+    known = config[definitions]
+    for name in config["grid"][axis]:
+        if name not in known:
+            raise InputError(
+                f"grid.{axis} has {name!r}, expected a name defined under {definitions} ({', '.join(known)});"
+                f" define it there or correct the name{_hint(name, known)}"
+            )
+
+
+def _hint(given: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(given, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _check_paths(config: Mapping[str, Any]) -> None:
+    mirror = config["mirror"]
+    if mirror is not None and "://" not in mirror and not Path(mirror).is_dir():
+        raise InputError(
+            f"mirror is {mirror!r}, expected an existing directory or a base URL; correct it or set it to null"
+        )
+    for name in config["grid"]["dataset"]:
+        definition = config["datasets"][name]
+        if definition["source"] == "npz" and not Path(definition["path"]).is_file():
+            raise InputError(
+                f"datasets.{name}.path is {definition['path']!r}, expected an existing .npz file; correct the path"
+            )
+
+
+def gpus_per_job(device: str) -> int:
+    """Return how many GPUs a training job asks for: with ``auto``, one where this machine has an NVIDIA driver."""
+    return int(device == "cuda" or (device == "auto" and Path("/dev/nvidiactl").exists()))

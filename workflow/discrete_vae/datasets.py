@@ -1,0 +1,39 @@
+"""A binarized dataset: images of 0 and 1 in disjoint train, validation and test sets, in one .npz."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from discrete_vae.files import written_whole
+
+SPLITS = ("train", "validation", "test")
+
+Splits = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class BinarizedDataset:
+    """Images of 0 and 1, ``uint8`` of shape images x height x width in each split, and where they come from."""
+
+    splits: Splits
+    manifest: dict[str, Any]
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Height and width of an image in pixels."""
+        height, width = self.splits["train"].shape[1:]
+        return height, width
+
+    def save(self, path: Path | str) -> None:
+        """Write the .npz whole."""
+        with written_whole(path) as temporary:
+            np.savez_compressed(temporary, **self.splits, manifest=json.dumps(self.manifest))
+
+    @classmethod
+    def load(cls, path: Path | str) -> "BinarizedDataset":
+        """Read an .npz that `save` wrote."""
+        with np.load(path) as arrays:
+            return cls({split: arrays[split] for split in SPLITS}, json.loads(str(arrays["manifest"])))

@@ -1,0 +1,16 @@
+"""Random streams: one generator for each purpose, derived from the seed of a cell and never from a global state.
+
+Cells of one seed share their streams. They start from the same weights and see the same minibatches and the same uniform
+numbers under their noise, so that noise laws and temperatures are compared on common random numbers; and a cell's result
+does not depend on which other cells are run.
+"""
+
+import hashlib
+
+import torch
+
+
+def generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
+    """Return the generator of a cell's seed for a purpose such as ``"noise"``."""
+    digest = hashlib.sha256(f"{purpose} {seed}".encode()).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8]) >> 1)

@@ -1,0 +1,72 @@
+"""The noise laws that a configuration may name, with their parameters; kept apart from torch so that planning needs none."""
+
+from collections.abc import Mapping
+
+from discrete_vae.errors import InputError
+
+REAL, POSITIVE, UNIT_INTERVAL = "a real number", "a positive number", "a number between 0 and 1"
+
+# The univariate continuous laws of torch.distributions with plain numbers for parameters, and Logistic, which
+# discrete_vae.perturbations adds. A test compares the table with torch.
+LAWS: dict[str, dict[str, str]] = {
+    "Beta": {"concentration1": POSITIVE, "concentration0": POSITIVE},
+    "Cauchy": {"loc": REAL, "scale": POSITIVE},
+    "Chi2": {"df": POSITIVE},
+    "ContinuousBernoulli": {"probs": UNIT_INTERVAL},
+    "Exponential": {"rate": POSITIVE},
+    "FisherSnedecor": {"df1": POSITIVE, "df2": POSITIVE},
+    "Gamma": {"concentration": POSITIVE, "rate": POSITIVE},
+    "GeneralizedPareto": {"loc": REAL, "scale": POSITIVE, "concentration": REAL},
+    "Gumbel": {"loc": REAL, "scale": POSITIVE},
+    "HalfCauchy": {"scale": POSITIVE},
+    "HalfNormal": {"scale": POSITIVE},
+    "InverseGamma": {"concentration": POSITIVE, "rate": POSITIVE},
+    "Kumaraswamy": {"concentration1": POSITIVE, "concentration0": POSITIVE},
+    "Laplace": {"loc": REAL, "scale": POSITIVE},
+    "LogNormal": {"loc": REAL, "scale": POSITIVE},
+    "Logistic": {"loc": REAL, "scale": POSITIVE},
+    "Normal": {"loc": REAL, "scale": POSITIVE},
+    "Pareto": {"scale": POSITIVE, "alpha": POSITIVE},
+    "StudentT": {"df": POSITIVE, "loc": REAL, "scale": POSITIVE},
+    "Uniform": {"low": REAL, "high": REAL},
+    "VonMises": {"loc": REAL, "concentration": POSITIVE},
+    "Weibull": {"scale": POSITIVE, "concentration": POSITIVE},
+}
+
+
+def check_law(key: str, definition: Mapping[str, str | float]) -> None:
+    """Check that a definition such as ``{distribution: Normal, loc: 0, scale: 1}`` is one of the laws.
+
+    ``key`` is where the definition stands in the configuration, for the message.
+
+    Raises:
+        InputError: unknown law, a parameter that is missing, unknown or out of its bounds.
+    """
+    name, parameters = (
+        definition["distribution"],
+        {k: v for k, v in definition.items() if k != "distribution"},
+    )
+    if name not in LAWS:
+        raise InputError(
+            f"{key}.distribution is {name!r}, expected one of {', '.join(LAWS)}; correct the name"
+        )
+    expected = LAWS[name]
+    for parameter in parameters:
+        if parameter not in expected:
+            raise InputError(
+                f"{key}.{parameter} is not a parameter of {name}, expected {', '.join(expected)}; correct or remove it"
+            )
+    for parameter, bounds in expected.items():
+        if parameter not in parameters:
+            raise InputError(f"{key}.{parameter} is missing, expected {bounds} as {name} needs one; add it")
+        _check_bounds(f"{key}.{parameter}", parameters[parameter], bounds)
+    if name == "Uniform" and parameters["low"] >= parameters["high"]:
+        raise InputError(
+            f"{key}.high is {parameters['high']}, expected a number above low, {parameters['low']}; correct one of them"
+        )
+
+
+def _check_bounds(key: str, value: float, bounds: str) -> None:
+    within = {REAL: True, POSITIVE: value > 0, UNIT_INTERVAL: 0 < value < 1}[bounds]
+    if not within:
+        raise InputError(f"{key} is {value}, expected {bounds}; correct it")

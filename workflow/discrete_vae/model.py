@@ -1,0 +1,162 @@
+"""The discrete VAE: its networks, and the training loss of a stack of models with its gradient written out.
+
+A stack holds the parameters of S models of one architecture, each parameter with a leading dimension S. One model is a
+stack of one.
+
+The loss of a minibatch is that of arXiv 2406.02180: binary cross-entropy of the decoder's logits plus the sum over variables
+of KL(softmax(theta) || uniform), where theta are the encoder's logits, per image. Its gradient is spelled out because the
+networks are tiny: autograd's bookkeeping costs as much as a third of the arithmetic.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Parameters = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of the networks: pixels of an image, hidden units, N variables of K categories."""
+
+    pixels: int
+    hidden: int
+    variables: int
+    categories: int
+
+    @property
+    def layers(self) -> dict[str, tuple[int, int]]:
+        """Inputs and outputs of each linear layer by its name in the state dict."""
+        codes = self.variables * self.categories
+        return {
+            "encoder.0": (self.pixels, self.hidden),
+            "encoder.2": (self.hidden, codes),
+            "decoder.0": (codes, self.hidden),
+            "decoder.2": (self.hidden, self.pixels),
+        }
+
+
+class DiscreteVAE(nn.Module):
+    """One model as a torch module: what a run's ``model.pt`` is loaded into."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        linear = {name: nn.Linear(*sizes) for name, sizes in architecture.layers.items()}
+        self.encoder = nn.Sequential(linear["encoder.0"], nn.ReLU(), linear["encoder.2"])
+        self.decoder = nn.Sequential(linear["decoder.0"], nn.ReLU(), linear["decoder.2"])
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Map images (batch x pixels) to logits theta (batch x N x K)."""
+        return self.encoder(images).unflatten(-1, (self.architecture.variables, self.architecture.categories))
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Map codes (batch x N x K), relaxed or one-hot, to Bernoulli logits (batch x pixels)."""
+        return self.decoder(codes.flatten(-2))
+
+
+def initial_parameters(architecture: Architecture, generator: torch.Generator) -> Parameters:
+    """Draw the parameters of one model as PyTorch initializes linear layers: U(-1/sqrt(inputs), 1/sqrt(inputs))."""
+    parameters = {}
+    for name, (inputs, outputs) in architecture.layers.items():
+        bound = 1 / math.sqrt(inputs)
+        for kind, shape in (("weight", (outputs, inputs)), ("bias", (outputs,))):
+            parameters[f"{name}.{kind}"] = torch.empty(shape).uniform_(-bound, bound, generator=generator)
+    return parameters
+
+
+def stack(models: list[Parameters]) -> Parameters:
+    """Stack the parameters of S models along a new first dimension."""
+    return {name: torch.stack([model[name] for model in models]) for name in models[0]}
+
+
+def unstack(parameters: Parameters, member: int) -> Parameters:
+    """Copy one model out of a stack to the CPU, as a plain state dict."""
+    return {name: values[member].detach().cpu().clone() for name, values in parameters.items()}
+
+
+def linear(parameters: Mapping[str, Tensor], layer: str, inputs: Tensor) -> Tensor:
+    """Apply a linear layer to inputs of shape S x batch x features."""
+    return torch.baddbmm(parameters[f"{layer}.bias"].unsqueeze(1), inputs, parameters[f"{layer}.weight"].mT)
+
+
+def encode(parameters: Mapping[str, Tensor], images: Tensor) -> Tensor:
+    """Map images (S x batch x pixels) to flat logits (S x batch x N*K)."""
+    return linear(parameters, "encoder.2", linear(parameters, "encoder.0", images).relu_())
+
+
+def kl_to_uniform(logits: Tensor) -> Tensor:
+    """Return KL(softmax(logits) || uniform) over the last dimension, in nats: sum of q log q, plus log K."""
+    log_q = F.log_softmax(logits, dim=-1)
+    return (log_q.exp() * log_q).sum(-1) + math.log(logits.shape[-1])
+
+
+def loss_and_gradient(
+    parameters: Mapping[str, Tensor],
+    gradient: Mapping[str, Tensor],
+    images: Tensor,
+    noise: Tensor,
+    temperature: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Evaluate the training loss of a stack on one minibatch and overwrite ``gradient`` with its gradient.
+
+    Args:
+        parameters: the stack.
+        gradient: buffers like the parameters.
+        images: of 0 and 1, S x batch x pixels, float.
+        noise: gamma, S x batch x N x K or broadcastable to it.
+        temperature: tau, S x 1 x 1 x 1.
+
+    Returns:
+        Reconstruction and KL part of the loss, each the sum over the minibatch, of shape S. The gradient is that of their
+        sum divided by the batch size.
+    """
+    batch = images.shape[1]
+
+    encoder_hidden = linear(parameters, "encoder.0", images).relu_()
+    logits = linear(parameters, "encoder.2", encoder_hidden).unflatten(-1, noise.shape[-2:])
+    relaxed = F.softmax((logits + noise) / temperature, dim=-1)
+    codes = relaxed.flatten(-2)
+    decoder_hidden = linear(parameters, "decoder.0", codes).relu_()
+    pixel_logits = linear(parameters, "decoder.2", decoder_hidden)
+
+    # Binary cross-entropy with logits o and pixels x is softplus(o) - x o.
+    reconstruction = F.softplus(pixel_logits).sum((1, 2)) - (images * pixel_logits).sum((1, 2))
+    log_q = F.log_softmax(logits, dim=-1)
+    q = log_q.exp()
+    kl = (q * log_q).sum(-1, keepdim=True) + math.log(logits.shape[-1])
+
+    d_pixel_logits = pixel_logits.sigmoid_().sub_(images).div_(batch)
+    d_decoder_hidden = _backward(parameters, gradient, "decoder.2", decoder_hidden, d_pixel_logits)
+    d_decoder_hidden = torch.where(decoder_hidden > 0, d_decoder_hidden, 0)
+    d_relaxed = _backward(parameters, gradient, "decoder.0", codes, d_decoder_hidden).view_as(relaxed)
+    d_through_softmax = relaxed * (d_relaxed - (relaxed * d_relaxed).sum(-1, keepdim=True)) / temperature
+    d_through_kl = q * (log_q + (math.log(logits.shape[-1]) - kl)) / batch
+    d_logits = (d_through_softmax + d_through_kl).flatten(-2)
+    d_encoder_hidden = _backward(parameters, gradient, "encoder.2", encoder_hidden, d_logits)
+    d_encoder_hidden = torch.where(encoder_hidden > 0, d_encoder_hidden, 0)
+    _parameter_gradient(gradient, "encoder.0", images, d_encoder_hidden)
+    return reconstruction, kl.sum((1, 2, 3))
+
+
+def _backward(
+    parameters: Mapping[str, Tensor],
+    gradient: Mapping[str, Tensor],
+    layer: str,
+    inputs: Tensor,
+    d_outputs: Tensor,
+) -> Tensor:
+    """Store the gradient of a linear layer's parameters and return that of its inputs."""
+    _parameter_gradient(gradient, layer, inputs, d_outputs)
+    return torch.bmm(d_outputs, parameters[f"{layer}.weight"])
+
+
+def _parameter_gradient(
+    gradient: Mapping[str, Tensor], layer: str, inputs: Tensor, d_outputs: Tensor
+) -> None:
+    torch.bmm(d_outputs.mT, inputs, out=gradient[f"{layer}.weight"])
+    torch.sum(d_outputs, 1, out=gradient[f"{layer}.bias"])

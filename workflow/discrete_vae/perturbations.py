@@ -1,0 +1,72 @@
+"""Noise laws of Perturb-Softmax: any univariate law of torch.distributions, sampled from an explicit generator."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.distributions import (
+    AffineTransform,
+    Distribution,
+    SigmoidTransform,
+    TransformedDistribution,
+    Uniform,
+)
+
+# Half the spacing of the uniform numbers: the quantile of 0 itself may be infinite.
+SMALLEST_UNIFORM = 2.0**-25
+
+
+class Logistic(TransformedDistribution):
+    """The logistic law with distribution function 1 / (1 + exp(-(x - loc) / scale)), which torch.distributions lacks."""
+
+    def __init__(self, loc: float, scale: float, *, validate_args: bool | None = None) -> None:
+        transforms = [SigmoidTransform().inv, AffineTransform(loc, scale)]
+        super().__init__(
+            Uniform(0.0, 1.0, validate_args=validate_args), transforms, validate_args=validate_args
+        )
+
+
+def distribution(definition: Mapping[str, str | float]) -> Distribution:
+    """Build the law of a definition such as ``{distribution: Normal, loc: 0, scale: 1}``."""
+    parameters = {key: float(value) for key, value in definition.items() if key != "distribution"}
+    name = definition["distribution"]
+    law = Logistic if name == "Logistic" else getattr(torch.distributions, name)
+    return law(
+        **parameters, validate_args=False
+    )  # the configuration has been checked; torch's checks stall a GPU
+
+
+def sample(law: Distribution, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
+    """Draw float32 noise of the given shape on the generator's device.
+
+    A law with a quantile function is drawn by inversion, so that two laws drawn from equal generators share their uniform
+    numbers; another one by its own sampler, seeded from the generator, with torch's global state left as it was.
+    """
+    try:
+        return law.icdf(uniform(shape, generator)).float()
+    except NotImplementedError:
+        return _own_sampler(law, shape, generator)
+
+
+def uniform(shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
+    """Draw float32 uniform numbers of the open interval (0, 1)."""
+    return torch.rand(shape, generator=generator, device=generator.device).clamp_(min=SMALLEST_UNIFORM)
+
+
+def _own_sampler(law: Distribution, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
+    seed = torch.randint(2**62, (), generator=generator, device=generator.device).item()
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(seed)
+        return law.sample(tuple(shape)).to(generator.device, torch.float32)
+
+
+@dataclass(frozen=True)
+class NoiseSource:
+    """A noise law and the generator it is drawn from."""
+
+    law: Distribution
+    generator: torch.Generator
+
+    def draw(self, shape: Sequence[int]) -> torch.Tensor:
+        """Draw float32 noise of the given shape and advance the generator."""
+        return sample(self.law, shape, self.generator)

@@ -1,0 +1,103 @@
+"""The files of a cell: history.csv, summary.json and model.pt."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from discrete_vae.files import write_json, written_whole
+from discrete_vae.training import Run
+
+
+def write_run(
+    run: Run,
+    *,
+    history: str,
+    summary: str,
+    model: str,
+    provenance: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> None:
+    """Write the three files of a cell, each whole, the summary last.
+
+    Args:
+        run: what training gave.
+        history, summary, model: paths of the files.
+        provenance: see `environment`, with what else is to be stamped on the summary.
+        options: the sections of the configuration that determine the result.
+    """
+    with written_whole(history) as temporary:
+        pd.DataFrame(run.history).to_csv(temporary, index=False)
+    with written_whole(model) as temporary:
+        torch.save(run.parameters, temporary)
+    write_json(summary, {**summarize(run), **options, **provenance})
+
+
+def summarize(run: Run) -> dict[str, Any]:
+    """Return a run's coordinates, its outcome and its losses in nats per image, null where it diverged."""
+    losses = ("loss", "reconstruction", "kl")
+    last = run.history[-1]
+    return {
+        **run.cell.coordinates(),
+        "diverged": run.diverged_epoch is not None,
+        "diverged_epoch": run.diverged_epoch,
+        "epochs_run": len(run.history),
+        "best_epoch": run.best_epoch or None,
+        "final_training_loss": None if run.diverged_epoch else last["training_loss"],
+        **{
+            f"{split}_{part}": run.final.get(f"{split}_{part}")
+            for split in ("validation", "test")
+            for part in losses
+        },
+    }
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Return the hardware, the versions and the source revision that a result is stamped with."""
+    return {
+        "device": device.type,
+        "hardware": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
+        "git_revision": git_revision(),
+    }
+
+
+def git_revision() -> str | None:
+    """Return the commit of this source tree, with ``-dirty`` where it has changes; None outside a git checkout."""
+    command = [
+        "git",
+        "-C",
+        str(Path(__file__).parent),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=40",
+        "--exclude=*",
+    ]
+    try:
+        environment_without_locks = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+        described = subprocess.run(
+            command, capture_output=True, text=True, check=True, env=environment_without_locks
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )

@@ -1,0 +1,47 @@
+"""Datasets: from the source files to binarized images.
+
+Needs:  the definitions under `datasets`; the network, hand-placed files or a mirror
+Makes:  data/{dataset}.npz           train, validation and test images of 0 and 1
+        results/data/{dataset}.json  where they come from, with sums
+Steps:  download, binarize
+"""
+
+
+rule download:
+    output:
+        sources.RAW_FILE,
+    params:
+        fingerprint=lambda wildcards, output: sources.find_source_file(
+            config["datasets"], sources.RAW_FILE.format(**wildcards)
+        ).fingerprint,
+    log:
+        "logs/download/{folder}-{file}.log",
+    benchmark:
+        "results/benchmarks/download/{folder}-{file}.tsv"
+    localrule: True
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/download.py"
+
+
+rule binarize:
+    input:
+        lambda wildcards: sources.input_files(config["datasets"][wildcards.dataset]),
+    output:
+        images="data/{dataset}.npz",
+        manifest="results/data/{dataset}.json",
+    params:
+        definition=lambda wildcards: config["datasets"][wildcards.dataset],
+    log:
+        "logs/binarize/{dataset}.log",
+    benchmark:
+        "results/benchmarks/binarize/{dataset}.tsv"
+    localrule: True
+    resources:
+        mem_mb=3_000,
+        runtime=30,
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/binarize.py"

@@ -1,0 +1,50 @@
+"""Training: one job per cell, or per stack of cells.
+
+Needs:  data/{dataset}.npz
+Makes:  for each cell, under results/runs/{dataset}/K{K}/{perturbation}/tau{temperature}/seed{seed}/
+            history.csv   losses of every epoch
+            summary.json  the best epoch, its validation and test losses, hardware, versions
+            model.pt      the weights of the best epoch, a state dict
+Steps:  train
+"""
+
+stacked_axes = {axis: config["grid"][axis] for axis in config["training"]["stack"]}
+
+
+rule train:
+    input:
+        images="data/{dataset}.npz",
+    output:
+        history=expand(
+            f"{cells.CELL_DIRECTORY}/history.csv", **stacked_axes, allow_missing=True
+        ),
+        summary=expand(
+            f"{cells.CELL_DIRECTORY}/summary.json", **stacked_axes, allow_missing=True
+        ),
+        model=expand(
+            f"{cells.CELL_DIRECTORY}/model.pt", **stacked_axes, allow_missing=True
+        ),
+    params:
+        cells=lambda wildcards: cells.stack_coordinates(wildcards, stacked_axes),
+        perturbations=lambda wildcards: cells.perturbations_of(
+            wildcards, stacked_axes, config["perturbations"]
+        ),
+        model=config["model"],
+        training={
+            option: config["training"][option]
+            for option in ("epochs", "batch_size", "learning_rate", "annealing")
+        },
+        evaluation=config["evaluation"],
+    log:
+        cells.job_path("logs/train", ".log", stacked_axes),
+    benchmark:
+        cells.job_path("results/benchmarks/train", ".tsv", stacked_axes)
+    threads: 1
+    resources:
+        mem_mb=2_000,
+        runtime=lambda wildcards, attempt: 720 * attempt,
+        gpu=configuration.gpus_per_job(config["training"]["device"]),
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/train.py"

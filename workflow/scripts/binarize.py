@@ -1,0 +1,13 @@
+"""Binarize and split one dataset."""
+
+from pathlib import Path
+
+from job import logged
+
+with logged(snakemake.log[0]):
+    from discrete_vae.binarization import binarize
+    from discrete_vae.files import write_json
+
+    dataset = binarize(snakemake.params.definition, [Path(path) for path in snakemake.input])
+    dataset.save(snakemake.output.images)
+    write_json(snakemake.output.manifest, dataset.manifest)

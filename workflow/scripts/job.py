@@ -1,0 +1,30 @@
+"""What every script of a rule shares: the library's path, the log and the end of a failed job."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from discrete_vae.errors import InputError
+
+
+@contextmanager
+def logged(log_file: str) -> Iterator[None]:
+    """Send the job's messages, warnings and traceback to its log; end a failed job with one line on the terminal too."""
+    handler = logging.FileHandler(log_file, mode="w", encoding="utf-8")
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler], force=True
+    )
+    logging.captureWarnings(True)
+    try:
+        yield
+    except InputError as error:
+        logging.error("%s", error)
+        sys.exit(f"ERROR: {error}")
+    except BaseException:
+        logging.error("%s", traceback.format_exc())
+        raise
