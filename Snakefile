@@ -1,5 +1,6 @@
 """Regenerates the discrete-VAE experiment of arXiv 2406.02180: configuration in, targets out."""
 
+import re
 import sys
 
 from snakemake.utils import min_version
@@ -22,14 +23,17 @@ except InputError as error:
 
 
 wildcard_constraints:
-    dataset="|".join(config["datasets"]),
-    perturbation="|".join(config["perturbations"]),
     **cells.WILDCARD_PATTERNS,
+    dataset="|".join(map(re.escape, config["datasets"])),
+    perturbation="|".join(map(re.escape, config["perturbations"])),
 
 
 rule all:
     input:
-        [f"{cells.CELL_DIRECTORY}/summary.json".format(**cell.coordinates()) for cell in cells.grid_cells(config["grid"])],
+        [
+            f"{cells.CELL_DIRECTORY}/summary.json".format(**cell.coordinates())
+            for cell in cells.grid_cells(config["grid"])
+        ],
 
 
 include: "workflow/rules/data.smk"

@@ -83,10 +83,7 @@ def _iwae(paths: Sequence[Path]) -> Splits:
     arrays = _read_mat(path)
     # Columns are images, and an image's pixels are stored column by column.
     train, test = (
-        (arrays[key] >= 128 / 255)
-        .T.reshape(-1, OMNIGLOT_SIDE, OMNIGLOT_SIDE)
-        .transpose(0, 2, 1)
-        .astype(np.uint8)
+        (arrays[key] >= 128 / 255).T.reshape(-1, OMNIGLOT_SIDE, OMNIGLOT_SIDE).transpose(0, 2, 1).astype(np.uint8)
         for key in ("data", "testdata")
     )
     order = np.random.default_rng(SHUFFLE_SEED).permutation(len(train))
@@ -102,15 +99,11 @@ def _read_mat(path: Path) -> dict[str, np.ndarray]:
     try:
         arrays = scipy.io.loadmat(str(path), variable_names=("data", "testdata"))
     except Exception as error:  # scipy raises errors of many kinds on a broken file
-        raise InputError(
-            f"{path} is no readable .mat file ({error}), expected chardata.mat; obtain it again"
-        ) from None
+        raise InputError(f"{path} is no readable .mat file ({error}), expected chardata.mat; obtain it again") from None
     pixels = OMNIGLOT_SIDE**2
     for key, least in (("data", OMNIGLOT_VALIDATION + 1), ("testdata", 1)):
         if key not in arrays:
-            raise InputError(
-                f"{path} has no key {key!r}, expected data and testdata; obtain chardata.mat again"
-            )
+            raise InputError(f"{path} has no key {key!r}, expected data and testdata; obtain chardata.mat again")
         shape = arrays[key].shape
         if len(shape) != 2 or shape[0] != pixels or shape[1] < least:
             raise InputError(
@@ -122,9 +115,7 @@ def _read_mat(path: Path) -> dict[str, np.ndarray]:
 def _omniglot(paths: Sequence[Path]) -> Splits:
     drawings = np.concatenate([_read_drawings(path) for path in paths])
     images = drawings[np.random.default_rng(SHUFFLE_SEED).permutation(len(drawings))]
-    return dict(
-        zip(SPLITS, np.split(images, [OMNIGLOT_TRAIN, OMNIGLOT_TRAIN + OMNIGLOT_VALIDATION]), strict=True)
-    )
+    return dict(zip(SPLITS, np.split(images, [OMNIGLOT_TRAIN, OMNIGLOT_TRAIN + OMNIGLOT_VALIDATION]), strict=True))
 
 
 def _read_drawings(path: Path) -> np.ndarray:

@@ -46,9 +46,7 @@ def grid_cells(grid: Mapping[str, Sequence[Any]]) -> list[Cell]:
     return [Cell.of(point) for point in _products({axis: grid[axis] for axis in AXES})]
 
 
-def stack_coordinates(
-    wildcards: Mapping[str, str], stacked_axes: Mapping[str, Sequence[Any]]
-) -> list[dict[str, Any]]:
+def stack_coordinates(wildcards: Mapping[str, str], stacked_axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """List the coordinates of the cells that one training job trains: its wildcards times the stacked axes.
 
     The order is that of Snakemake's ``expand`` over the same axes.

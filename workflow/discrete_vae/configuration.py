@@ -56,9 +56,7 @@ def _resolve(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
 def _check_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     errors = list(_validator(schema).iter_errors(config))
     if errors:
-        raise InputError(
-            _describe(min(errors, key=lambda error: [str(step) for step in error.absolute_path]), schema)
-        )
+        raise InputError(_describe(min(errors, key=lambda error: [str(step) for step in error.absolute_path]), schema))
 
 
 def _validator(schema: Mapping[str, Any]) -> jsonschema.Draft202012Validator:

@@ -22,9 +22,7 @@ log = logging.getLogger(__name__)
 PASSES = 3  # over the homes of a file
 BACKOFF_SECONDS = 2  # before the second pass, twice that before the third
 TIMEOUT_SECONDS = (10, 60)  # to connect, and between two reads
-LARGEST_BYTES = (
-    500_000_000  # several times the largest source file: a server that never ends is not waited for
-)
+LARGEST_BYTES = 500_000_000  # several times the largest source file: a server that never ends is not waited for
 GZIP_MAGIC = b"\x1f\x8b"
 
 

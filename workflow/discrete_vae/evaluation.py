@@ -10,7 +10,7 @@ from discrete_vae.model import encode, kl_to_uniform, linear
 from discrete_vae.perturbations import NoiseSource
 
 # Codes decoded in one go: what fits the caches of a CPU core, and what fills a GPU.
-ROWS_AT_ONCE = {"cpu": 2_000, "cuda": 100_000}
+ROWS_AT_ONCE = {"cpu": 500, "cuda": 100_000}
 
 
 def discrete_loss(

@@ -47,9 +47,7 @@ def check_law(key: str, definition: Mapping[str, str | float]) -> None:
         {k: v for k, v in definition.items() if k != "distribution"},
     )
     if name not in LAWS:
-        raise InputError(
-            f"{key}.distribution is {name!r}, expected one of {', '.join(LAWS)}; correct the name"
-        )
+        raise InputError(f"{key}.distribution is {name!r}, expected one of {', '.join(LAWS)}; correct the name")
     expected = LAWS[name]
     for parameter in parameters:
         if parameter not in expected:

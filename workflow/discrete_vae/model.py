@@ -104,59 +104,56 @@ def loss_and_gradient(
 ) -> tuple[Tensor, Tensor]:
     """Evaluate the training loss of a stack on one minibatch and overwrite ``gradient`` with its gradient.
 
+    Logits and relaxed samples have the minibatch last, as softmax over ten categories is ten times faster that way.
+
     Args:
         parameters: the stack.
         gradient: buffers like the parameters.
         images: of 0 and 1, S x batch x pixels, float.
-        noise: gamma, S x batch x N x K or broadcastable to it.
+        noise: gamma, S x N x K x batch.
         temperature: tau, S x 1 x 1 x 1.
 
     Returns:
         Reconstruction and KL part of the loss, each the sum over the minibatch, of shape S. The gradient is that of their
         sum divided by the batch size.
     """
-    batch = images.shape[1]
+    batch, sizes = images.shape[1], noise.shape[1:3]
 
     encoder_hidden = linear(parameters, "encoder.0", images).relu_()
-    logits = linear(parameters, "encoder.2", encoder_hidden).unflatten(-1, noise.shape[-2:])
-    relaxed = F.softmax((logits + noise) / temperature, dim=-1)
-    codes = relaxed.flatten(-2)
+    logits = linear(parameters, "encoder.2", encoder_hidden).mT.contiguous().unflatten(1, sizes)
+    relaxed = F.softmax((logits + noise) / temperature, dim=2)
+    codes = relaxed.flatten(1, 2).mT
     decoder_hidden = linear(parameters, "decoder.0", codes).relu_()
     pixel_logits = linear(parameters, "decoder.2", decoder_hidden)
 
     # Binary cross-entropy with logits o and pixels x is softplus(o) - x o.
     reconstruction = F.softplus(pixel_logits).sum((1, 2)) - (images * pixel_logits).sum((1, 2))
-    log_q = F.log_softmax(logits, dim=-1)
+    log_q = F.log_softmax(logits, dim=2)
     q = log_q.exp()
-    kl = (q * log_q).sum(-1, keepdim=True) + math.log(logits.shape[-1])
+    kl = (q * log_q).sum(2, keepdim=True) + math.log(logits.shape[2])
 
     d_pixel_logits = pixel_logits.sigmoid_().sub_(images).div_(batch)
     d_decoder_hidden = _backward(parameters, gradient, "decoder.2", decoder_hidden, d_pixel_logits)
-    d_decoder_hidden = torch.where(decoder_hidden > 0, d_decoder_hidden, 0)
-    d_relaxed = _backward(parameters, gradient, "decoder.0", codes, d_decoder_hidden).view_as(relaxed)
-    d_through_softmax = relaxed * (d_relaxed - (relaxed * d_relaxed).sum(-1, keepdim=True)) / temperature
-    d_through_kl = q * (log_q + (math.log(logits.shape[-1]) - kl)) / batch
-    d_logits = (d_through_softmax + d_through_kl).flatten(-2)
+    d_decoder_hidden *= decoder_hidden.sign()
+    d_codes = _backward(parameters, gradient, "decoder.0", codes, d_decoder_hidden)
+    d_relaxed = d_codes.mT.unflatten(1, sizes)
+    d_through_softmax = relaxed * (d_relaxed - (relaxed * d_relaxed).sum(2, keepdim=True)) / temperature
+    d_through_kl = q * (log_q + math.log(logits.shape[2]) - kl) / batch
+    d_logits = (d_through_softmax + d_through_kl).flatten(1, 2).mT
     d_encoder_hidden = _backward(parameters, gradient, "encoder.2", encoder_hidden, d_logits)
-    d_encoder_hidden = torch.where(encoder_hidden > 0, d_encoder_hidden, 0)
+    d_encoder_hidden *= encoder_hidden.sign()
     _parameter_gradient(gradient, "encoder.0", images, d_encoder_hidden)
     return reconstruction, kl.sum((1, 2, 3))
 
 
 def _backward(
-    parameters: Mapping[str, Tensor],
-    gradient: Mapping[str, Tensor],
-    layer: str,
-    inputs: Tensor,
-    d_outputs: Tensor,
+    parameters: Mapping[str, Tensor], gradient: Mapping[str, Tensor], layer: str, inputs: Tensor, d_outputs: Tensor
 ) -> Tensor:
     """Store the gradient of a linear layer's parameters and return that of its inputs."""
     _parameter_gradient(gradient, layer, inputs, d_outputs)
     return torch.bmm(d_outputs, parameters[f"{layer}.weight"])
 
 
-def _parameter_gradient(
-    gradient: Mapping[str, Tensor], layer: str, inputs: Tensor, d_outputs: Tensor
-) -> None:
+def _parameter_gradient(gradient: Mapping[str, Tensor], layer: str, inputs: Tensor, d_outputs: Tensor) -> None:
     torch.bmm(d_outputs.mT, inputs, out=gradient[f"{layer}.weight"])
     torch.sum(d_outputs, 1, out=gradient[f"{layer}.bias"])

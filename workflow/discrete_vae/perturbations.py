@@ -21,9 +21,7 @@ class Logistic(TransformedDistribution):
 
     def __init__(self, loc: float, scale: float, *, validate_args: bool | None = None) -> None:
         transforms = [SigmoidTransform().inv, AffineTransform(loc, scale)]
-        super().__init__(
-            Uniform(0.0, 1.0, validate_args=validate_args), transforms, validate_args=validate_args
-        )
+        super().__init__(Uniform(0.0, 1.0, validate_args=validate_args), transforms, validate_args=validate_args)
 
 
 def distribution(definition: Mapping[str, str | float]) -> Distribution:
@@ -31,9 +29,7 @@ def distribution(definition: Mapping[str, str | float]) -> Distribution:
     parameters = {key: float(value) for key, value in definition.items() if key != "distribution"}
     name = definition["distribution"]
     law = Logistic if name == "Logistic" else getattr(torch.distributions, name)
-    return law(
-        **parameters, validate_args=False
-    )  # the configuration has been checked; torch's checks stall a GPU
+    return law(**parameters, validate_args=False)  # the configuration has been checked; torch's checks stall a GPU
 
 
 def sample(law: Distribution, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:

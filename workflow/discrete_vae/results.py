@@ -29,7 +29,7 @@ def write_run(
         run: what training gave.
         history, summary, model: paths of the files.
         provenance: see `environment`, with what else is to be stamped on the summary.
-        options: the sections of the configuration that determine the result.
+        options: the noise law and the sections of the configuration that determine the result.
     """
     with written_whole(history) as temporary:
         pd.DataFrame(run.history).to_csv(temporary, index=False)
@@ -49,11 +49,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "epochs_run": len(run.history),
         "best_epoch": run.best_epoch or None,
         "final_training_loss": None if run.diverged_epoch else last["training_loss"],
-        **{
-            f"{split}_{part}": run.final.get(f"{split}_{part}")
-            for split in ("validation", "test")
-            for part in losses
-        },
+        **{f"{split}_{part}": run.final.get(f"{split}_{part}") for split in ("validation", "test") for part in losses},
     }
 
 
@@ -84,9 +80,7 @@ def git_revision() -> str | None:
     ]
     try:
         environment_without_locks = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-        described = subprocess.run(
-            command, capture_output=True, text=True, check=True, env=environment_without_locks
-        )
+        described = subprocess.run(command, capture_output=True, text=True, check=True, env=environment_without_locks)
     except (OSError, subprocess.CalledProcessError):
         return None
     return described.stdout.strip()

@@ -146,11 +146,7 @@ def source_files(definition: Mapping[str, Any]) -> list[SourceFile]:
 
 def input_files(definition: Mapping[str, Any]) -> list[str]:
     """List the paths that a dataset is binarized from: its source files, or the user's own .npz."""
-    return (
-        [definition["path"]]
-        if definition["source"] == "npz"
-        else [file.path for file in source_files(definition)]
-    )
+    return [definition["path"]] if definition["source"] == "npz" else [file.path for file in source_files(definition)]
 
 
 def find_source_file(datasets: Mapping[str, Mapping[str, Any]], path: str) -> SourceFile:
@@ -163,9 +159,7 @@ def find_source_file(datasets: Mapping[str, Mapping[str, Any]], path: str) -> So
         for file in source_files(definition):
             if file.path == path:
                 return file
-    raise InputError(
-        f"{path} is no source file of a dataset, expected one of those under datasets; correct the path"
-    )
+    raise InputError(f"{path} is no source file of a dataset, expected one of those under datasets; correct the path")
 
 
 def fingerprint(path: Path, kind: str) -> str:
@@ -213,7 +207,5 @@ def _png_members(path: Path) -> str:
             for name in sorted(name for name in archive.namelist() if name.endswith(".png")):
                 digest.update(name.encode() + b"\0" + archive.read(name))
     except (zipfile.BadZipFile, EOFError) as error:
-        raise InputError(
-            f"{path} is no whole zip archive ({error}), expected one of images; obtain it again"
-        ) from None
+        raise InputError(f"{path} is no whole zip archive ({error}), expected one of images; obtain it again") from None
     return digest.hexdigest()

@@ -60,9 +60,7 @@ def choose_device(name: str) -> torch.device:
         InputError: ``cuda`` without a GPU.
     """
     if name == "cuda" and not torch.cuda.is_available():
-        raise InputError(
-            "training.device is 'cuda', expected a GPU and none is visible; set it to auto or cpu"
-        )
+        raise InputError("training.device is 'cuda', expected a GPU and none is visible; set it to auto or cpu")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
@@ -134,9 +132,7 @@ def train(
 
 
 def _evaluate_best(trainer: "_StackTrainer", best: Parameters, runs: Sequence[Run], samples: int) -> None:
-    parts = {
-        split: trainer.evaluate(best, split, samples, f"final {split}") for split in ("validation", "test")
-    }
+    parts = {split: trainer.evaluate(best, split, samples, f"final {split}") for split in ("validation", "test")}
     for member, run in enumerate(runs):
         run.parameters = unstack(best, member)
         if run.diverged_epoch is None:
@@ -230,10 +226,7 @@ class _StackTrainer:
     def temperatures(self) -> list[float]:
         """The temperature of each model at the last step taken, or at the first one."""
         last_step = max(self.steps - 1, 0)
-        return [
-            annealed_temperature(cell.temperature, last_step, self.training["annealing"])
-            for cell in self.cells
-        ]
+        return [annealed_temperature(cell.temperature, last_step, self.training["annealing"]) for cell in self.cells]
 
     def train_epoch(self) -> tuple[list[float], list[float]]:
         """Pass once over the training set; return the mean reconstruction and KL part of each model's training loss."""
@@ -242,14 +235,15 @@ class _StackTrainer:
         orders = orders.to(self.device)
         sums = torch.zeros(2, len(self.cells), dtype=torch.float64, device=self.device)
         for start in range(0, len(images), batch_size):
-            indices = orders[:, start : start + batch_size]
-            sums += torch.stack(self._step(self._for_members(images[indices], self.seed_of).float()))
+            rows = orders[:, start : start + batch_size]
+            minibatches = images.index_select(0, rows.flatten()).float().unflatten(0, rows.shape)
+            sums += torch.stack(self._step(self._for_members(minibatches, self.seed_of)))
         reconstruction, kl = (sums / len(images)).tolist()
         return reconstruction, kl
 
     def _step(self, images: Tensor) -> tuple[Tensor, Tensor]:
         self.steps += 1
-        shape = (images.shape[1], self.architecture.variables, self.architecture.categories)
+        shape = (self.architecture.variables, self.architecture.categories, images.shape[1])
         noise = torch.stack([source.draw(shape) for source in self.training_noise])
         temperature = torch.tensor(self.temperatures, device=self.device).view(-1, 1, 1, 1)
         parts = loss_and_gradient(
@@ -262,9 +256,7 @@ class _StackTrainer:
         """Give every model of the stack its entry of the first dimension, without a copy where all share one."""
         return values.expand(len(self.cells), *values.shape[1:]) if len(values) == 1 else values[index_of]
 
-    def evaluate(
-        self, parameters: Parameters, split: str, samples: int, noise: str
-    ) -> tuple[list[float], list[float]]:
+    def evaluate(self, parameters: Parameters, split: str, samples: int, noise: str) -> tuple[list[float], list[float]]:
         """Return the mean reconstruction and KL part of each model's discrete loss; equal names of noise give equal noise."""
         reconstruction, kl = discrete_loss(
             parameters,

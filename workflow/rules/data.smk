@@ -10,10 +10,6 @@ Steps:  download, binarize
 rule download:
     output:
         sources.RAW_FILE,
-    params:
-        fingerprint=lambda wildcards, output: sources.find_source_file(
-            config["datasets"], sources.RAW_FILE.format(**wildcards)
-        ).fingerprint,
     log:
         "logs/download/{folder}-{file}.log",
     benchmark:
@@ -21,6 +17,10 @@ rule download:
     localrule: True
     conda:
         "../../envs/torch.yaml"
+    params:
+        fingerprint=lambda wildcards, output: sources.find_source_file(
+            config["datasets"], sources.RAW_FILE.format(**wildcards)
+        ).fingerprint,
     script:
         "../scripts/download.py"
 
@@ -31,17 +31,17 @@ rule binarize:
     output:
         images="data/{dataset}.npz",
         manifest="results/data/{dataset}.json",
-    params:
-        definition=lambda wildcards: config["datasets"][wildcards.dataset],
     log:
         "logs/binarize/{dataset}.log",
     benchmark:
         "results/benchmarks/binarize/{dataset}.tsv"
     localrule: True
+    conda:
+        "../../envs/torch.yaml"
     resources:
         mem_mb=3_000,
         runtime=30,
-    conda:
-        "../../envs/torch.yaml"
+    params:
+        definition=lambda wildcards: config["datasets"][wildcards.dataset],
     script:
         "../scripts/binarize.py"

@@ -24,6 +24,17 @@ rule train:
         model=expand(
             f"{cells.CELL_DIRECTORY}/model.pt", **stacked_axes, allow_missing=True
         ),
+    log:
+        cells.job_path("logs/train", ".log", stacked_axes),
+    benchmark:
+        cells.job_path("results/benchmarks/train", ".tsv", stacked_axes)
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2_000,
+        runtime=lambda wildcards, attempt: 720 * attempt,
+        gpu=configuration.gpus_per_job(config["training"]["device"]),
     params:
         cells=lambda wildcards: cells.stack_coordinates(wildcards, stacked_axes),
         perturbations=lambda wildcards: cells.perturbations_of(
@@ -35,16 +46,5 @@ rule train:
             for option in ("epochs", "batch_size", "learning_rate", "annealing")
         },
         evaluation=config["evaluation"],
-    log:
-        cells.job_path("logs/train", ".log", stacked_axes),
-    benchmark:
-        cells.job_path("results/benchmarks/train", ".tsv", stacked_axes)
-    threads: 1
-    resources:
-        mem_mb=2_000,
-        runtime=lambda wildcards, attempt: 720 * attempt,
-        gpu=configuration.gpus_per_job(config["training"]["device"]),
-    conda:
-        "../../envs/torch.yaml"
     script:
         "../scripts/train.py"

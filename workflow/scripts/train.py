@@ -16,9 +16,7 @@ with logged(snakemake.log[0]):
     device = choose_device(snakemake.config["training"]["device"])
     dataset = BinarizedDataset.load(snakemake.input.images)
     cells = [Cell.of(coordinates) for coordinates in snakemake.params.cells]
-    options = {
-        section: snakemake.params[section] for section in ("perturbations", "model", "training", "evaluation")
-    }
+    options = {section: snakemake.params[section] for section in ("perturbations", "model", "training", "evaluation")}
     runs = train(cells, dataset, device=device, **options)
     wall_seconds = round(time.monotonic() - started, 3)
     provenance = {
@@ -35,5 +33,5 @@ with logged(snakemake.log[0]):
             summary=snakemake.output.summary[i],
             model=snakemake.output.model[i],
             provenance=provenance,
-            options={**options, "perturbations": options["perturbations"][run.cell.perturbation]},
+            options={"law": perturbations[run.cell.perturbation], **options},
         )
