@@ -72,8 +72,8 @@ def _read_idx(path: Path) -> np.ndarray:
         images = read_image_file(str(path)).numpy()
     except (TypeError, ValueError, AssertionError, RuntimeError, IndexError, KeyError) as error:
         raise InputError(
-            f"{path} is no idx file of images ({' '.join(str(error).split()) or type(error).__name__}), expected MNIST's"
-            " format; obtain it again"
+            f"{path} is no idx file of images ({' '.join(str(error).split()) or type(error).__name__}), expected"
+            " MNIST's format; obtain it again"
         ) from None
     return (images >= 128).astype(np.uint8)
 
@@ -119,7 +119,7 @@ def _omniglot(paths: Sequence[Path]) -> Splits:
 
 
 def _read_drawings(path: Path) -> np.ndarray:
-    """Read the drawings of an archive in the order of their names, resized with antialiasing; ink, which is dark, is 1."""
+    """Read the drawings of an archive in the order of their names, resized with antialiasing; dark ink is 1."""
     with zipfile.ZipFile(path) as archive:
         names = sorted(name for name in archive.namelist() if name.endswith(".png"))
         drawings = [np.array(Image.open(io.BytesIO(archive.read(name))).convert("L")) for name in names]
@@ -128,7 +128,7 @@ def _read_drawings(path: Path) -> np.ndarray:
     return (resized.squeeze(1) >= 128).to(torch.uint8).numpy()
 
 
-def _digits(paths: Sequence[Path]) -> Splits:  # noqa: ARG001 as scikit-learn ships them
+def _digits(paths: Sequence[Path]) -> Splits:
     images = (sklearn.datasets.load_digits().images >= 8).astype(np.uint8)
     images = images[np.random.default_rng(SHUFFLE_SEED).permutation(len(images))]
     return dict(zip(SPLITS, np.split(images, [DIGITS_TRAIN, DIGITS_TRAIN + DIGITS_VALIDATION]), strict=True))
@@ -141,8 +141,8 @@ def _own_npz(paths: Sequence[Path]) -> Splits:
             splits = {split: arrays[split] for split in SPLITS if split in arrays}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"{path} is no readable .npz file ({error}), expected one with the arrays {', '.join(SPLITS)}; write it with"
-            " numpy.savez_compressed"
+            f"{path} is no readable .npz file ({error}), expected one with the arrays {', '.join(SPLITS)}; write it"
+            " with numpy.savez_compressed"
         ) from None
     for split in SPLITS:
         _check_own_split(path, splits, split)
@@ -155,8 +155,8 @@ def _check_own_split(path: Path, splits: Splits, split: str) -> None:
     images = splits[split]
     if images.ndim != 3 or len(images) == 0 or images.shape[1:] != splits["train"].shape[1:]:
         raise InputError(
-            f"{path}: {split} has the shape {images.shape}, expected images x height x width with the same image size as"
-            f" train, {splits['train'].shape}; reshape it"
+            f"{path}: {split} has the shape {images.shape}, expected images x height x width with the same image size"
+            f" as train, {splits['train'].shape}; reshape it"
         )
     if not np.isin(images, (0, 1)).all():
         value = images[~np.isin(images, (0, 1))].flat[0]

@@ -1,7 +1,8 @@
 """Check a configuration against its schema and against itself, and complete it with the defaults."""
 
+import contextlib
+import copy
 import difflib
-import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -25,7 +26,7 @@ def complete(config: dict[str, Any]) -> None:
         InputError: the first thing that is wrong, in one line.
     """
     schema = yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
-    _fill_defaults(config, schema, schema)
+    config.update(_completed(config, schema, schema))
     _check_schema(config, schema)
     config["grid"]["temperature"] = [float(temperature) for temperature in config["grid"]["temperature"]]
     _check_defined(config, axis="dataset", definitions="datasets")
@@ -35,15 +36,34 @@ def complete(config: dict[str, Any]) -> None:
     _check_paths(config)
 
 
-def _fill_defaults(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> None:
-    if not isinstance(value, dict):
-        return
-    for key, subschema in schema.get("properties", {}).items():
-        resolved = _resolve(subschema, root)
-        if "default" in resolved:
-            value.setdefault(key, json.loads(json.dumps(resolved["default"])))
-        if key in value:
-            _fill_defaults(value[key], resolved, root)
+def _completed(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
+    """Return a value with its schema's defaults, and with texts read as numbers or null where those are expected."""
+    schema = _resolve(schema, root)
+    if isinstance(value, str):
+        return _parsed(value, schema)
+    if isinstance(value, list):
+        return [_completed(item, schema.get("items"), root) for item in value]
+    if isinstance(value, dict):
+        properties = schema.get("properties", {})
+        defaults = {key: _resolve(subschema, root).get("default", ...) for key, subschema in properties.items()}
+        defaults = {key: copy.deepcopy(default) for key, default in defaults.items() if default is not ...}
+        return {
+            key: _completed(item, properties.get(key, schema.get("additionalProperties")), root)
+            for key, item in {**defaults, **value}.items()
+        }
+    return value
+
+
+def _parsed(text: str, schema: Mapping[str, Any]) -> Any:
+    # Snakemake's --config gives every number as text, and YAML 1.1 reads 1e-3, without a point, as text.
+    types = schema.get("type", [])
+    if "null" in types and text in ("null", "~"):
+        return None
+    for name, convert in (("integer", int), ("number", float)):
+        if name in types:
+            with contextlib.suppress(ValueError):
+                return convert(text)
+    return text
 
 
 def _resolve(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -102,8 +122,7 @@ def _expectation(error: jsonschema.ValidationError) -> str:
     bound = error.validator_value
     match error.validator:
         case "type":
-            names = [bound] if isinstance(bound, str) else bound
-            return " or ".join(_TYPE_NAMES[name] for name in names) + _yaml_hint(names, error.instance)
+            return " or ".join(_TYPE_NAMES[name] for name in ([bound] if isinstance(bound, str) else bound))
         case "minimum":
             return f"at least {bound}"
         case "maximum":
@@ -131,15 +150,6 @@ _TYPE_NAMES = {
     "number": "a finite number",
     "null": "null",
 }
-
-
-def _yaml_hint(names: Iterable[str], value: Any) -> str:
-    """Explain the trap that YAML 1.1 reads 1e-3, without a point, as text."""
-    try:
-        number = float(value) if "number" in names and isinstance(value, str) else None
-    except ValueError:
-        number = None
-    return "" if number is None else f", which YAML wants written {number:.1e} or {number}"
 
 
 def _meaning(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> str:

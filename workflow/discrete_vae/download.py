@@ -29,8 +29,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 def obtain(file: SourceFile, destination: Path, *, mirror: str | None) -> None:
     """Put a source file at its destination, decompressed and verified; nothing is left there otherwise.
 
-    A file that a person placed beside the destination under its official name comes first; then the mirror if there is one,
-    or else the official homes in their order.
+    A file that a person placed beside the destination under its official name comes first; then the mirror if there is
+    one, or else the official homes in their order.
 
     Raises:
         InputError: no source has the file, or what the mirror or the hand-placed file holds is not it.

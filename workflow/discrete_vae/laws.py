@@ -1,4 +1,4 @@
-"""The noise laws that a configuration may name, with their parameters; kept apart from torch so that planning needs none."""
+"""The noise laws that a configuration may name, with their parameters; without torch, so that planning needs none."""
 
 from collections.abc import Mapping
 

@@ -3,9 +3,9 @@
 A stack holds the parameters of S models of one architecture, each parameter with a leading dimension S. One model is a
 stack of one.
 
-The loss of a minibatch is that of arXiv 2406.02180: binary cross-entropy of the decoder's logits plus the sum over variables
-of KL(softmax(theta) || uniform), where theta are the encoder's logits, per image. Its gradient is spelled out because the
-networks are tiny: autograd's bookkeeping costs as much as a third of the arithmetic.
+The loss of a minibatch is that of arXiv 2406.02180: binary cross-entropy of the decoder's logits plus the sum over
+variables of KL(softmax(theta) || uniform), where theta are the encoder's logits, per image. Its gradient is spelled out
+because the networks are tiny: autograd's bookkeeping costs as much as a third of the arithmetic.
 """
 
 import math
@@ -114,8 +114,8 @@ def loss_and_gradient(
         temperature: tau, S x 1 x 1 x 1.
 
     Returns:
-        Reconstruction and KL part of the loss, each the sum over the minibatch, of shape S. The gradient is that of their
-        sum divided by the batch size.
+        Reconstruction and KL part of the loss, each the sum over the minibatch, of shape S. The gradient is that of
+        their sum divided by the batch size.
     """
     batch, sizes = images.shape[1], noise.shape[1:3]
 

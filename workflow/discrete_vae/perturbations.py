@@ -17,7 +17,7 @@ SMALLEST_UNIFORM = 2.0**-25
 
 
 class Logistic(TransformedDistribution):
-    """The logistic law with distribution function 1 / (1 + exp(-(x - loc) / scale)), which torch.distributions lacks."""
+    """The logistic law, F(x) = 1 / (1 + exp(-(x - loc) / scale)), which torch.distributions lacks."""
 
     def __init__(self, loc: float, scale: float, *, validate_args: bool | None = None) -> None:
         transforms = [SigmoidTransform().inv, AffineTransform(loc, scale)]
@@ -35,8 +35,8 @@ def distribution(definition: Mapping[str, str | float]) -> Distribution:
 def sample(law: Distribution, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
     """Draw float32 noise of the given shape on the generator's device.
 
-    A law with a quantile function is drawn by inversion, so that two laws drawn from equal generators share their uniform
-    numbers; another one by its own sampler, seeded from the generator, with torch's global state left as it was.
+    A law with a quantile function is drawn by inversion, so that two laws drawn from equal generators share their
+    uniform numbers; another one by its own sampler, seeded from the generator, with torch's global state left alone.
     """
     try:
         return law.icdf(uniform(shape, generator)).float()

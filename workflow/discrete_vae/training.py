@@ -31,13 +31,13 @@ class Run:
 
     Attributes:
         cell: the cell.
-        history: one row an epoch: its number from 1; training and validation loss, each with its reconstruction and KL part,
-            in nats per image; the temperature at its end; wall seconds of the job.
+        history: one row an epoch: its number from 1; training and validation loss, each with its reconstruction and KL
+            part, in nats per image; the temperature at its end; wall seconds of the job.
         best_epoch: number of the epoch with the lowest validation loss; 0 if none was finite.
         diverged_epoch: the epoch at which a loss stopped being finite, or None.
         parameters: the weights of the best epoch.
-        final: losses of those weights on the validation and the test set with the full count of samples, empty where the
-            run diverged.
+        final: losses of those weights on the validation and the test set with the full count of samples, empty where
+            the run diverged.
     """
 
     cell: Cell
@@ -67,8 +67,8 @@ def choose_device(name: str) -> torch.device:
 def annealed_temperature(temperature: float, step: int, annealing: Mapping[str, float] | None) -> float:
     """Return the temperature at an optimization step, counted from 0.
 
-    Constant without annealing; otherwise max(temperature * exp(-rate * step), minimum), held for ``interval`` steps (the
-    schedule of Jang et al., arXiv 1611.01144, as in the study's script).
+    Constant without annealing; otherwise max(temperature * exp(-rate * step), minimum), held for ``interval`` steps
+    (the schedule of Jang et al., arXiv 1611.01144, as in the study's script).
     """
     if annealing is None:
         return temperature
@@ -257,7 +257,7 @@ class _StackTrainer:
         return values.expand(len(self.cells), *values.shape[1:]) if len(values) == 1 else values[index_of]
 
     def evaluate(self, parameters: Parameters, split: str, samples: int, noise: str) -> tuple[list[float], list[float]]:
-        """Return the mean reconstruction and KL part of each model's discrete loss; equal names of noise give equal noise."""
+        """Return the mean reconstruction and KL part of each model's discrete loss; a name of noise gives it anew."""
         reconstruction, kl = discrete_loss(
             parameters,
             self.images[split],

@@ -14,7 +14,7 @@ from discrete_vae.errors import InputError
 
 @contextmanager
 def logged(log_file: str) -> Iterator[None]:
-    """Send the job's messages, warnings and traceback to its log; end a failed job with one line on the terminal too."""
+    """Send the job's messages and traceback to its log; end a job on bad input with one line on the terminal too."""
     handler = logging.FileHandler(log_file, mode="w", encoding="utf-8")
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler], force=True
