@@ -22,19 +22,26 @@ except InputError as error:
     sys.exit(f"ERROR in the configuration: {error}")
 
 
+report: "workflow/report/workflow.rst"
+
+
 wildcard_constraints:
     **cells.WILDCARD_PATTERNS,
     dataset="|".join(map(re.escape, config["datasets"])),
     perturbation="|".join(map(re.escape, config["perturbations"])),
 
 
-rule all:
-    input:
-        [
-            f"{cells.CELL_DIRECTORY}/summary.json".format(**cell.coordinates())
-            for cell in cells.grid_cells(config["grid"])
-        ],
-
-
+include: "workflow/rules/configuration.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
+include: "workflow/rules/selection.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.save_config.output,
+        cells.cell_files(config["grid"], "summary.json"),
+        rules.tables.input,
+        rules.figures.input,

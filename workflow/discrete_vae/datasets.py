@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from discrete_vae.files import written_whole
+from discrete_vae.files import write_arrays
 
 SPLITS = ("train", "validation", "test")
 
@@ -29,8 +29,7 @@ class BinarizedDataset:
 
     def save(self, path: Path | str) -> None:
         """Write the .npz whole."""
-        with written_whole(path) as temporary:
-            np.savez_compressed(temporary, **self.splits, manifest=json.dumps(self.manifest))
+        write_arrays(path, {**self.splits, "manifest": np.array(json.dumps(self.manifest))})
 
     @classmethod
     def load(cls, path: Path | str) -> "BinarizedDataset":

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from discrete_vae.files import write_json, written_whole
+from discrete_vae.files import write_csv, write_json, written_whole
 from discrete_vae.training import Run
 
 
@@ -31,8 +31,7 @@ def write_run(
         provenance: see `environment`, with what else is to be stamped on the summary.
         options: the noise law and the sections of the configuration that determine the result.
     """
-    with written_whole(history) as temporary:
-        pd.DataFrame(run.history).to_csv(temporary, index=False)
+    write_csv(history, pd.DataFrame(run.history))
     with written_whole(model) as temporary:
         torch.save(run.parameters, temporary)
     write_json(summary, {**summarize(run), **options, **provenance})

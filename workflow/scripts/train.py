@@ -16,8 +16,9 @@ with logged(snakemake.log[0]):
     device = choose_device(snakemake.config["training"]["device"])
     dataset = BinarizedDataset.load(snakemake.input.images)
     cells = [Cell.of(coordinates) for coordinates in snakemake.params.cells]
-    options = {section: snakemake.params[section] for section in ("perturbations", "model", "training", "evaluation")}
-    runs = train(cells, dataset, device=device, **options)
+    perturbations = snakemake.params.perturbations
+    options = {section: snakemake.params[section] for section in ("model", "training", "evaluation")}
+    runs = train(cells, dataset, perturbations=perturbations, device=device, **options)
     wall_seconds = round(time.monotonic() - started, 3)
     provenance = {
         "data_sha256": dataset.manifest["sha256"],

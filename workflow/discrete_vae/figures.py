@@ -1,0 +1,203 @@
+"""The figures of the paper, drawn from the gathered CSV files."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from discrete_vae.files import written_whole
+
+PAGE_WIDTH = 6.75  # inches: two columns of a conference paper
+RANGE = ("pi", 100)  # the band over seeds: from the lowest to the highest
+
+STYLE = {
+    **sns.axes_style("ticks"),
+    **sns.plotting_context("paper"),
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.linewidth": 0.4,
+    "grid.color": "0.9",
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "pdf.fonttype": 42,  # TrueType, which conference systems accept
+    "svg.hashsalt": "discrete-vae",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the style of the figures, whatever the user's matplotlibrc."""
+    with mpl.rc_context({**mpl.rcParamsDefault, "backend": "agg"}), mpl.rc_context(STYLE):
+        yield
+
+
+def save(figure: Figure, paths: Iterable[str]) -> None:
+    """Write a figure whole to each path, in the format of its suffix, with no date inside: equal figures, equal bits."""
+    for path in paths:
+        metadata = {"CreationDate": None} if path.endswith(".pdf") else {}
+        with written_whole(path) as temporary:
+            figure.savefig(temporary, dpi=300, bbox_inches="tight", pad_inches=0.02, metadata=metadata)
+
+
+def colours(perturbations: Sequence[str]) -> dict[str, tuple[float, float, float]]:
+    """Give each perturbation, in the order of the grid, a colour that colour-blind readers can tell apart."""
+    return dict(zip(perturbations, sns.color_palette("colorblind", len(perturbations)), strict=True))
+
+
+def draw_convergence(histories: pd.DataFrame, *, dataset: str, origin: str, temperature: float) -> Figure:
+    """Draw training loss against epoch, one column per K, one colour per noise law, the range over seeds as a band.
+
+    Args:
+        histories: what `selection.gather_histories` returns, for one dataset.
+        dataset: its name.
+        origin: where its images come from.
+        temperature: temperature wanted; the nearest one in the histories is drawn.
+    """
+    available = histories["temperature"].unique()
+    drawn = available[np.abs(available - temperature).argmin()]
+    shown = histories[histories["temperature"] == drawn]
+    title = f"{dataset}, temperature {drawn:g}"
+    with style():
+        figure, axes = _columns_of_K(shown, title, f"{origin}; {_seeds(shown)}")
+        palette = colours(shown["perturbation"].unique())
+        for ax, (_, curves) in zip(axes, shown.groupby("K", sort=False), strict=True):
+            sns.lineplot(
+                curves,
+                x="epoch",
+                y="training_loss",
+                hue="perturbation",
+                palette=palette,
+                errorbar=RANGE,
+                err_kws={"linewidth": 0, "alpha": 0.25},
+                ax=ax,
+                legend=False,
+            )
+            ax.set(xlabel="epoch", ylabel="", xlim=(1 if curves["epoch"].max() > 1 else 0, curves["epoch"].max()))
+            ax.set_ylim(*_limits_after_the_start(curves))
+        axes[0].set_ylabel("training loss (nats per image)")
+        _legend(figure, palette)
+    return figure
+
+
+def _limits_after_the_start(curves: pd.DataFrame) -> tuple[float, float]:
+    """Leave the first epochs' fall out of the picture, as it would flatten all that follows."""
+    finite = curves[np.isfinite(curves["training_loss"])]
+    start = 1 + 0.03 * (finite["epoch"].max() - 1)
+    shown = finite.loc[finite["epoch"] >= start, "training_loss"]
+    margin = 0.04 * (shown.max() - shown.min()) or 1.0
+    return shown.min() - margin, shown.max() + margin
+
+
+def draw_temperatures(runs: pd.DataFrame, *, dataset: str, origin: str) -> Figure:
+    """Draw the validation loss of each run's best epoch against temperature, one column per K, one colour per noise law.
+
+    Args:
+        runs: what `selection.gather_summaries` returns, for one dataset; diverged runs are left out.
+        dataset: its name.
+        origin: where its images come from.
+    """
+    with style():
+        figure, axes = _columns_of_K(runs, dataset, f"{origin}; {_seeds(runs)}")
+        palette = colours(runs["perturbation"].unique())
+        for ax, (_, group) in zip(axes, runs.groupby("K", sort=False), strict=True):
+            sns.lineplot(
+                group[~group["diverged"].astype(bool)],
+                x="temperature",
+                y="validation_loss",
+                hue="perturbation",
+                palette=palette,
+                errorbar=RANGE,
+                err_kws={"linewidth": 0, "alpha": 0.25},
+                marker="o",
+                markersize=4,
+                markeredgewidth=0,
+                ax=ax,
+                legend=False,
+            )
+            ax.set(xscale="log", xlabel="temperature", ylabel="")
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes[0].set_ylabel("validation loss (nats per image)")
+        _legend(figure, palette)
+    return figure
+
+
+def draw_images(images: Mapping[str, np.ndarray], *, title: str) -> Figure:
+    """Draw reconstructions of test images and samples from the prior, one row per noise law.
+
+    Args:
+        images: ``data`` (images x height x width), and for each perturbation ``{name}/reconstructions`` and
+            ``{name}/samples`` of the same shape, all gray values from 0 to 255.
+        title: of the figure.
+    """
+    perturbations = [name.removesuffix("/samples") for name in images if name.endswith("/samples")]
+    columns = {
+        "test images and reconstructions": {
+            "data": images["data"],
+            **{name: images[f"{name}/reconstructions"] for name in perturbations},
+        },
+        "samples from the prior": {name: images[f"{name}/samples"] for name in perturbations},
+    }
+    rows = len(perturbations) + 1
+    with style():
+        figure = Figure(figsize=(PAGE_WIDTH, 0.25 + 0.35 * rows), layout="constrained")
+        axes = figure.subplots(1, 2)
+        for ax, (heading, strips) in zip(axes, columns.items(), strict=True):
+            _draw_strips(ax, strips, rows)
+            ax.set_title(heading)
+        figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def _draw_strips(ax: Axes, strips: Mapping[str, np.ndarray], rows: int) -> None:
+    """Draw one labelled row of images for each strip, aligned at the bottom of the given number of rows."""
+    count, height, width = next(iter(strips.values())).shape
+    gap = max(1, height // 14)
+    canvas = np.full((rows * (height + gap), count * (width + gap)), 255, dtype=np.uint8)
+    first = rows - len(strips)
+    for row, strip in enumerate(strips.values(), start=first):
+        for column, image in enumerate(strip):
+            top, left = row * (height + gap), column * (width + gap)
+            canvas[top : top + height, left : left + width] = 255 - image
+    ax.imshow(canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    ax.set_xticks([])
+    ax.set_yticks([(row + 0.5) * (height + gap) for row in range(first, rows)], list(strips))
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def _columns_of_K(table: pd.DataFrame, title: str, subtitle: str) -> tuple[Figure, Sequence[Axes]]:  # noqa: N802
+    categories = table["K"].unique()
+    width = PAGE_WIDTH * max(len(categories), 2) / 3 if len(categories) < 3 else PAGE_WIDTH
+    figure = Figure(figsize=(width, 2.3), layout="constrained")
+    axes = figure.subplots(1, len(categories), squeeze=False)[0]
+    for ax, K in zip(axes, categories, strict=True):
+        ax.set_title(f"$K$ = {K}")
+    figure.suptitle(f"{title}\n", fontsize=9)
+    figure.text(0.5, 0.925, subtitle, ha="center", fontsize=6.5, color="0.35")
+    return figure, axes
+
+
+def _seeds(table: pd.DataFrame) -> str:
+    count = table["seed"].nunique()
+    return "one seed" if count == 1 else f"mean and range over {count} seeds"
+
+
+def _legend(figure: Figure, palette: Mapping[str, tuple[float, float, float]]) -> None:
+    handles = [mpl.lines.Line2D([], [], color=colour, label=name) for name, colour in palette.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(palette), frameon=False)

@@ -1,0 +1,79 @@
+"""Gather the runs of a grid and select the temperature of each model on the validation set."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from discrete_vae.cells import AXES, Cell
+
+GROUP = ["dataset", "K", "perturbation", "seed"]
+NESTED = ("law", "model", "training", "evaluation")
+
+
+def gather_summaries(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Read the summary.json of many runs: one row a cell; the options of the configuration become JSON texts."""
+    rows = [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
+    for row in rows:
+        row.update({key: json.dumps(row[key]) for key in NESTED})
+    return pd.DataFrame(rows)
+
+
+def gather_histories(paths: Iterable[str | Path], cells: Iterable[Cell]) -> pd.DataFrame:
+    """Read the history.csv of many runs: one row for each cell and epoch, with the cell's coordinates first."""
+    histories = []
+    for path, cell in zip(paths, cells, strict=True):
+        history = pd.read_csv(path).drop(columns="temperature")
+        histories.append(history.assign(**cell.coordinates()))
+    gathered = pd.concat(histories, ignore_index=True)
+    return gathered[[*AXES, *gathered.columns.difference(AXES, sort=False)]]
+
+
+def select_temperatures(runs: pd.DataFrame) -> pd.DataFrame:
+    """Select, for each dataset, K, perturbation and seed, the temperature with the lowest validation loss.
+
+    Diverged runs are never selected; a group with no other run has a row without a temperature.
+
+    Args:
+        runs: what `gather_summaries` returns.
+
+    Returns:
+        One row a group: the selected run's temperature, best epoch, validation and test losses; ``at_grid_edge``, whether
+        that temperature is the lowest or the highest of those run, so that the best one may lie outside; and the numbers
+        of runs and of diverged runs.
+    """
+    rows = []
+    for coordinates, group in runs.groupby(GROUP, sort=False):
+        finite = group[~group["diverged"]]
+        chosen = finite.loc[finite["validation_loss"].idxmin()] if len(finite) else None
+        rows.append(
+            dict(zip(GROUP, coordinates, strict=True))
+            | _outcome(chosen)
+            | {
+                "at_grid_edge": chosen is not None and _at_edge(chosen["temperature"], group["temperature"]),
+                "runs": len(group),
+                "diverged_runs": int(group["diverged"].sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _outcome(chosen: pd.Series | None) -> dict[str, float]:
+    losses = [f"{split}_{part}" for split in ("validation", "test") for part in ("loss", "reconstruction", "kl")]
+    return {column: np.nan if chosen is None else chosen[column] for column in ("temperature", "best_epoch", *losses)}
+
+
+def _at_edge(temperature: float, temperatures: Sequence[float]) -> bool:
+    return temperature in (min(temperatures), max(temperatures))
+
+
+def selected_cells(selection: pd.DataFrame) -> list[Cell]:
+    """List the cells of a selection, less the groups of which every run diverged."""
+    return [Cell.of(row) for row in selection.dropna(subset="temperature").to_dict("records")]
+
+
+def diverged_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """List the runs whose loss stopped being finite, with the epoch."""
+    return runs.loc[runs["diverged"], [*AXES, "diverged_epoch"]].astype({"diverged_epoch": int})

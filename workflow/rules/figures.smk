@@ -1,0 +1,125 @@
+"""Figures, each as PDF and PNG.
+
+Needs:  results/gathered/{dataset}/, and for the images also the models, the data and the selection
+Makes:  results/figures/convergence/{dataset}   training loss against epoch at one temperature
+        results/figures/temperature/{dataset}   validation loss against temperature
+        results/figures/images/{dataset}-K{K}   reconstructions and samples of the selected models
+Steps:  plot_convergence, plot_temperature, draw_images, plot_images
+"""
+
+
+rule plot_convergence:
+    input:
+        histories="results/gathered/{dataset}/histories.csv.gz",
+        summaries="results/gathered/{dataset}/summaries.csv",
+    output:
+        pdf="results/figures/convergence/{dataset}.pdf",
+        png=report(
+            "results/figures/convergence/{dataset}.png",
+            caption="../report/convergence.rst",
+            category="Convergence",
+            labels={"dataset": "{dataset}"},
+        ),
+    log:
+        "logs/plot_convergence/{dataset}.log",
+    benchmark:
+        "results/benchmarks/plot_convergence/{dataset}.tsv"
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        temperature=config["figures"]["convergence_temperature"],
+    script:
+        "../scripts/plot_convergence.py"
+
+
+rule plot_temperature:
+    input:
+        summaries="results/gathered/{dataset}/summaries.csv",
+    output:
+        pdf="results/figures/temperature/{dataset}.pdf",
+        png=report(
+            "results/figures/temperature/{dataset}.png",
+            caption="../report/temperature.rst",
+            category="Temperature",
+            labels={"dataset": "{dataset}"},
+        ),
+    log:
+        "logs/plot_temperature/{dataset}.log",
+    benchmark:
+        "results/benchmarks/plot_temperature/{dataset}.tsv"
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/plot_temperature.py"
+
+
+rule draw_images:
+    input:
+        images="data/{dataset}.npz",
+        selection="results/tables/selection.csv",
+        models=lambda wildcards: cells.cell_files(
+            config["grid"],
+            "model.pt",
+            dataset=wildcards.dataset,
+            K=wildcards.K,
+            seed=config["grid"]["seed"][0],
+        ),
+    output:
+        "results/gathered/{dataset}/images-K{K}.npz",
+    log:
+        "logs/draw_images/{dataset}-K{K}.log",
+    benchmark:
+        "results/benchmarks/draw_images/{dataset}-K{K}.tsv"
+    localrule: True
+    conda:
+        "../../envs/torch.yaml"
+    params:
+        perturbations={
+            name: config["perturbations"][name]
+            for name in config["grid"]["perturbation"]
+        },
+        model=config["model"],
+        seed=config["grid"]["seed"][0],
+        samples_seed=config["figures"]["samples_seed"],
+    script:
+        "../scripts/draw_images.py"
+
+
+rule plot_images:
+    input:
+        "results/gathered/{dataset}/images-K{K}.npz",
+    output:
+        pdf="results/figures/images/{dataset}-K{K}.pdf",
+        png=report(
+            "results/figures/images/{dataset}-K{K}.png",
+            caption="../report/images.rst",
+            category="Images",
+            labels={"dataset": "{dataset}", "K": "{K}"},
+        ),
+    log:
+        "logs/plot_images/{dataset}-K{K}.log",
+    benchmark:
+        "results/benchmarks/plot_images/{dataset}-K{K}.tsv"
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/plot_images.py"
+
+
+rule figures:
+    input:
+        expand(
+            "results/figures/{kind}/{dataset}.{suffix}",
+            kind=["convergence", "temperature"],
+            dataset=config["grid"]["dataset"],
+            suffix=["pdf", "png"],
+        ),
+        expand(
+            "results/figures/images/{dataset}-K{K}.{suffix}",
+            dataset=config["grid"]["dataset"],
+            K=config["grid"]["K"],
+            suffix=["pdf", "png"],
+        ),

@@ -1,0 +1,91 @@
+"""Selection: from the runs to the results table.
+
+Needs:  history.csv and summary.json of every cell of the grid
+Makes:  results/gathered/{dataset}/summaries.csv, histories.csv.gz  all runs of a dataset
+        results/tables/selection.csv   the temperature selected for each dataset, K, perturbation and seed
+        results/tables/diverged.csv    the runs whose loss stopped being finite
+        results/tables/results.*       test loss of the selected models, as CSV, Markdown and LaTeX
+Steps:  gather, select, tabulate
+"""
+
+
+rule gather:
+    input:
+        summaries=lambda wildcards: cells.cell_files(
+            config["grid"], "summary.json", dataset=wildcards.dataset
+        ),
+        histories=lambda wildcards: cells.cell_files(
+            config["grid"], "history.csv", dataset=wildcards.dataset
+        ),
+    output:
+        summaries="results/gathered/{dataset}/summaries.csv",
+        histories="results/gathered/{dataset}/histories.csv.gz",
+    log:
+        "logs/gather/{dataset}.log",
+    benchmark:
+        "results/benchmarks/gather/{dataset}.tsv"
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/gather.py"
+
+
+rule select:
+    input:
+        summaries=expand(
+            "results/gathered/{dataset}/summaries.csv",
+            dataset=config["grid"]["dataset"],
+        ),
+    output:
+        selection=report(
+            "results/tables/selection.csv",
+            caption="../report/selection.rst",
+            category="Tables",
+            labels={"table": "selected temperatures"},
+        ),
+        diverged=report(
+            "results/tables/diverged.csv",
+            caption="../report/diverged.rst",
+            category="Tables",
+            labels={"table": "diverged runs"},
+        ),
+    log:
+        "logs/select.log",
+    benchmark:
+        "results/benchmarks/select.tsv"
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/select.py"
+
+
+rule tabulate:
+    input:
+        summaries=rules.select.input.summaries,
+        selection=rules.select.output.selection,
+    output:
+        csv=report(
+            "results/tables/results.csv",
+            caption="../report/results.rst",
+            category="Tables",
+            labels={"table": "test loss"},
+        ),
+        markdown="results/tables/results.md",
+        latex="results/tables/results.tex",
+    log:
+        "logs/tabulate.log",
+    benchmark:
+        "results/benchmarks/tabulate.tsv"
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/tabulate.py"
+
+
+rule tables:
+    input:
+        rules.select.output,
+        rules.tabulate.output,

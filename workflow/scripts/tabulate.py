@@ -1,0 +1,15 @@
+"""Write the results table as CSV, Markdown and LaTeX."""
+
+from job import logged
+
+with logged(snakemake.log[0]):
+    import pandas as pd
+    from discrete_vae.files import write_csv, write_text
+    from discrete_vae.tables import notes, summarize_test_losses, to_latex, to_markdown
+
+    runs = pd.concat([pd.read_csv(path) for path in snakemake.input.summaries], ignore_index=True)
+    table = summarize_test_losses(pd.read_csv(snakemake.input.selection))
+    table_notes = notes(table, runs)
+    write_csv(snakemake.output.csv, table)
+    write_text(snakemake.output.markdown, to_markdown(table, table_notes))
+    write_text(snakemake.output.latex, to_latex(table, table_notes))
