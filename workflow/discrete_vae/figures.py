@@ -33,8 +33,13 @@ STYLE = {
     "grid.color": "0.9",
     "axes.linewidth": 0.6,
     "lines.linewidth": 1.2,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "xtick.minor.size": 1.5,
     "pdf.fonttype": 42,  # TrueType, which conference systems accept
-    "svg.hashsalt": "discrete-vae",
 }
 
 
@@ -46,7 +51,7 @@ def style() -> Iterator[None]:
 
 
 def save(figure: Figure, paths: Iterable[str]) -> None:
-    """Write a figure whole to each path, in the format of its suffix, with no date inside: equal figures, equal bits."""
+    """Write a figure whole to each path, in the format of its suffix, with no date inside: the same bits each time."""
     for path in paths:
         metadata = {"CreationDate": None} if path.endswith(".pdf") else {}
         with written_whole(path) as temporary:
@@ -72,7 +77,7 @@ def draw_convergence(histories: pd.DataFrame, *, dataset: str, origin: str, temp
     shown = histories[histories["temperature"] == drawn]
     title = f"{dataset}, temperature {drawn:g}"
     with style():
-        figure, axes = _columns_of_K(shown, title, f"{origin}; {_seeds(shown)}")
+        figure, axes = _columns_of_K(shown, f"{title} · {origin} · {_seeds(shown)}")
         palette = colours(shown["perturbation"].unique())
         for ax, (_, curves) in zip(axes, shown.groupby("K", sort=False), strict=True):
             sns.lineplot(
@@ -88,7 +93,7 @@ def draw_convergence(histories: pd.DataFrame, *, dataset: str, origin: str, temp
             )
             ax.set(xlabel="epoch", ylabel="", xlim=(1 if curves["epoch"].max() > 1 else 0, curves["epoch"].max()))
             ax.set_ylim(*_limits_after_the_start(curves))
-        axes[0].set_ylabel("training loss (nats per image)")
+        axes[0].set_ylabel("training loss (nats)")
         _legend(figure, palette)
     return figure
 
@@ -103,7 +108,7 @@ def _limits_after_the_start(curves: pd.DataFrame) -> tuple[float, float]:
 
 
 def draw_temperatures(runs: pd.DataFrame, *, dataset: str, origin: str) -> Figure:
-    """Draw the validation loss of each run's best epoch against temperature, one column per K, one colour per noise law.
+    """Draw the validation loss of each run's best epoch against temperature, one column per K, one colour per law.
 
     Args:
         runs: what `selection.gather_summaries` returns, for one dataset; diverged runs are left out.
@@ -111,7 +116,7 @@ def draw_temperatures(runs: pd.DataFrame, *, dataset: str, origin: str) -> Figur
         origin: where its images come from.
     """
     with style():
-        figure, axes = _columns_of_K(runs, dataset, f"{origin}; {_seeds(runs)}")
+        figure, axes = _columns_of_K(runs, f"{dataset} · {origin} · {_seeds(runs)}")
         palette = colours(runs["perturbation"].unique())
         for ax, (_, group) in zip(axes, runs.groupby("K", sort=False), strict=True):
             sns.lineplot(
@@ -130,7 +135,7 @@ def draw_temperatures(runs: pd.DataFrame, *, dataset: str, origin: str) -> Figur
             )
             ax.set(xscale="log", xlabel="temperature", ylabel="")
             ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes[0].set_ylabel("validation loss (nats per image)")
+        axes[0].set_ylabel("validation loss (nats)")
         _legend(figure, palette)
     return figure
 
@@ -158,7 +163,7 @@ def draw_images(images: Mapping[str, np.ndarray], *, title: str) -> Figure:
         for ax, (heading, strips) in zip(axes, columns.items(), strict=True):
             _draw_strips(ax, strips, rows)
             ax.set_title(heading)
-        figure.suptitle(title, fontsize=9)
+        figure.suptitle(title, fontsize=7.5)
     return figure
 
 
@@ -181,15 +186,13 @@ def _draw_strips(ax: Axes, strips: Mapping[str, np.ndarray], rows: int) -> None:
         spine.set_visible(False)
 
 
-def _columns_of_K(table: pd.DataFrame, title: str, subtitle: str) -> tuple[Figure, Sequence[Axes]]:  # noqa: N802
+def _columns_of_K(table: pd.DataFrame, title: str) -> tuple[Figure, Sequence[Axes]]:
     categories = table["K"].unique()
-    width = PAGE_WIDTH * max(len(categories), 2) / 3 if len(categories) < 3 else PAGE_WIDTH
-    figure = Figure(figsize=(width, 2.3), layout="constrained")
+    figure = Figure(figsize=(PAGE_WIDTH, 2.3), layout="constrained")
     axes = figure.subplots(1, len(categories), squeeze=False)[0]
     for ax, K in zip(axes, categories, strict=True):
         ax.set_title(f"$K$ = {K}")
-    figure.suptitle(f"{title}\n", fontsize=9)
-    figure.text(0.5, 0.925, subtitle, ha="center", fontsize=6.5, color="0.35")
+    figure.suptitle(title, fontsize=7.5)
     return figure, axes
 
 

@@ -39,7 +39,7 @@ def write_json(path: Path | str, content: Mapping[str, Any]) -> None:
 
 
 def write_csv(path: Path | str, table: pd.DataFrame) -> None:
-    """Write a table whole as CSV, compressed where the path ends in .gz, with no date inside: equal tables, equal bits."""
+    """Write a table whole as CSV, compressed (with no date inside) where the path ends in .gz."""
     compression = {"method": "gzip", "mtime": 0} if str(path).endswith(".gz") else None
     with written_whole(path) as temporary:
         table.to_csv(temporary, index=False, compression=compression)

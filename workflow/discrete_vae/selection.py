@@ -40,9 +40,9 @@ def select_temperatures(runs: pd.DataFrame) -> pd.DataFrame:
         runs: what `gather_summaries` returns.
 
     Returns:
-        One row a group: the selected run's temperature, best epoch, validation and test losses; ``at_grid_edge``, whether
-        that temperature is the lowest or the highest of those run, so that the best one may lie outside; and the numbers
-        of runs and of diverged runs.
+        One row a group: the selected run's temperature, best epoch, validation and test losses; ``at_grid_edge``,
+        whether that temperature is the lowest or the highest of those run, so that the best one may lie outside; and
+        the numbers of runs and of diverged runs.
     """
     rows = []
     for coordinates, group in runs.groupby(GROUP, sort=False):

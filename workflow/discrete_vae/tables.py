@@ -15,9 +15,9 @@ def summarize_test_losses(selection: pd.DataFrame) -> pd.DataFrame:
         selection: what `selection.select_temperatures` returns.
 
     Returns:
-        One row for each dataset, K and perturbation: mean and sample standard deviation of the test loss in nats per image
-        (no deviation for one seed), the number of seeds, the selected temperatures, the numbers of selections at the edge
-        of the temperature grid and of diverged runs, and ``best``, the lowest mean of its dataset and K.
+        One row for each dataset, K and perturbation: mean and sample standard deviation of the test loss in nats per
+        image (no deviation for one seed), the number of seeds, the selected temperatures, the numbers of selections at
+        the edge of the temperature grid and of diverged runs, and ``best``, the lowest mean of its dataset and K.
     """
     groups = selection.groupby(["dataset", "K", "perturbation"], sort=False)
     table = groups.agg(
@@ -66,17 +66,17 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
         table: what `summarize_test_losses` returns.
         runs: what `selection.gather_summaries` returns.
     """
+    temperatures = ", ".join(str(temperature) for temperature in sorted(runs["temperature"].unique()))
+    origins = runs.groupby("dataset", sort=False)["data_origin"].first()
     lines = [
-        "test loss in nats per image (reconstruction of discrete codes plus KL(softmax || uniform)) at the temperature and"
-        " epoch with the lowest validation loss; lower is better, the lowest mean of a row is bold",
+        "test loss in nats per image (reconstruction of discrete codes plus KL(softmax || uniform)) at the temperature"
+        " and epoch with the lowest validation loss; lower is better, the lowest mean of a row is bold",
         f"mean ± standard deviation over {_counts(table['seeds'])} seeds, which share initial weights, minibatches and"
         " uniform numbers across perturbations"
         if table["seeds"].max() > 1
         else "one seed: no spread can be given, and no difference here is established",
-        f"up to {_counts(runs['epochs_run'])} epochs; temperatures {', '.join(map(str, sorted(runs['temperature'].unique())))}",
-    ]
-    lines += [
-        f"{dataset}: {origin}" for dataset, origin in runs.groupby("dataset", sort=False)["data_origin"].first().items()
+        f"{_counts(runs['epochs_run'])} epochs; temperatures {temperatures}",
+        *(f"{dataset}: {origin}" for dataset, origin in origins.items()),
     ]
     if table["edge_selections"].any():
         lines.append(f"{EDGE} selected at the edge of the temperature grid for at least one seed")

@@ -1,0 +1,35 @@
+# `make` sets up .venv and runs a small case; `make test` sets up the same and runs every test.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: quickstart test lint lock rulegraph clean
+
+quickstart: .venv/installed
+	$(BIN)/snakemake --cores all --directory quickstart --configfile configs/quickstart.yaml
+	@echo "Made these figures and tables:"
+	@find quickstart/results/figures quickstart/results/tables -type f | sort
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+.venv/installed: requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement requirements.lock
+	touch $@
+
+# Pins anew everything that pyproject.toml allows; envs/ must then follow, as a test says.
+lock:
+	uv pip compile --universal --python-version 3.11 --all-extras --no-annotate --upgrade pyproject.toml -o requirements.lock
+
+# Needs Graphviz's dot.
+rulegraph: .venv/installed
+	$(BIN)/snakemake --rulegraph --configfile configs/quickstart.yaml --directory quickstart | dot -Tsvg > workflow/report/rulegraph.svg
+
+clean:
+	rm -rf .venv quickstart

@@ -1,0 +1,71 @@
+"""What the tests share: small datasets, Snakemake as a user runs it, and one run of the quick start."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from discrete_vae.datasets import BinarizedDataset
+
+ROOT = Path(__file__).parents[1]
+LOCAL_MIRROR = ROOT.parent / "shared" / "data"  # real MNIST, Fashion-MNIST and Omniglot, where a developer has them
+
+LAWS = {
+    "gumbel": {"distribution": "Gumbel", "loc": 0, "scale": 1},
+    "normal": {"distribution": "Normal", "loc": 0, "scale": 1},
+    "logistic": {"distribution": "Logistic", "loc": 0, "scale": 1},
+}
+
+
+def run_snakemake(directory: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+    """Run Snakemake on this project in a working directory of its own; stdout and stderr come together in stdout."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory)]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "NO_COLOR": "1"}
+    completed = subprocess.run(
+        [*command, *arguments],
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    if check and completed.returncode != 0:
+        pytest.fail(f"snakemake {' '.join(arguments)} failed:\n{completed.stdout[-6000:]}")
+    return completed
+
+
+def planned_jobs(directory: Path, *arguments: str) -> list[str]:
+    """List the paths that Snakemake's dry run would write, of rules that are not merely targets."""
+    output = run_snakemake(directory, "--dry-run", *arguments).stdout
+    return [line.split("output: ")[1] for line in output.splitlines() if line.strip().startswith("output: ")]
+
+
+@pytest.fixture(scope="session")
+def quickstart(tmp_path_factory) -> Path:
+    """The working directory of a finished quick start; tests read it, and change nothing that another one reads."""
+    directory = tmp_path_factory.mktemp("quickstart")
+    run_snakemake(directory, "--cores", "all", "--configfile", "configs/quickstart.yaml")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def local_mirror() -> Path:
+    if not LOCAL_MIRROR.is_dir():
+        pytest.skip(f"no local mirror of the real datasets at {LOCAL_MIRROR}")
+    return LOCAL_MIRROR
+
+
+@pytest.fixture
+def tiny_dataset() -> BinarizedDataset:
+    """37 training, 9 validation and 8 test images of 3 x 4 pixels, with structure to learn."""
+    rng = np.random.default_rng(0)
+    prototypes = rng.integers(0, 2, (4, 3, 4))
+    sizes = {"train": 37, "validation": 9, "test": 8}
+    splits = {
+        split: (prototypes[rng.integers(0, 4, size)] ^ (rng.random((size, 3, 4)) < 0.05)).astype(np.uint8)
+        for split, size in sizes.items()
+    }
+    return BinarizedDataset(splits, {"origin": "made by a test", "sha256": "none"})

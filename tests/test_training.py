@@ -1,0 +1,183 @@
+"""Training against a plain loop, its determinism, and what a run keeps."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import LAWS
+from discrete_vae import training
+from discrete_vae.cells import Cell
+from discrete_vae.errors import InputError
+from discrete_vae.generators import generator
+from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters
+from discrete_vae.perturbations import NoiseSource, distribution
+from discrete_vae.training import annealed_temperature, choose_device, train
+
+MODEL = {"variables": 3, "hidden": 16}
+TRAINING = {"epochs": 4, "batch_size": 10, "learning_rate": 0.01, "annealing": None}
+EVALUATION = {"validation_samples": 5, "test_samples": 20}
+K = 4
+
+
+def cell(perturbation="gumbel", temperature=0.7, seed=1) -> Cell:
+    return Cell("tiny", K, perturbation, temperature, seed)
+
+
+def run(dataset, *cells, **options):
+    return train(
+        cells,
+        dataset,
+        perturbations=LAWS,
+        model=MODEL,
+        training={**TRAINING, **options},
+        evaluation=EVALUATION,
+        device=torch.device("cpu"),
+    )
+
+
+def without_seconds(history):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
+
+
+def plain_training(dataset, cell, epochs):
+    """Train as anyone would with nn.Module, autograd and Adam, from the same weights, minibatches and noise."""
+    images = torch.from_numpy(dataset.splits["train"]).flatten(1).float()
+    architecture = Architecture(images.shape[1], MODEL["hidden"], MODEL["variables"], cell.K)
+    model = DiscreteVAE(architecture)
+    model.load_state_dict(initial_parameters(architecture, generator(cell.seed, "weights")))
+    optimizer = torch.optim.Adam(model.parameters(), lr=TRAINING["learning_rate"])
+    minibatches = generator(cell.seed, "minibatches")
+    noise = NoiseSource(distribution(LAWS[cell.perturbation]), generator(cell.seed, "training noise"))
+    losses = []
+    for _ in range(epochs):
+        total = 0.0
+        for rows in torch.randperm(len(images), generator=minibatches).split(TRAINING["batch_size"]):
+            x = images[rows]
+            gamma = noise.draw((MODEL["variables"], cell.K, len(rows))).permute(2, 0, 1)
+            logits = model.encode(x)
+            codes = F.softmax((logits + gamma) / cell.temperature, dim=-1)
+            reconstruction = F.binary_cross_entropy_with_logits(model.decode(codes), x, reduction="sum")
+            q = F.softmax(logits, dim=-1)
+            loss = reconstruction + (q * (q * cell.K).log()).sum()
+            optimizer.zero_grad()
+            (loss / len(rows)).backward()
+            optimizer.step()
+            total += loss.item()
+        losses.append(total / len(images))
+    return model, losses
+
+
+@pytest.mark.parametrize("perturbation", LAWS)
+def test_training_follows_a_plain_loop(tiny_dataset, perturbation):
+    (trained,) = run(tiny_dataset, cell(perturbation))
+    _, expected = plain_training(tiny_dataset, cell(perturbation), TRAINING["epochs"])
+    assert [row["training_loss"] for row in trained.history] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_same_cell_twice_gives_the_same_bits(tiny_dataset):
+    (first,), (second,) = run(tiny_dataset, cell()), run(tiny_dataset, cell())
+    assert without_seconds(first.history) == without_seconds(second.history)
+    assert first.final == second.final
+    assert all(torch.equal(first.parameters[name], second.parameters[name]) for name in first.parameters)
+
+
+def test_another_seed_gives_another_run(tiny_dataset):
+    (first,), (second,) = run(tiny_dataset, cell()), run(tiny_dataset, cell(seed=2))
+    assert first.history[0]["training_loss"] != second.history[0]["training_loss"]
+
+
+def test_a_cell_in_a_stack_agrees_with_the_cell_alone(tiny_dataset):
+    cells = [cell(p, t, seed) for p in ("normal", "logistic") for t in (0.1, 1.0) for seed in (1, 2)]
+    for stacked in run(tiny_dataset, *cells):
+        (alone,) = run(tiny_dataset, stacked.cell)
+        assert stacked.best_epoch == alone.best_epoch
+        for row, expected in zip(without_seconds(stacked.history), without_seconds(alone.history), strict=True):
+            assert row == pytest.approx(expected, rel=1e-4)
+        assert stacked.final == pytest.approx(alone.final, rel=1e-4)
+
+
+def test_a_diverged_cell_is_a_result_and_disturbs_no_other(tiny_dataset, monkeypatch):
+    laws = {**LAWS, "broken": {"distribution": "Normal", "loc": math.inf, "scale": 1}}
+    monkeypatch.setitem(globals(), "LAWS", laws)
+    broken, sound = run(tiny_dataset, cell("broken"), cell("normal"))
+    (alone,) = run(tiny_dataset, cell("normal"))
+    assert broken.diverged_epoch == 1
+    assert len(broken.history) == 1
+    assert broken.final == {}
+    assert sound.diverged_epoch is None
+    assert [row["validation_loss"] for row in sound.history] == pytest.approx(
+        [row["validation_loss"] for row in alone.history], rel=1e-4
+    )
+
+
+def test_the_run_keeps_the_epoch_with_the_lowest_validation_loss(tiny_dataset):
+    (trained,) = run(tiny_dataset, cell(), epochs=12, learning_rate=0.1)
+    validation = [row["validation_loss"] for row in trained.history]
+    assert trained.best_epoch == 1 + validation.index(min(validation))
+    assert trained.best_epoch < 12  # so that the last weights would be the wrong ones
+    (stopped,) = run(tiny_dataset, cell(), epochs=trained.best_epoch, learning_rate=0.1)
+    assert all(torch.equal(values, stopped.parameters[name]) for name, values in trained.parameters.items())
+    assert trained.final == stopped.final
+
+
+def test_validation_noise_is_the_same_at_every_epoch(tiny_dataset, monkeypatch):
+    drawn = []
+    plain_draw = NoiseSource.draw
+
+    def recording_draw(source, shape):
+        noise = plain_draw(source, shape)
+        drawn.append(noise)
+        return noise
+
+    monkeypatch.setattr(NoiseSource, "draw", recording_draw)
+    run(tiny_dataset, cell(), epochs=3)
+    validation_shape = (9, EVALUATION["validation_samples"], MODEL["variables"], K)
+    of_validation = [noise for noise in drawn if tuple(noise.shape) == validation_shape]
+    assert len(of_validation) == 3
+    assert all(torch.equal(of_validation[0], noise) for noise in of_validation)
+
+
+def test_losses_are_means_over_images_and_their_parts_add_up(tiny_dataset):
+    (trained,) = run(tiny_dataset, cell())
+    for row in trained.history:
+        for split in ("training", "validation"):
+            parts = row[f"{split}_reconstruction"] + row[f"{split}_kl"]
+            assert row[f"{split}_loss"] == pytest.approx(parts)
+            assert 0 < row[f"{split}_loss"] < 12 * math.log(2) + 3 * math.log(K)
+    assert list(trained.history[0]) == [
+        "epoch",
+        *(f"{split}_{part}" for split in ("training", "validation") for part in ("loss", "reconstruction", "kl")),
+        "temperature",
+        "seconds",
+    ]
+
+
+def test_annealing_lowers_the_temperature_in_steps_to_its_minimum():
+    schedule = {"rate": 1e-5, "minimum": 0.1, "interval": 1000}
+    assert annealed_temperature(0.7, 123_456, None) == 0.7
+    assert annealed_temperature(0.7, 999, schedule) == 0.7
+    assert annealed_temperature(0.7, 1000, schedule) == pytest.approx(0.7 * math.exp(-0.01))
+    assert annealed_temperature(0.7, 1999, schedule) == annealed_temperature(0.7, 1000, schedule)
+    assert annealed_temperature(0.7, 10**6, schedule) == 0.1
+
+
+def test_annealing_reaches_the_history(tiny_dataset):
+    schedule = {"rate": 0.1, "minimum": 0.3, "interval": 4}
+    (trained,) = run(tiny_dataset, cell(), epochs=3, annealing=schedule)
+    # 37 images in batches of 10 make 4 steps an epoch, so each epoch holds one temperature.
+    expected = [max(0.7 * math.exp(-0.1 * 4 * epoch), 0.3) for epoch in range(3)]
+    assert [row["temperature"] for row in trained.history] == pytest.approx(expected)
+
+
+def test_progress_names_epoch_losses_and_time_left(tiny_dataset, caplog):
+    with caplog.at_level("INFO", logger=training.__name__):
+        run(tiny_dataset, cell())
+    assert "epoch 4 of 4: training loss" in caplog.text
+    assert "min left" in caplog.text
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is visible")
+def test_cuda_without_a_gpu_is_refused_in_one_line():
+    with pytest.raises(InputError, match=r"training\.device is 'cuda'.*set it to auto or cpu"):
+        choose_device("cuda")
