@@ -1,0 +1,148 @@
+"""Every misuse gives one line that names the key, the value, what was expected and what to do."""
+
+import copy
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT
+from discrete_vae.configuration import SCHEMA_FILE, complete, gpus_per_job
+from discrete_vae.errors import InputError
+
+PAPER = yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def paper_with(path: str, value: Any) -> dict[str, Any]:
+    config = copy.deepcopy(PAPER)
+    *parents, last = path.split("/")
+    section = config
+    for key in parents:
+        section = section[key]
+    section[last] = value
+    return config
+
+
+def message_for(config: dict[str, Any]) -> str:
+    with pytest.raises(InputError) as caught:
+        complete(config)
+    return str(caught.value)
+
+
+def test_the_default_configuration_is_the_paper():
+    config = copy.deepcopy(PAPER)
+    complete(config)
+    assert config == PAPER
+    assert config["grid"]["temperature"] == [0.01, 0.03, 0.07, 0.1, 0.25, 0.4, 0.5, 0.67, 0.85, 1.0]
+    assert config["training"]["epochs"] == 300
+
+
+def test_the_defaults_of_the_schema_are_those_of_the_default_configuration():
+    config = {"grid": {"dataset": PAPER["grid"]["dataset"]}}
+    complete(config)
+    assert config == PAPER
+
+
+def test_every_key_of_the_schema_is_described():
+    def check(schema, path):
+        for key, subschema in schema.get("properties", {}).items():
+            if isinstance(subschema, dict):
+                assert "description" in subschema or "$ref" in subschema, f"{path}.{key}"
+                check(subschema, f"{path}.{key}")
+
+    schema = yaml.safe_load(SCHEMA_FILE.read_text())
+    for part in (schema, *schema["$defs"].values()):
+        check(part, "")
+
+
+def test_numbers_may_be_texts_as_snakemake_passes_them():
+    config = paper_with("grid/K", ["20"])
+    config["training"] |= {"learning_rate": "1e-3", "annealing": "null"}
+    config["perturbations"]["laplace"] = {"distribution": "Laplace", "loc": "0", "scale": "0.5"}
+    config["mirror"] = "null"
+    complete(config)
+    assert config["grid"]["K"] == [20]
+    assert config["training"]["learning_rate"] == 0.001
+    assert config["training"]["annealing"] is None
+    assert config["perturbations"]["laplace"]["scale"] == 0.5
+    assert config["mirror"] is None
+
+
+def test_annealing_is_completed_from_one_key():
+    config = paper_with("training/annealing", {"rate": 0.001})
+    complete(config)
+    assert config["training"]["annealing"] == {"rate": 0.001, "minimum": 0.1, "interval": 1000}
+
+
+GUMBEL = {"distribution": "Gumbel", "loc": 0, "scale": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("grid", None, ["grid is None", "a mapping"]),
+        ("grid/dataset", ["mnits"], ["grid.dataset has 'mnits'", "defined under datasets", "did you mean mnist?"]),
+        ("grid/dataset", [], ["grid.dataset is []", "at least one value"]),
+        ("grid/dataset", "mnist", ["grid.dataset is 'mnist'", "a list"]),
+        ("grid/K", [1], ["grid.K[0] is 1", "at least 2"]),
+        ("grid/K", [10.0], ["grid.K[0] is 10.0", "a whole number"]),
+        ("grid/K", ["ten"], ["grid.K[0] is 'ten'", "a whole number"]),
+        ("grid/perturbation", ["laplace"], ["grid.perturbation has 'laplace'", "defined under perturbations"]),
+        ("grid/temperature", [0], ["grid.temperature[0] is 0", "above 0"]),
+        ("grid/temperature", [0.5, -1], ["grid.temperature[1] is -1", "above 0"]),
+        ("grid/temperature", [1, 1.0], ["grid.temperature is [1, 1.0]", "every value once"]),
+        ("grid/temperature", [float("nan")], ["grid.temperature[0] is nan", "a finite number"]),
+        ("grid/temperature", [float("inf")], ["grid.temperature[0] is inf", "a finite number"]),
+        ("grid/seed", [True], ["grid.seed[0] is True", "a whole number"]),
+        ("grid/seed", [-1], ["grid.seed[0] is -1", "at least 0"]),
+        ("grid/tempature", [1], ["grid.tempature", "no such key", "did you mean temperature?"]),
+        ("datasets/mnist", {"source": "torchvision"}, ["datasets.mnist.class is missing", "add it"]),
+        ("datasets/mnist", {"class": "MNIST"}, ["datasets.mnist.source is missing", "add it"]),
+        ("datasets/mnist", {"source": "web"}, ["datasets.mnist.source is 'web'", "one of torchvision, iwae"]),
+        ("datasets/mnist/class", "CIFAR10", ["datasets.mnist.class is 'CIFAR10'", "MNIST, FashionMNIST, KMNIST"]),
+        ("datasets/digits/path", "x.npz", ["datasets.digits.path", "no such key"]),
+        ("datasets/omniglot/sha256", {"chardata.mat": "zz"}, ["sha256.chardata.mat is 'zz'", "hexadecimal"]),
+        ("datasets/a b", {"source": "sklearn"}, ["datasets has the name 'a b'", "letters, digits", "rename it"]),
+        ("datasets/mnist", {"source": "npz", "path": "none.npz"}, ["datasets.mnist.path is 'none.npz'", "existing"]),
+        (
+            "perturbations/gumbel/distribution",
+            "Gumbl",
+            ["gumbel.distribution is 'Gumbl'", "Gumbel", "correct the name"],
+        ),
+        ("perturbations/gumbel/distribution", "Poisson", ["distribution is 'Poisson'", "one of"]),
+        ("perturbations/gumbel/scale", 0, ["perturbations.gumbel.scale is 0", "a positive number"]),
+        ("perturbations/gumbel/scale", "wide", ["perturbations.gumbel.scale is 'wide'", "a finite number"]),
+        ("perturbations/gumbel/df", 3, ["perturbations.gumbel.df is not a parameter of Gumbel", "loc, scale"]),
+        ("perturbations/gumbel", {"distribution": "Gumbel", "loc": 0}, ["perturbations.gumbel.scale is missing"]),
+        ("perturbations/gumbel", {"loc": 0}, ["perturbations.gumbel.distribution is missing"]),
+        ("perturbations/gumbel", {"distribution": "Uniform", "low": 1, "high": 1}, ["high is 1", "above low, 1"]),
+        ("model/hidden", 0, ["model.hidden is 0", "at least 1"]),
+        ("model/layers", 3, ["model.layers is 3", "no such key", "variables, hidden"]),
+        ("training", 3, ["training is 3", "a mapping"]),
+        ("training/epochs", 0, ["training.epochs is 0", "at least 1"]),
+        ("training/epochs", 1.5, ["training.epochs is 1.5", "a whole number"]),
+        ("training/epoch", 3, ["training.epoch is 3", "did you mean epochs?"]),
+        ("training/learning_rate", -0.1, ["training.learning_rate is -0.1", "above 0"]),
+        ("training/annealing", {"rat": 1}, ["training.annealing.rat is 1", "did you mean rate?"]),
+        ("training/annealing", 5, ["training.annealing is 5", "a mapping or null"]),
+        ("training/device", "gpu", ["training.device is 'gpu'", "one of auto, cpu, cuda"]),
+        ("training/stack", ["K"], ["training.stack[0] is 'K'", "temperature, perturbation, seed"]),
+        ("evaluation/test_samples", 0, ["evaluation.test_samples is 0", "at least 1"]),
+        ("mirror", "/no/such/folder", ["mirror is '/no/such/folder'", "an existing directory or a base URL"]),
+        ("mirror", 3, ["mirror is 3", "a text or null"]),
+        ("sede", 1, ["sede is 1", "no such key", "correct or remove it"]),
+    ],
+)
+def test_misuse_is_told_in_one_line(path, value, expected):
+    message = message_for(paper_with(path, value))
+    assert "\n" not in message
+    for part in expected:
+        assert part in message
+
+
+def test_a_configuration_without_a_grid_is_told():
+    assert "grid is missing" in message_for({})
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("cuda", 1)])
+def test_gpus_are_asked_for_where_the_device_needs_one(device, gpus):
+    assert gpus_per_job(device) == gpus
