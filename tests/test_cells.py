@@ -1,0 +1,76 @@
+"""Cells and their paths."""
+
+import re
+
+import pytest
+from discrete_vae.cells import (
+    CELL_DIRECTORY,
+    WILDCARD_PATTERNS,
+    Cell,
+    cell_files,
+    grid_cells,
+    job_path,
+    perturbations_of,
+    stack_coordinates,
+)
+from snakemake.io import expand
+
+GRID = {
+    "dataset": ["digits"],
+    "K": [3, 5],
+    "perturbation": ["normal", "gumbel"],
+    "temperature": [0.01, 1e-05, 1.0],
+    "seed": [1, 2],
+}
+
+
+def test_a_grid_has_one_cell_for_every_combination():
+    cells = grid_cells(GRID)
+    assert len(cells) == len(set(cells)) == 24
+    assert cells[0] == Cell("digits", 3, "normal", 0.01, 1)
+
+
+def test_paths_spell_the_cell_and_can_be_read_back():
+    for path, cell in zip(cell_files(GRID, "summary.json"), grid_cells(GRID), strict=True):
+        pattern = CELL_DIRECTORY + "/summary.json"
+        for axis in ("dataset", "perturbation"):
+            pattern = pattern.replace(f"{{{axis}}}", f"(?P<{axis}>[^/]+)")
+        for axis, regex in WILDCARD_PATTERNS.items():
+            pattern = pattern.replace(f"{{{axis}}}", f"(?P<{axis}>{regex})")
+        assert Cell.of(re.fullmatch(pattern, path).groupdict()) == cell
+
+
+@pytest.mark.parametrize("spelling", ["1", ".5", "1e-5x", "one"])
+def test_a_temperature_has_one_spelling_in_paths(spelling):
+    assert not re.fullmatch(WILDCARD_PATTERNS["temperature"], spelling)
+
+
+def test_files_of_some_cells_have_fixed_axes():
+    files = cell_files(GRID, "model.pt", K="3", seed=2)
+    assert len(files) == 6
+    assert all("/K3/" in path and "/seed2/" in path for path in files)
+
+
+@pytest.mark.parametrize("stack", [[], ["temperature"], ["temperature", "perturbation"], ["seed", "temperature"]])
+def test_a_stack_lists_its_cells_in_the_order_of_its_output_files(stack):
+    stacked_axes = {axis: GRID[axis] for axis in stack}
+    wildcards = {"dataset": "digits", "K": "3", "perturbation": "gumbel", "temperature": "0.01", "seed": "2"}
+    kept = {axis: value for axis, value in wildcards.items() if axis not in stack}
+    outputs = expand(expand(CELL_DIRECTORY, **stacked_axes, allow_missing=True), **kept)
+    coordinates = stack_coordinates(kept, stacked_axes)
+    assert [CELL_DIRECTORY.format(**point) for point in coordinates] == outputs
+
+
+def test_a_job_of_a_stack_needs_the_laws_of_its_cells_only():
+    definitions = {"normal": {"a": 1}, "gumbel": {"b": 2}, "laplace": {"c": 3}}
+    wildcards = {"dataset": "digits", "K": "3", "perturbation": "gumbel", "temperature": "1.0", "seed": "2"}
+    assert perturbations_of(wildcards, {}, definitions) == {"gumbel": {"b": 2}}
+    del wildcards["perturbation"]
+    stacked = perturbations_of(wildcards, {"perturbation": ["normal", "gumbel"]}, definitions)
+    assert stacked == {"gumbel": {"b": 2}, "normal": {"a": 1}}
+
+
+def test_the_log_of_a_stack_names_the_stacked_axes_all():
+    assert (
+        job_path("logs", ".log", {"temperature": [1.0]}) == "logs/{dataset}-K{K}-{perturbation}-tauall-seed{seed}.log"
+    )

@@ -1,0 +1,85 @@
+"""Figures show what they say, and equal data give equal bits."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from discrete_vae import figures
+from matplotlib.colors import to_rgb
+
+
+@pytest.fixture
+def histories():
+    epochs = np.arange(1, 41)
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "K": K,
+                "perturbation": law,
+                "temperature": temperature,
+                "seed": seed,
+                "epoch": epochs,
+                "training_loss": 100 / epochs + K + seed + temperature,
+            }
+        )
+        for K in (10, 30)
+        for law in ("gumbel", "normal")
+        for temperature in (0.5, 0.85)
+        for seed in (1, 3)
+    )
+
+
+def test_convergence_has_a_column_per_K_and_a_curve_per_law_with_the_mean_and_range_over_seeds(histories):
+    figure = figures.draw_convergence(histories, dataset="d", origin="here", temperature=1.0)
+    assert [ax.get_title() for ax in figure.axes] == ["$K$ = 10", "$K$ = 30"]
+    assert "temperature 0.85" in figure.get_suptitle(), "the nearest temperature of the grid is drawn, and named"
+    assert "range over 2 seeds" in figure.get_suptitle()
+    for ax, K in zip(figure.axes, (10, 30), strict=True):
+        curves = [line for line in ax.lines if len(line.get_xdata())]
+        palette = figures.colours(["gumbel", "normal"])
+        assert [to_rgb(curve.get_color()) for curve in curves] == list(palette.values())
+        assert curves[0].get_ydata()[-1] == pytest.approx(100 / 40 + K + 2 + 0.85)
+        band = ax.collections[0].get_paths()[0].vertices
+        at_the_end = band[band[:, 0] == 40][:, 1]
+        assert (at_the_end.min(), at_the_end.max()) == pytest.approx((100 / 40 + K + 1.85, 100 / 40 + K + 3.85))
+
+
+def test_one_seed_claims_no_range(histories):
+    figure = figures.draw_convergence(histories[histories["seed"] == 1], dataset="d", origin="here", temperature=0.5)
+    assert "one seed" in figure.get_suptitle()
+
+
+def test_loss_against_temperature_leaves_diverged_runs_out():
+    runs = pd.DataFrame(
+        {
+            "K": 10,
+            "perturbation": "normal",
+            "temperature": [0.1, 0.5, 1.0],
+            "seed": 1,
+            "validation_loss": [3.0, 2.0, np.nan],
+            "diverged": [False, False, True],
+        }
+    )
+    figure = figures.draw_temperatures(runs, dataset="d", origin="here")
+    (curve,) = [line for line in figure.axes[0].lines if len(line.get_xdata())]
+    assert curve.get_xydata().tolist() == [[0.1, 3.0], [0.5, 2.0]]
+
+
+def test_images_have_a_labelled_row_per_law():
+    rng = np.random.default_rng(0)
+    images = {
+        name: rng.integers(0, 256, (4, 5, 7), dtype=np.uint8)
+        for name in ("data", "normal/reconstructions", "normal/samples", "laplace/reconstructions", "laplace/samples")
+    }
+    figure = figures.draw_images(images, title="t")
+    labels = [[tick.get_text() for tick in ax.get_yticklabels()] for ax in figure.axes]
+    assert labels == [["data", "normal", "laplace"], ["normal", "laplace"]]
+    shown = figure.axes[0].images[0].get_array()
+    assert np.array_equal(shown[:5, :7], 255 - images["data"][0])
+
+
+def test_the_same_data_give_the_same_bits(histories, tmp_path):
+    for name in ("a", "b"):
+        figure = figures.draw_convergence(histories, dataset="d", origin="here", temperature=0.5)
+        figures.save(figure, [str(tmp_path / f"{name}.pdf"), str(tmp_path / f"{name}.png")])
+    for suffix in ("pdf", "png"):
+        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()

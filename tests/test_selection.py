@@ -1,0 +1,144 @@
+"""Selection on the validation set, and the results table."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from discrete_vae.cells import Cell, grid_cells
+from discrete_vae.selection import (
+    diverged_runs,
+    gather_histories,
+    gather_summaries,
+    select_temperatures,
+    selected_cells,
+)
+from discrete_vae.tables import notes, summarize_test_losses, to_latex, to_markdown
+
+PARTS = ("loss", "reconstruction", "kl")
+
+
+def runs_of(validation: dict, test: dict | None = None, diverged=()) -> pd.DataFrame:
+    """Make runs from losses by (perturbation, temperature, seed)."""
+    rows = []
+    for (perturbation, temperature, seed), loss in validation.items():
+        key = (perturbation, temperature, seed)
+        broken = key in diverged
+        test_loss = (test or validation)[key]
+        rows.append(
+            {
+                "dataset": "digits",
+                "K": 10,
+                "perturbation": perturbation,
+                "temperature": temperature,
+                "seed": seed,
+                "diverged": broken,
+                "diverged_epoch": 3 if broken else np.nan,
+                "epochs_run": 3 if broken else 9,
+                "best_epoch": 5,
+                "data_origin": "a_test & more",
+                **{f"validation_{part}": np.nan if broken else loss for part in PARTS},
+                **{f"test_{part}": np.nan if broken else test_loss for part in PARTS},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def test_the_lowest_validation_loss_is_selected_whatever_the_test_loss():
+    runs = runs_of(
+        {("normal", 0.1, 1): 3.0, ("normal", 0.5, 1): 1.0, ("normal", 1.0, 1): 2.0},
+        {("normal", 0.1, 1): 0.0, ("normal", 0.5, 1): 9.0, ("normal", 1.0, 1): 0.0},
+    )
+    (row,) = select_temperatures(runs).to_dict("records")
+    assert row["temperature"] == 0.5
+    assert row["test_loss"] == 9.0
+    assert not row["at_grid_edge"]
+
+
+@pytest.mark.parametrize("best", [0.1, 1.0])
+def test_a_selection_at_either_edge_of_the_grid_is_flagged(best):
+    runs = runs_of({("normal", t, 1): 1.0 if t == best else 2.0 for t in (0.1, 0.5, 1.0)})
+    assert select_temperatures(runs)["at_grid_edge"].tolist() == [True]
+
+
+def test_diverged_runs_are_skipped_and_named():
+    losses = {("normal", 0.1, 1): 0.0, ("normal", 0.5, 1): 2.0, ("normal", 1.0, 1): 1.0, ("gumbel", 0.1, 1): 0.0}
+    runs = runs_of(losses, diverged=[("normal", 0.1, 1), ("gumbel", 0.1, 1)])
+    selection = select_temperatures(runs)
+    assert selection["temperature"].tolist()[0] == 1.0
+    assert selection["diverged_runs"].tolist() == [1, 1]
+    assert np.isnan(selection["temperature"][1])
+    assert selected_cells(selection) == [Cell("digits", 10, "normal", 1.0, 1)]
+    named = diverged_runs(runs)
+    assert named[["perturbation", "temperature", "diverged_epoch"]].values.tolist() == [
+        ["normal", 0.1, 3],
+        ["gumbel", 0.1, 3],
+    ]
+
+
+def test_each_seed_selects_for_itself():
+    losses = {("normal", 0.1, 1): 1.0, ("normal", 1.0, 1): 2.0, ("normal", 0.1, 2): 2.0, ("normal", 1.0, 2): 1.0}
+    assert select_temperatures(runs_of(losses))["temperature"].tolist() == [0.1, 1.0]
+
+
+@pytest.fixture
+def table_and_notes():
+    losses = {
+        **{("gumbel", t, s): 20.0 + s + t for t in (0.1, 0.5, 1.0) for s in (1, 2)},
+        **{("normal", t, s): 10.0 + 2 * s + abs(t - 0.5) for t in (0.1, 0.5, 1.0) for s in (1, 2)},
+    }
+    runs = runs_of(losses)
+    table = summarize_test_losses(select_temperatures(runs))
+    return table, notes(table, runs)
+
+
+def test_the_table_has_mean_and_spread_over_seeds_and_marks_the_best(table_and_notes):
+    table, _ = table_and_notes
+    gumbel, normal = table.to_dict("records")
+    assert (gumbel["test_loss_mean"], normal["test_loss_mean"]) == pytest.approx((21.6, 13.0))
+    assert (gumbel["test_loss_sd"], normal["test_loss_sd"]) == pytest.approx((np.sqrt(0.5), np.sqrt(2)))
+    assert (gumbel["best"], normal["best"]) == (False, True)
+    assert (gumbel["edge_selections"], normal["edge_selections"]) == (2, 0)
+    assert normal["seeds"] == 2
+
+
+def test_markdown_and_latex_show_the_same_numbers(table_and_notes):
+    table, table_notes = table_and_notes
+    markdown, latex = to_markdown(table, table_notes), to_latex(table, table_notes)
+    assert "**13.00 ± 1.41**" in markdown
+    assert "21.60 ± 0.71†" in markdown
+    assert r"\textbf{13.00 $\pm$ 1.41}" in latex
+    assert r"21.60 $\pm$ 0.71$^\dagger$" in latex
+    assert r"a\_test \& more" in latex
+    assert "a_test & more" in markdown
+
+
+def test_one_seed_has_no_spread_and_the_notes_say_so():
+    runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0})
+    table = summarize_test_losses(select_temperatures(runs))
+    markdown = to_markdown(table, notes(table, runs))
+    assert "±" not in markdown
+    assert "no difference here is established" in markdown
+
+
+def test_a_group_that_diverged_entirely_is_shown_as_such():
+    runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0}, diverged=[("gumbel", 0.5, 1)])
+    table = summarize_test_losses(select_temperatures(runs))
+    assert "diverged‡" in to_markdown(table, notes(table, runs))
+
+
+def test_gathering_reads_every_run_back(tmp_path):
+    grid = {"dataset": ["d"], "K": [2], "perturbation": ["normal"], "temperature": [0.5, 1.0], "seed": [1]}
+    cells = grid_cells(grid)
+    for i, cell in enumerate(cells):
+        pd.DataFrame({"epoch": [1, 2], "training_loss": [2.0, 1.0 + i], "temperature": [0.5, 0.4]}).to_csv(
+            tmp_path / f"{i}.csv", index=False
+        )
+        nested = {key: {"x": 1} for key in ("law", "model", "training", "evaluation")}
+        (tmp_path / f"{i}.json").write_text(json.dumps({**cell.coordinates(), "diverged": False, **nested}))
+    histories = gather_histories([tmp_path / "0.csv", tmp_path / "1.csv"], cells)
+    assert histories["temperature"].tolist() == [0.5, 0.5, 1.0, 1.0]
+    assert histories["training_loss"].tolist() == [2.0, 1.0, 2.0, 2.0]
+    summaries = gather_summaries([tmp_path / "0.json", tmp_path / "1.json"])
+    assert summaries["temperature"].tolist() == [0.5, 1.0]
+    assert summaries["law"].tolist() == ['{"x": 1}'] * 2
