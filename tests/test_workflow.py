@@ -1,0 +1,297 @@
+"""Snakemake run for real: the quick start, one's own dataset and noise law, what a change reruns, and its manners."""
+
+import functools
+import gzip
+import hashlib
+import http.server
+import json
+import shutil
+import struct
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.io
+import torch
+from conftest import ROOT, planned_jobs, run_snakemake
+from discrete_vae.cells import cell_files
+from discrete_vae.datasets import SPLITS, BinarizedDataset
+from discrete_vae.images import load_model
+
+QUICKSTART = ("--configfile", "configs/quickstart.yaml")
+
+OWN_CONFIG = """
+grid: {dataset: [mine], K: [4], perturbation: [normal, laplace], temperature: [0.5], seed: [1]}
+datasets: {mine: {source: npz, path: my.npz}}
+perturbations: {laplace: {distribution: Laplace, loc: 0, scale: 1}}
+model: {variables: 3, hidden: 16}
+training: {epochs: 3, batch_size: 20}
+"""
+
+
+def make_own(directory: Path) -> tuple[str, str]:
+    """Write a dataset and a configuration of one's own; return the arguments that use it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    prototypes = rng.integers(0, 2, (4, 6, 5))
+    images = {split: prototypes[rng.integers(0, 4, 50)].astype(np.uint8) for split in SPLITS}
+    np.savez(directory / "my.npz", **images)
+    (directory / "own.yaml").write_text(OWN_CONFIG)
+    return "--configfile", str(directory / "own.yaml")
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory):
+    """The working directory of a finished run on one's own dataset and noise law, and its arguments."""
+    directory = tmp_path_factory.mktemp("own")
+    arguments = make_own(directory)
+    run_snakemake(directory, "--cores", "all", *arguments)
+    return directory, arguments
+
+
+def result_of(directory: Path, cell: str) -> tuple[bytes, pd.DataFrame, dict]:
+    """Read what must be the same bits in every run of a cell: weights, history and summary less its times."""
+    folder = directory / "results" / "runs" / cell
+    history = pd.read_csv(folder / "history.csv").drop(columns="seconds")
+    summary = json.loads((folder / "summary.json").read_text())
+    for key in ("wall_seconds", "cells_in_job", "git_revision"):
+        del summary[key]
+    return (folder / "model.pt").read_bytes(), history, summary
+
+
+class TestQuickstart:
+    def test_it_makes_every_figure_and_table(self, quickstart):
+        figures = quickstart / "results" / "figures"
+        for suffix in ("pdf", "png"):
+            for name in ("convergence/digits", "temperature/digits", *(f"images/digits-K{K}" for K in (5, 10, 20))):
+                assert (figures / f"{name}.{suffix}").stat().st_size > 5_000
+        table = pd.read_csv(quickstart / "results" / "tables" / "results.csv")
+        assert len(table) == 9
+        assert (table["seeds"] == 2).all()
+        assert table["test_loss_mean"].between(10, 35).all()
+        assert "digits" in (quickstart / "results" / "tables" / "results.md").read_text()
+        assert "\\toprule" in (quickstart / "results" / "tables" / "results.tex").read_text()
+        assert pd.read_csv(quickstart / "results" / "tables" / "diverged.csv").empty
+
+    def test_training_lowers_the_loss_of_every_cell(self, quickstart):
+        histories = pd.read_csv(quickstart / "results" / "gathered" / "digits" / "histories.csv.gz")
+        assert len(histories) == 72 * 100
+        for _, history in histories.groupby(["K", "perturbation", "temperature", "seed"]):
+            assert history["training_loss"].iloc[-1] < 0.9 * history["training_loss"].iloc[0]
+            assert history["validation_loss"].min() < history["validation_loss"].iloc[0]
+
+    def test_the_selection_is_the_lowest_validation_loss_of_the_summaries(self, quickstart):
+        selection = pd.read_csv(quickstart / "results" / "tables" / "selection.csv")
+        assert len(selection) == 18
+        for row in selection.to_dict("records"):
+            losses = {
+                temperature: json.loads(
+                    (
+                        quickstart / f"results/runs/digits/K{row['K']}/{row['perturbation']}"
+                        f"/tau{temperature}/seed{row['seed']}/summary.json"
+                    ).read_text()
+                )["validation_loss"]
+                for temperature in (0.1, 0.4, 0.67, 1.0)
+            }
+            assert row["temperature"] == min(losses, key=losses.get)
+            assert row["validation_loss"] == min(losses.values())
+
+    def test_every_job_has_a_log_and_a_benchmark(self, quickstart):
+        logs = {path.stem for path in (quickstart / "logs").rglob("*.log")}
+        benchmarks = {path.stem for path in (quickstart / "results" / "benchmarks").rglob("*.tsv")}
+        assert logs == benchmarks
+        assert len(logs) == 15
+
+    def test_the_effective_configuration_is_saved(self, quickstart):
+        saved = (quickstart / "results" / "config.yaml").read_text()
+        for value in ("digits", "epochs: 100", "distribution: Logistic", "validation_samples: 10"):
+            assert value in saved
+
+    def test_nothing_is_left_to_do(self, quickstart):
+        assert planned_jobs(quickstart, *QUICKSTART) == []
+
+    def test_a_changed_plot_setting_retrains_nothing(self, quickstart):
+        changed = ("--config", "figures={convergence_temperature: 0.4}")
+        assert sorted(planned_jobs(quickstart, *QUICKSTART, *changed)) == [
+            "results/config.yaml",
+            "results/figures/convergence/digits.pdf, results/figures/convergence/digits.png",
+        ]
+
+    def test_the_report_opens_on_its_categories(self, quickstart):
+        run_snakemake(quickstart, *QUICKSTART, "--report", "report.html")
+        report = (quickstart / "report.html").read_text()
+        for text in ("Convergence", "Temperature", "Images", "Tables", "mean and range over", "scikit-learn"):
+            assert text in report
+
+
+class TestOwnDatasetAndLaw:
+    def test_they_give_results_by_one_line_of_configuration_each(self, own):
+        directory, _ = own
+        table = pd.read_csv(directory / "results" / "tables" / "results.csv")
+        assert table["perturbation"].tolist() == ["normal", "laplace"]
+        assert (directory / "results/figures/images/mine-K4.png").exists()
+
+    def test_the_model_file_is_a_plain_state_dict(self, own):
+        directory, _ = own
+        path = str(directory / "results/runs/mine/K4/laplace/tau0.5/seed1/model.pt")
+        assert set(torch.load(path, weights_only=True)) == set(load_model(path, variables=3).state_dict())
+
+    def test_the_summary_says_what_was_run_and_on_what(self, own):
+        directory, _ = own
+        _, history, summary = result_of(directory, "mine/K4/laplace/tau0.5/seed1")
+        data = BinarizedDataset.load(directory / "data" / "mine.npz")
+        assert summary["data_sha256"] == data.manifest["sha256"]
+        assert summary["law"] == {"distribution": "Laplace", "loc": 0, "scale": 1}
+        assert summary["best_epoch"] == 1 + history["validation_loss"].idxmin()
+        assert summary["evaluation"] == {"validation_samples": 10, "test_samples": 100}
+        assert (summary["device"], summary["threads"], summary["torch"]) == ("cpu", 1, torch.__version__)
+        assert summary["test_loss"] == pytest.approx(summary["test_reconstruction"] + summary["test_kl"])
+
+    def test_a_new_temperature_trains_its_own_cells_only(self, own):
+        directory, arguments = own
+        jobs = planned_jobs(directory, *arguments, "--config", "grid={temperature: [0.5, 1.0]}")
+        trained = [job.split(",")[0] for job in jobs if job.startswith("results/runs/")]
+        grid = {"dataset": ["mine"], "K": [4], "perturbation": ["normal", "laplace"], "temperature": [1.0], "seed": [1]}
+        assert sorted(trained) == sorted(cell_files(grid, "history.csv"))
+
+    def test_a_cell_is_the_same_bits_whatever_else_is_run(self, own, tmp_path):
+        directory, _ = own
+        arguments = make_own(tmp_path)
+        cell = "mine/K4/laplace/tau0.5/seed1"
+        run_snakemake(tmp_path, "--cores", "1", *arguments, f"results/runs/{cell}/summary.json")
+        assert not (tmp_path / "results/runs/mine/K4/normal").exists()
+        weights, history, summary = result_of(tmp_path, cell)
+        expected_weights, expected_history, expected_summary = result_of(directory, cell)
+        assert weights == expected_weights
+        pd.testing.assert_frame_equal(history, expected_history)
+        assert summary == expected_summary
+
+    def test_a_cell_outside_the_grid_is_a_target(self, own):
+        directory, arguments = own
+        target = "results/runs/mine/K7/normal/tau0.25/seed9/summary.json"
+        assert any("K7" in job for job in planned_jobs(directory, *arguments, target))
+
+    def test_results_are_redrawn_without_the_runs_and_the_data(self, own, tmp_path):
+        directory, arguments = own
+        shutil.copytree(directory / "results" / "gathered", tmp_path / "results" / "gathered")
+        jobs = planned_jobs(tmp_path, *arguments, "results/figures/convergence/mine.pdf", "results/tables/results.md")
+        assert len(jobs) == 3  # convergence, select, tabulate
+
+
+class TestConfiguration:
+    def test_the_default_is_the_paper_with_one_training_job_per_cell(self, tmp_path):
+        jobs = planned_jobs(tmp_path)
+        trained = [job for job in jobs if job.startswith("results/runs/")]
+        assert len(trained) == 3 * 3 * 3 * 10 * 5
+        assert len([job for job in jobs if job.startswith("data/raw/")]) == 5
+
+    def test_overlays_replace_lists_of_the_grid_and_add_to_definitions(self, tmp_path):
+        (tmp_path / "overlay.yaml").write_text(
+            "grid: {dataset: [digits], K: [20], perturbation: [uniform], seed: [1]}\n"
+            "perturbations: {uniform: {distribution: Uniform, low: -1, high: 1}}\n"
+        )
+        jobs = planned_jobs(tmp_path, "--configfile", str(tmp_path / "overlay.yaml"))
+        assert len([job for job in jobs if job.startswith("results/runs/digits/K20/uniform/")]) == 10
+
+    def test_noise_and_K_can_be_given_on_the_command_line_alone(self, tmp_path):
+        jobs = planned_jobs(
+            tmp_path,
+            "--config",
+            "grid={dataset: [digits], K: [20], perturbation: [t5], temperature: [0.5], seed: [1]}",
+            "perturbations={t5: {distribution: StudentT, df: 5, loc: 0, scale: 1}}",
+        )
+        assert len([job for job in jobs if job.startswith("results/runs/digits/K20/t5/tau0.5/seed1/")]) == 1
+
+    def test_a_wrong_key_ends_in_one_line_and_leaves_nothing(self, tmp_path):
+        completed = run_snakemake(tmp_path, "--cores", "1", "--config", "training={epoch: 3}", check=False)
+        assert completed.returncode != 0
+        (line,) = [line for line in completed.stdout.splitlines() if "training.epoch" in line]
+        assert "did you mean epochs?" in line
+        assert "Traceback" not in completed.stdout
+        assert [path.name for path in tmp_path.iterdir() if path.name != ".snakemake"] == []
+
+    def test_a_file_that_a_job_refuses_ends_in_one_line_and_leaves_no_output(self, tmp_path):
+        arguments = make_own(tmp_path)
+        np.savez(tmp_path / "my.npz", **{split: np.full((50, 6, 5), 255, np.uint8) for split in SPLITS})
+        completed = run_snakemake(tmp_path, "--cores", "1", *arguments, check=False)
+        assert completed.returncode != 0
+        assert "ERROR: my.npz: train has the value 255, expected only 0 and 1; binarize it first" in completed.stdout
+        assert "Traceback" not in completed.stdout
+        assert not (tmp_path / "data").exists() or list((tmp_path / "data").iterdir()) == []
+        assert not (tmp_path / "results" / "runs").exists()
+
+
+class TestData:
+    def test_omniglots_mat_file_comes_from_a_mirror_over_http(self, tmp_path):
+        rng = np.random.default_rng(0)
+        folder = tmp_path / "served" / "omniglot"
+        folder.mkdir(parents=True)
+        scipy.io.savemat(folder / "chardata.mat", {"data": rng.random((784, 1400)), "testdata": rng.random((784, 9))})
+        digest = hashlib.sha256((folder / "chardata.mat").read_bytes()).hexdigest()
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, *arguments):
+                pass
+
+        handler = functools.partial(Handler, directory=str(tmp_path / "served"))
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+            thread.start()
+            run_snakemake(
+                tmp_path,
+                *("--cores", "1", "data/omniglot.npz", "--config", f"mirror=http://127.0.0.1:{server.server_port}"),
+                f"datasets={{omniglot: {{sha256: {{chardata.mat: {digest}}}}}}}",
+            )
+            server.shutdown()
+            thread.join()
+        dataset = BinarizedDataset.load(tmp_path / "data" / "omniglot.npz")
+        assert len(dataset.splits["train"]) == 55
+        assert "IWAE" in dataset.manifest["origin"]
+
+    def test_hand_placed_kmnist_needs_no_network(self, tmp_path):
+        folder = tmp_path / "data" / "raw" / "kmnist"
+        folder.mkdir(parents=True)
+        for name, count in (("train-images-idx3-ubyte", 10_003), ("t10k-images-idx3-ubyte", 4)):
+            content = struct.pack(">IIII", 0x803, count, 28, 28) + bytes(range(256)) * (count * 784 // 256 + 1)
+            (folder / f"{name}.gz").write_bytes(gzip.compress(content[: 16 + count * 784], compresslevel=1))
+        definition = "datasets={kmnist: {source: torchvision, class: KMNIST}}"
+        run_snakemake(tmp_path, "--cores", "1", "data/kmnist.npz", "--config", definition)
+        dataset = BinarizedDataset.load(tmp_path / "data" / "kmnist.npz")
+        assert [len(dataset.splits[split]) for split in SPLITS] == [3, 10_000, 4]
+
+
+class TestManners:
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ["snakemake", "--lint"],
+            ["snakefmt", "--check", "Snakefile", "workflow"],
+            ["ruff", "check", "."],
+            ["ruff", "format", "--check", "."],
+        ],
+        ids=" ".join,
+    )
+    def test_linters_find_nothing(self, command):
+        executable = Path(sys.executable).with_name(command[0])
+        completed = subprocess.run([executable, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert completed.returncode == 0, completed.stdout + completed.stderr
+
+    def test_it_is_usable_as_a_module_of_another_workflow(self, tmp_path):
+        make_own(tmp_path)
+        (tmp_path / "Snakefile").write_text(f"""
+module vae:
+    snakefile: "{ROOT / "Snakefile"}"
+    config: config
+use rule * from vae as vae_*
+rule outer:
+    input: "results/tables/results.md"
+    output: "copy.md"
+    shell: "cp {{input}} {{output}}"
+""")
+        command = [sys.executable, "-m", "snakemake", "--cores", "all", "--configfile", "own.yaml", "copy.md"]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+        assert "laplace" in (tmp_path / "copy.md").read_text()
