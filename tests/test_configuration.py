@@ -73,7 +73,13 @@ def test_annealing_is_completed_from_one_key():
     assert config["training"]["annealing"] == {"rate": 0.001, "minimum": 0.1, "interval": 1000}
 
 
-GUMBEL = {"distribution": "Gumbel", "loc": 0, "scale": 1}
+def test_definitions_are_added_to_those_of_the_schema():
+    config = {
+        "grid": {"dataset": ["digits"]},
+        "perturbations": {"wide": {"distribution": "Normal", "loc": 0, "scale": 2}},
+    }
+    complete(config)
+    assert list(config["perturbations"]) == ["gumbel", "normal", "logistic", "wide"]
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,13 @@ def _completed(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         defaults = {key: _resolve(subschema, root).get("default", ...) for key, subschema in properties.items()}
-        defaults = {key: copy.deepcopy(default) for key, default in defaults.items() if default is not ...}
+        filled = {key: copy.deepcopy(default) for key, default in defaults.items() if default is not ...}
+        for key, item in value.items():
+            adds_to_default = isinstance(item, dict) and isinstance(filled.get(key), dict)
+            filled[key] = {**filled[key], **item} if adds_to_default else item
         return {
             key: _completed(item, properties.get(key, schema.get("additionalProperties")), root)
-            for key, item in {**defaults, **value}.items()
+            for key, item in filled.items()
         }
     return value
 

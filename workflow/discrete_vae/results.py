@@ -1,5 +1,6 @@
 """The files of a cell: history.csv, summary.json and model.pt."""
 
+import io
 import os
 import platform
 import subprocess
@@ -33,7 +34,10 @@ def write_run(
     """
     write_csv(history, pd.DataFrame(run.history))
     with written_whole(model) as temporary:
-        torch.save(run.parameters, temporary)
+        # By way of a buffer: torch.save puts the name of a file into it, and equal weights are to be equal bits.
+        buffer = io.BytesIO()
+        torch.save(run.parameters, buffer)
+        temporary.write_bytes(buffer.getvalue())
     write_json(summary, {**summarize(run), **options, **provenance})
 
 
