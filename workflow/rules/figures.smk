@@ -1,6 +1,6 @@
 """Figures, each as PDF and PNG.
 
-Needs:  results/gathered/{dataset}/, and for the images also the models, the data and the selection
+Needs:  results/gathered/{dataset}/, and for the images also the models and the data
 Makes:  results/figures/convergence/{dataset}   training loss against epoch at one temperature
         results/figures/temperature/{dataset}   validation loss against temperature
         results/figures/images/{dataset}-K{K}   reconstructions and samples of the selected models
@@ -58,7 +58,8 @@ rule plot_temperature:
 rule draw_images:
     input:
         images="data/{dataset}.npz",
-        selection="results/tables/selection.csv",
+        # New runs bring new models, which redraw; the table alone, such as a published one, does not ask for models.
+        summaries=ancient("results/gathered/{dataset}/summaries.csv"),
         models=lambda wildcards: cells.cell_files(
             config["grid"],
             "model.pt",
