@@ -29,7 +29,7 @@ lock:
 
 # Needs Graphviz's dot.
 rulegraph: .venv/installed
-	$(BIN)/snakemake --rulegraph --configfile configs/quickstart.yaml --directory quickstart | dot -Tsvg > workflow/report/rulegraph.svg
+	$(BIN)/snakemake --rulegraph 2>/dev/null | dot -Tsvg > docs/rulegraph.svg
 
 clean:
 	rm -rf .venv quickstart

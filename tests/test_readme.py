@@ -1,0 +1,27 @@
+"""Every Snakemake command of the README plans."""
+
+import re
+import shlex
+
+import pytest
+from conftest import ROOT, run_snakemake
+
+README = (ROOT / "README.md").read_text()
+COMMANDS = sorted(
+    {
+        command.split("  #")[0].strip()
+        for command in re.findall(r"^(snakemake .+)$", README, re.MULTILINE)
+        + re.findall(r"`(snakemake [^`]+)`", README)
+    }
+)
+
+
+def test_the_readme_has_commands():
+    assert len(COMMANDS) >= 10
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if "--report" not in command])
+def test_a_command_of_the_readme_plans(command, tmp_path):
+    """Reports need finished results: the quick start's test makes one."""
+    arguments = [word for word in shlex.split(command)[1:] if word not in ("--sdm", "conda")]
+    assert "Job stats" in run_snakemake(tmp_path, "--dry-run", *arguments).stdout
