@@ -5,7 +5,8 @@ BIN := .venv/bin
 .PHONY: quickstart test lint lock rulegraph clean
 
 quickstart: .venv/installed
-	$(BIN)/snakemake --cores all --directory quickstart --configfile configs/quickstart.yaml
+	@echo "Each training job writes its progress to quickstart/logs/train/."
+	$(BIN)/snakemake --cores all --directory quickstart --configfile configs/quickstart.yaml --quiet rules host reason
 	@echo "Made these figures and tables:"
 	@find quickstart/results/figures quickstart/results/tables -type f | sort
 

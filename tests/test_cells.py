@@ -13,6 +13,7 @@ from discrete_vae.cells import (
     perturbations_of,
     stack_coordinates,
 )
+from discrete_vae.errors import InputError
 from snakemake.io import expand
 
 GRID = {
@@ -43,6 +44,12 @@ def test_paths_spell_the_cell_and_can_be_read_back():
 @pytest.mark.parametrize("spelling", ["1", ".5", "1e-5x", "one"])
 def test_a_temperature_has_one_spelling_in_paths(spelling):
     assert not re.fullmatch(WILDCARD_PATTERNS["temperature"], spelling)
+
+
+@pytest.mark.parametrize(("K", "temperature"), [(1, 1.0), (3, 0.0), (3, float("nan"))])
+def test_a_cell_that_cannot_be_trained_is_refused(K, temperature):
+    with pytest.raises(InputError, match="expected"):
+        Cell("digits", K, "normal", temperature, 1)
 
 
 def test_files_of_some_cells_have_fixed_axes():

@@ -264,6 +264,18 @@ class TestBinarize:
         assert len({image.tobytes() for image in images}) == 12
         assert 0.02 < images.mean() < 0.15  # 8 of 105 rows are ink
 
+    @pytest.mark.parametrize(("content", "complaint"), [(b"no png", "no set of PNG images"), (None, "hold 2 drawings")])
+    def test_archives_of_something_else_are_refused(self, tmp_path, content, complaint):
+        buffer = io.BytesIO()
+        Image.fromarray(np.ones((105, 105), dtype=bool)).save(buffer, "png")
+        paths = [tmp_path / "images_background.zip", tmp_path / "images_evaluation.zip"]
+        for path in paths:
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("a.png", content or buffer.getvalue())
+        sums = {path.name: sha256_of(path) for path in paths}
+        with pytest.raises(InputError, match=complaint):
+            binarize({"source": "omniglot", "sha256": sums}, paths)
+
     def test_a_truncated_archive_is_refused(self, tmp_path):
         paths = [tmp_path / "images_background.zip", tmp_path / "images_evaluation.zip"]
         for path in paths:
@@ -304,9 +316,17 @@ class TestBinarize:
         with pytest.raises(InputError, match=complaint):
             binarize({"source": "npz", "path": str(path)}, [path])
 
-    def test_a_file_that_is_no_npz_is_refused(self, tmp_path):
+    @pytest.mark.parametrize("content", [b"text", b"", "array", "objects"])
+    def test_a_file_that_is_no_npz_is_refused(self, tmp_path, content):
         path = tmp_path / "my.npz"
-        path.write_bytes(b"text")
+        with path.open("wb") as file:
+            match content:
+                case "array":
+                    np.save(file, np.zeros((3, 5, 7)))
+                case "objects":
+                    np.savez(file, train=np.array([{"an": "object"}]))
+                case _:
+                    file.write(content)
         with pytest.raises(InputError, match=r"no readable \.npz file"):
             binarize({"source": "npz", "path": str(path)}, [path])
 

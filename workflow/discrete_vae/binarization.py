@@ -114,6 +114,11 @@ def _read_mat(path: Path) -> dict[str, np.ndarray]:
 
 def _omniglot(paths: Sequence[Path]) -> Splits:
     drawings = np.concatenate([_read_drawings(path) for path in paths])
+    if len(drawings) <= OMNIGLOT_TRAIN + OMNIGLOT_VALIDATION:
+        raise InputError(
+            f"{' and '.join(map(str, paths))} hold {len(drawings)} drawings, expected more than the"
+            f" {OMNIGLOT_TRAIN + OMNIGLOT_VALIDATION} of the training and validation sets; obtain the whole archives"
+        )
     images = drawings[np.random.default_rng(SHUFFLE_SEED).permutation(len(drawings))]
     return dict(zip(SPLITS, np.split(images, [OMNIGLOT_TRAIN, OMNIGLOT_TRAIN + OMNIGLOT_VALIDATION]), strict=True))
 
@@ -122,8 +127,14 @@ def _read_drawings(path: Path) -> np.ndarray:
     """Read the drawings of an archive in the order of their names, resized with antialiasing; dark ink is 1."""
     with zipfile.ZipFile(path) as archive:
         names = sorted(name for name in archive.namelist() if name.endswith(".png"))
-        drawings = [np.array(Image.open(io.BytesIO(archive.read(name))).convert("L")) for name in names]
-    ink = 255 - torch.from_numpy(np.stack(drawings)).unsqueeze(1)
+        try:
+            drawings = np.stack([np.array(Image.open(io.BytesIO(archive.read(name))).convert("L")) for name in names])
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{path} holds no set of PNG images of one size ({error}), expected Omniglot's drawings;"
+                " obtain it again"
+            ) from None
+    ink = 255 - torch.from_numpy(drawings).unsqueeze(1)
     resized = v2.functional.resize(ink, [OMNIGLOT_SIDE, OMNIGLOT_SIDE], antialias=True)
     return (resized.squeeze(1) >= 128).to(torch.uint8).numpy()
 
@@ -137,7 +148,10 @@ def _digits(paths: Sequence[Path]) -> Splits:
 def _own_npz(paths: Sequence[Path]) -> Splits:
     (path,) = paths
     try:
-        with np.load(path) as arrays:
+        arrays = np.load(path)
+        if not isinstance(arrays, np.lib.npyio.NpzFile):
+            raise ValueError("it is a single array")
+        with arrays:
             splits = {split: arrays[split] for split in SPLITS if split in arrays}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(

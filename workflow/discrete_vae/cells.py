@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from discrete_vae.errors import InputError
+
 AXES = ("dataset", "K", "perturbation", "temperature", "seed")
 CELL_DIRECTORY = "results/runs/{dataset}/K{K}/{perturbation}/tau{temperature}/seed{seed}"
 CELL_LABEL = "{dataset}-K{K}-{perturbation}-tau{temperature}-seed{seed}"
@@ -14,13 +16,23 @@ WILDCARD_PATTERNS = {"K": r"\d+", "temperature": r"\d+\.\d+|\d(\.\d+)?e-\d+", "s
 
 @dataclass(frozen=True)
 class Cell:
-    """Coordinates of one training run in the grid."""
+    """Coordinates of one training run in the grid.
+
+    Raises:
+        InputError: fewer than two categories or a temperature that is not positive.
+    """
 
     dataset: str
     K: int
     perturbation: str
     temperature: float
     seed: int
+
+    def __post_init__(self) -> None:
+        if self.K < 2:
+            raise InputError(f"K of the cell {self} is {self.K}, expected at least 2; correct it")
+        if not self.temperature > 0:
+            raise InputError(f"temperature of the cell {self} is {self.temperature}, expected above 0; correct it")
 
     @classmethod
     def of(cls, coordinates: Mapping[str, Any]) -> "Cell":

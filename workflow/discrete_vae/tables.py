@@ -50,12 +50,12 @@ def to_latex(table: pd.DataFrame, notes: Iterable[str]) -> str:
     wide = _wide(table, bold=r"\textbf{{{}}}", marks=marks, plus_minus=r"$\pm$")
     wide = wide.rename(columns=_escape).assign(dataset=wide["dataset"].map(_escape))
     body = wide.to_latex(index=False, escape=False, column_format="ll" + "r" * (wide.shape[1] - 2))
-    text = _escape(" ".join(f"{note[0].upper()}{note[1:]}." for note in notes))
-    for mark, command in {**marks, "±": r"$\pm$"}.items():
+    text = _escape("; ".join(notes))
+    for mark, command in {**marks, "±": r"$\pm$", "||": r"$\Vert$"}.items():
         text = text.replace(mark, command)
     return (
         "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n"
-        + f"\\caption{{Test loss of the selected models, in nats per image. {text}}}\n{body}\\end{{table}}\n"
+        + f"\\caption{{{text[0].upper()}{text[1:]}.}}\n{body}\\end{{table}}\n"
     )
 
 
