@@ -55,7 +55,7 @@ def to_latex(table: pd.DataFrame, notes: Iterable[str]) -> str:
         text = text.replace(mark, command)
     return (
         "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n"
-        + f"\\caption{{{text[0].upper()}{text[1:]}.}}\n{body}\\end{{table}}\n"
+        + f"\\caption{{{text[0].upper()}{text[1:]}.}}\n\\smallskip\n{body}\\end{{table}}\n"
     )
 
 
@@ -71,8 +71,8 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     lines = [
         "test loss in nats per image (reconstruction of discrete codes plus KL(softmax || uniform)) at the temperature"
         " and epoch with the lowest validation loss; lower is better, the lowest mean of a row is bold",
-        f"mean ± standard deviation over {_counts(table['seeds'])} seeds, which share initial weights, minibatches and"
-        " uniform numbers across perturbations"
+        f"mean ± standard deviation over {_counts(table['seeds'])} seeds, which share initial weights and"
+        " minibatches across perturbations"
         if table["seeds"].max() > 1
         else "one seed: no spread can be given, and no difference here is established",
         f"{_counts(runs['epochs_run'])} epochs; temperatures {temperatures}",
