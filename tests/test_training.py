@@ -12,7 +12,8 @@ from discrete_vae.errors import InputError
 from discrete_vae.generators import generator
 from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters
 from discrete_vae.perturbations import NoiseSource, distribution
-from discrete_vae.training import annealed_temperature, choose_device, train
+from discrete_vae.stacks import annealed_temperature
+from discrete_vae.training import choose_device, train
 
 MODEL = {"variables": 3, "hidden": 16}
 TRAINING = {"epochs": 4, "batch_size": 10, "learning_rate": 0.01, "annealing": None}

@@ -6,14 +6,17 @@ import hashlib
 import http.server
 import json
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import scipy.io
 import torch
@@ -58,9 +61,19 @@ def result_of(directory: Path, cell: str) -> tuple[bytes, pd.DataFrame, dict]:
     folder = directory / "results" / "runs" / cell
     history = pd.read_csv(folder / "history.csv").drop(columns="seconds")
     summary = json.loads((folder / "summary.json").read_text())
-    for key in ("wall_seconds", "cells_in_job", "git_revision"):
+    for key in ("training_seconds", "wall_seconds", "cells_in_job", "git_revision"):
         del summary[key]
     return (folder / "model.pt").read_bytes(), history, summary
+
+
+def end_training_once_it_reports(log: Path) -> None:
+    """Send SIGTERM to the training process when it has written its first epoch to its log."""
+    deadline = time.monotonic() + 120
+    while not (log.exists() and "epoch" in log.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for process in psutil.Process().children(recursive=True):
+        if any(word.endswith("train.py") for word in process.cmdline()[1:]) and not process.children():
+            process.send_signal(signal.SIGTERM)
 
 
 class TestQuickstart:
@@ -179,6 +192,32 @@ class TestOwnDatasetAndLaw:
         assert weights == expected_weights
         pd.testing.assert_frame_equal(history, expected_history)
         assert summary == expected_summary
+
+    def test_a_training_job_that_is_ended_continues_to_the_same_bits(self, tmp_path):
+        arguments = ["--cores", "1", *make_own(tmp_path), "--config", "training={epochs: 2000}", "grid={seed: [3]}"]
+        cell = "mine/K4/normal/tau0.5/seed3"
+        target = f"results/runs/{cell}/summary.json"
+        run_snakemake(tmp_path, target, *arguments)
+        expected_weights, expected_history, expected_summary = result_of(tmp_path, cell)
+        shutil.rmtree(tmp_path / "results" / "runs")
+
+        log = tmp_path / "logs" / "train" / "mine-K4-normal-tau0.5-seed3.log"
+        log.unlink()
+        ending = threading.Thread(target=end_training_once_it_reports, args=(log,))
+        ending.start()
+        completed = run_snakemake(tmp_path, target, *arguments, check=False)
+        ending.join()
+        assert completed.returncode != 0
+        assert "ending on SIGTERM" in log.read_text()
+        assert not (tmp_path / target).exists()
+
+        run_snakemake(tmp_path, target, *arguments)
+        assert "continuing from" in log.read_text()
+        weights, history, summary = result_of(tmp_path, cell)
+        assert weights == expected_weights
+        pd.testing.assert_frame_equal(history, expected_history)
+        assert summary == expected_summary
+        assert list(log.parent.glob("*.checkpoint.pt*")) == []
 
     def test_a_cell_outside_the_grid_is_a_target(self, own):
         directory, arguments = own

@@ -8,19 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from discrete_vae.cells import Cell
+from discrete_vae.checkpoints import Checkpoint
 from discrete_vae.datasets import BinarizedDataset
 from discrete_vae.errors import InputError
-from discrete_vae.evaluation import discrete_loss
-from discrete_vae.generators import generator
-from discrete_vae.model import Architecture, Parameters, initial_parameters, loss_and_gradient, stack, unstack
-from discrete_vae.perturbations import NoiseSource, distribution
+from discrete_vae.model import Parameters, unstack
+from discrete_vae.stacks import StackTrainer
 
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_REPORTS = 20
+EVERY_EPOCH, FINALLY = ("training", "validation"), ("validation", "test")
 
 Row = dict[str, float | int]
 
@@ -38,6 +37,7 @@ class Run:
         parameters: the weights of the best epoch.
         final: losses of those weights on the validation and the test set with the full count of samples, empty where
             the run diverged.
+        seconds: wall time of the epochs of the job, over all its attempts.
     """
 
     cell: Cell
@@ -46,6 +46,7 @@ class Run:
     diverged_epoch: int | None = None
     parameters: Parameters = field(default_factory=dict)
     final: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
 
     @property
     def lowest_validation_loss(self) -> float:
@@ -64,18 +65,6 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def annealed_temperature(temperature: float, step: int, annealing: Mapping[str, float] | None) -> float:
-    """Return the temperature at an optimization step, counted from 0.
-
-    Constant without annealing; otherwise max(temperature * exp(-rate * step), minimum), held for ``interval`` steps
-    (the schedule of Jang et al., arXiv 1611.01144, as in the study's script).
-    """
-    if annealing is None:
-        return temperature
-    held_step = step - step % annealing["interval"]
-    return max(temperature * math.exp(-annealing["rate"] * held_step), annealing["minimum"])
-
-
 def train(
     cells: Sequence[Cell],
     dataset: BinarizedDataset,
@@ -85,6 +74,7 @@ def train(
     training: Mapping[str, Any],
     evaluation: Mapping[str, int],
     device: torch.device,
+    checkpoint: Checkpoint | None = None,
 ) -> list[Run]:
     """Train the cells of one job side by side; they share their dataset and K.
 
@@ -93,180 +83,127 @@ def train(
         dataset: their images.
         perturbations, model, training, evaluation: sections of the configuration.
         device: where to train.
+        checkpoint: where to continue from and to save to. A continued training ends in the bits of an undisturbed one.
 
     Returns:
         One run for each cell, in their order.
     """
-    trainer = _StackTrainer(cells, dataset, perturbations, model, training, device)
-    runs = [Run(cell) for cell in cells]
-    best = {name: values.clone() for name, values in trainer.parameters.items()}
-    reported = started = time.monotonic()
-    for epoch in range(1, training["epochs"] + 1):
-        epoch_started = time.monotonic()
-        training_parts = trainer.train_epoch()
+    trainer = StackTrainer(cells, dataset, perturbations, model, training, device)
+    progress = _Progress.start(cells, trainer)
+    saved = checkpoint.load() if checkpoint else None
+    if saved:
+        trainer.restore(saved["trainer"])
+        progress.restore(saved["progress"])
+
+    def save_if_due() -> None:
+        if checkpoint and checkpoint.is_due():
+            checkpoint.save({"trainer": trainer.state(), "progress": progress.state()})
+
+    while progress.epoch < training["epochs"] and not progress.all_diverged():
+        while trainer.step():
+            save_if_due()
         validation_parts = trainer.evaluate(
             trainer.parameters, "validation", evaluation["validation_samples"], "validation"
         )
-        seconds = time.monotonic() - epoch_started
+        progress.end_epoch(trainer, trainer.end_epoch(), validation_parts)
+        progress.report(training["epochs"])
+        save_if_due()
+    return progress.finished_runs(trainer, evaluation["test_samples"])
+
+
+@dataclass
+class _Progress:
+    """What has been reached so far: the runs, the best weights, and the clock."""
+
+    runs: list[Run]
+    best: Parameters
+    epoch: int = 0
+    elapsed: float = 0.0
+    epoch_started: float = field(default_factory=time.monotonic)
+    reported: float = -math.inf
+
+    @classmethod
+    def start(cls, cells: Sequence[Cell], trainer: StackTrainer) -> "_Progress":
+        best = {name: values.clone() for name, values in trainer.parameters.items()}
+        return cls([Run(cell) for cell in cells], best)
+
+    def state(self) -> dict[str, Any]:
+        kept = ("history", "best_epoch", "diverged_epoch")
+        runs = [{name: getattr(run, name) for name in kept} for run in self.runs]
+        return {"runs": runs, "best": self.best, "epoch": self.epoch, "elapsed": self.elapsed}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.runs = [Run(run.cell, **saved) for run, saved in zip(self.runs, state["runs"], strict=True)]
+        for name, values in self.best.items():
+            values.copy_(state["best"][name])
+        self.epoch, self.elapsed = state["epoch"], state["elapsed"]
+
+    def all_diverged(self) -> bool:
+        return all(run.diverged_epoch is not None for run in self.runs)
+
+    def end_epoch(
+        self,
+        trainer: StackTrainer,
+        training_parts: tuple[list[float], list[float]],
+        validation_parts: tuple[list[float], list[float]],
+    ) -> None:
+        """Append to the histories, keep the weights of the models that improved, and note those that diverged."""
+        self.epoch += 1
+        seconds = time.monotonic() - self.epoch_started
+        self.epoch_started += seconds
+        self.elapsed += seconds
         improved = []
-        for member, run in enumerate(runs):
+        for member, run in enumerate(self.runs):
             if run.diverged_epoch is not None:
                 continue
-            row = _row(epoch, training_parts, validation_parts, trainer.temperatures, member, seconds)
-            run.history.append(row)
+            row = {
+                "epoch": self.epoch,
+                **_losses("training", training_parts, member),
+                **_losses("validation", validation_parts, member),
+                "temperature": trainer.temperatures[member],
+                "seconds": round(seconds, 4),
+            }
             if not math.isfinite(row["training_loss"] + row["validation_loss"]):
-                run.diverged_epoch = epoch
-                log.warning("%s diverged in epoch %d", run.cell, epoch)
+                run.diverged_epoch = self.epoch
+                log.warning("%s diverged in epoch %d", run.cell, self.epoch)
             elif row["validation_loss"] < run.lowest_validation_loss:
-                run.best_epoch = epoch
+                run.best_epoch = self.epoch
                 improved.append(member)
+            run.history.append(row)
         for name, values in trainer.parameters.items():
-            best[name][improved] = values[improved]
-        if all(run.diverged_epoch is not None for run in runs):
-            break
-        if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS or epoch in (1, training["epochs"]):
-            reported = time.monotonic()
-            _report(runs, epoch, training["epochs"], reported - started)
-    _evaluate_best(trainer, best, runs, evaluation["test_samples"])
-    return runs
+            self.best[name][improved] = values[improved]
 
+    def report(self, epochs: int) -> None:
+        """Log epoch, mean losses and time left, every now and then."""
+        rows = [run.history[-1] for run in self.runs if run.diverged_epoch is None]
+        due = time.monotonic() - self.reported > SECONDS_BETWEEN_REPORTS or self.epoch == epochs
+        if not rows or not due:
+            return
+        self.reported = time.monotonic()
+        losses = [f"{split} loss {sum(row[f'{split}_loss'] for row in rows) / len(rows):.2f}" for split in EVERY_EPOCH]
+        seconds_per_epoch = self.elapsed / self.epoch
+        log.info(
+            "epoch %d of %d: %s%s; %.2f s an epoch, %.1f min left",
+            self.epoch,
+            epochs,
+            ", ".join(losses),
+            " (mean of the stack)" if len(self.runs) > 1 else "",
+            seconds_per_epoch,
+            seconds_per_epoch * (epochs - self.epoch) / 60,
+        )
 
-def _evaluate_best(trainer: "_StackTrainer", best: Parameters, runs: Sequence[Run], samples: int) -> None:
-    parts = {split: trainer.evaluate(best, split, samples, f"final {split}") for split in ("validation", "test")}
-    for member, run in enumerate(runs):
-        run.parameters = unstack(best, member)
-        if run.diverged_epoch is None:
-            for split, split_parts in parts.items():
-                run.final |= _losses(split, split_parts, member)
-
-
-def _row(
-    epoch: int,
-    training_parts: tuple[list[float], list[float]],
-    validation_parts: tuple[list[float], list[float]],
-    temperatures: Sequence[float],
-    member: int,
-    seconds: float,
-) -> Row:
-    return {
-        "epoch": epoch,
-        **_losses("training", training_parts, member),
-        **_losses("validation", validation_parts, member),
-        "temperature": temperatures[member],
-        "seconds": round(seconds, 4),
-    }
+    def finished_runs(self, trainer: StackTrainer, samples: int) -> list[Run]:
+        """Evaluate the best weights once on the validation and the test set and hand over the runs."""
+        parts = {split: trainer.evaluate(self.best, split, samples, f"final {split}") for split in FINALLY}
+        for member, run in enumerate(self.runs):
+            run.parameters = unstack(self.best, member)
+            run.seconds = self.elapsed
+            if run.diverged_epoch is None:
+                for split, split_parts in parts.items():
+                    run.final |= _losses(split, split_parts, member)
+        return self.runs
 
 
 def _losses(split: str, parts: tuple[list[float], list[float]], member: int) -> dict[str, float]:
     reconstruction, kl = parts[0][member], parts[1][member]
-    return {
-        f"{split}_loss": reconstruction + kl,
-        f"{split}_reconstruction": reconstruction,
-        f"{split}_kl": kl,
-    }
-
-
-def _report(runs: Sequence[Run], epoch: int, epochs: int, elapsed: float) -> None:
-    rows = [run.history[-1] for run in runs if run.diverged_epoch is None]
-    training, validation = (
-        sum(row[f"{split}_loss"] for row in rows) / len(rows) for split in ("training", "validation")
-    )
-    mean = " (mean of the stack)" if len(runs) > 1 else ""
-    log.info(
-        "epoch %d of %d: training loss %.2f, validation loss %.2f%s; %.2f s an epoch, %.1f min left",
-        epoch,
-        epochs,
-        training,
-        validation,
-        mean,
-        elapsed / epoch,
-        elapsed / epoch * (epochs - epoch) / 60,
-    )
-
-
-class _StackTrainer:
-    """The state of a stack in training: parameters, optimizer, random streams and the number of steps taken."""
-
-    def __init__(
-        self,
-        cells: Sequence[Cell],
-        dataset: BinarizedDataset,
-        perturbations: Mapping[str, Mapping[str, Any]],
-        model: Mapping[str, int],
-        training: Mapping[str, Any],
-        device: torch.device,
-    ) -> None:
-        self.cells, self.training, self.device = cells, training, device
-        self.images = {
-            split: torch.from_numpy(images).flatten(1).to(device) for split, images in dataset.splits.items()
-        }
-        self.architecture = Architecture(
-            pixels=self.images["train"].shape[1],
-            hidden=model["hidden"],
-            variables=model["variables"],
-            categories=cells[0].K,
-        )
-        self.seeds = sorted({cell.seed for cell in cells})
-        self.seed_of = [self.seeds.index(cell.seed) for cell in cells]
-        pairs = sorted({(cell.perturbation, cell.seed) for cell in cells})
-        self.source_of = [pairs.index((cell.perturbation, cell.seed)) for cell in cells]
-        self.laws = [(distribution(perturbations[name]), seed) for name, seed in pairs]
-        self.training_noise = self._noise_sources("training noise")
-        self.minibatch_generators = [generator(seed, "minibatches") for seed in self.seeds]
-
-        initial = [initial_parameters(self.architecture, generator(cell.seed, "weights")) for cell in cells]
-        self.parameters = {name: values.to(device) for name, values in stack(initial).items()}
-        self.gradient = {name: torch.zeros_like(values) for name, values in self.parameters.items()}
-        for name, values in self.parameters.items():
-            values.grad = self.gradient[name]
-        self.optimizer = torch.optim.Adam(self.parameters.values(), lr=training["learning_rate"], fused=True)
-        self.steps = 0
-
-    @property
-    def temperatures(self) -> list[float]:
-        """The temperature of each model at the last step taken, or at the first one."""
-        last_step = max(self.steps - 1, 0)
-        return [annealed_temperature(cell.temperature, last_step, self.training["annealing"]) for cell in self.cells]
-
-    def train_epoch(self) -> tuple[list[float], list[float]]:
-        """Pass once over the training set; return the mean reconstruction and KL part of each model's training loss."""
-        images, batch_size = self.images["train"], self.training["batch_size"]
-        orders = torch.stack([torch.randperm(len(images), generator=g) for g in self.minibatch_generators])
-        orders = orders.to(self.device)
-        sums = torch.zeros(2, len(self.cells), dtype=torch.float64, device=self.device)
-        for start in range(0, len(images), batch_size):
-            rows = orders[:, start : start + batch_size]
-            minibatches = images.index_select(0, rows.flatten()).float().unflatten(0, rows.shape)
-            sums += torch.stack(self._step(self._for_members(minibatches, self.seed_of)))
-        reconstruction, kl = (sums / len(images)).tolist()
-        return reconstruction, kl
-
-    def _step(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        self.steps += 1
-        shape = (self.architecture.variables, self.architecture.categories, images.shape[1])
-        noise = torch.stack([source.draw(shape) for source in self.training_noise])
-        temperature = torch.tensor(self.temperatures, device=self.device).view(-1, 1, 1, 1)
-        parts = loss_and_gradient(
-            self.parameters, self.gradient, images, self._for_members(noise, self.source_of), temperature
-        )
-        self.optimizer.step()
-        return parts
-
-    def _for_members(self, values: Tensor, index_of: Sequence[int]) -> Tensor:
-        """Give every model of the stack its entry of the first dimension, without a copy where all share one."""
-        return values.expand(len(self.cells), *values.shape[1:]) if len(values) == 1 else values[index_of]
-
-    def evaluate(self, parameters: Parameters, split: str, samples: int, noise: str) -> tuple[list[float], list[float]]:
-        """Return the mean reconstruction and KL part of each model's discrete loss; a name of noise gives it anew."""
-        reconstruction, kl = discrete_loss(
-            parameters,
-            self.images[split],
-            variables=self.architecture.variables,
-            samples=samples,
-            noise_sources=self._noise_sources(f"{noise} noise"),
-            source_of=self.source_of,
-        )
-        return reconstruction.mean(1).tolist(), kl.mean(1).tolist()
-
-    def _noise_sources(self, purpose: str) -> list[NoiseSource]:
-        return [NoiseSource(law, generator(seed, purpose, self.device)) for law, seed in self.laws]
+    return {f"{split}_loss": reconstruction + kl, f"{split}_reconstruction": reconstruction, f"{split}_kl": kl}

@@ -25,6 +25,8 @@ def logged(log_file: str) -> Iterator[None]:
     except InputError as error:
         logging.error("%s", error)
         sys.exit(f"ERROR: {error}")
+    except SystemExit:
+        raise
     except BaseException:
         logging.error("%s", traceback.format_exc())
         raise

@@ -1,12 +1,14 @@
 """Train the cells of one job and write the files of each."""
 
 import time
+from pathlib import Path
 
 from job import logged
 
 with logged(snakemake.log[0]):
     import torch
     from discrete_vae.cells import Cell
+    from discrete_vae.checkpoints import Checkpoint
     from discrete_vae.datasets import BinarizedDataset
     from discrete_vae.results import environment, write_run
     from discrete_vae.training import choose_device, train
@@ -18,13 +20,23 @@ with logged(snakemake.log[0]):
     cells = [Cell.of(coordinates) for coordinates in snakemake.params.cells]
     perturbations = snakemake.params.perturbations
     options = {section: snakemake.params[section] for section in ("model", "training", "evaluation")}
-    runs = train(cells, dataset, perturbations=perturbations, device=device, **options)
-    wall_seconds = round(time.monotonic() - started, 3)
+    # Beside the log: Snakemake deletes the outputs of a failed job, and keeps its log.
+    identity = {
+        "cells": snakemake.params.cells,
+        "perturbations": perturbations,
+        "data_sha256": dataset.manifest["sha256"],
+        "device": device.type,
+        "torch": str(torch.__version__),
+        **options,
+    }
+    with Checkpoint(Path(snakemake.log[0]).with_suffix(".checkpoint.pt"), identity) as checkpoint:
+        runs = train(cells, dataset, perturbations=perturbations, device=device, checkpoint=checkpoint, **options)
     provenance = {
         "data_sha256": dataset.manifest["sha256"],
         "data_origin": dataset.manifest["origin"],
         "cells_in_job": len(cells),
-        "wall_seconds": wall_seconds,
+        "training_seconds": round(runs[0].seconds, 3),
+        "wall_seconds": round(time.monotonic() - started, 3),
         **environment(device),
     }
     for i, run in enumerate(runs):
@@ -36,3 +48,4 @@ with logged(snakemake.log[0]):
             provenance=provenance,
             options={"law": perturbations[run.cell.perturbation], **options},
         )
+    checkpoint.remove()
