@@ -63,13 +63,26 @@ def _reconstruction(model: Mapping[str, Tensor], codes: Tensor, pixels: Tensor) 
         codes: category of each variable, images x samples x N.
         pixels: images x pixels.
     """
+    pixel_logits = pixel_logits_of_codes(model, codes)
+    # Binary cross-entropy with logits o and pixels x is softplus(o) - x o.
+    mean_logits = pixel_logits.mean(1)
+    return F.softplus(pixel_logits).sum(-1).mean(1) - (pixels * mean_logits).sum(-1)
+
+
+def pixel_logits_of_codes(model: Mapping[str, Tensor], codes: Tensor) -> Tensor:
+    """Decode discrete codes.
+
+    Args:
+        model: a stack of one.
+        codes: category of each variable, images x samples x N.
+
+    Returns:
+        Bernoulli logits, images x samples x pixels.
+    """
     images, samples, variables = codes.shape
     # The decoder's first layer maps a one-hot code to the sum of one row for each variable.
     rows = model["decoder.0.weight"][0].T.contiguous()
     categories = rows.shape[0] // variables
     indices = codes.view(-1, variables) + torch.arange(0, rows.shape[0], categories, device=codes.device)
     hidden = F.embedding_bag(indices, rows, mode="sum").add_(model["decoder.0.bias"]).relu_()
-    pixel_logits = linear(model, "decoder.2", hidden.unsqueeze(0)).view(images, samples, -1)
-    # Binary cross-entropy with logits o and pixels x is softplus(o) - x o.
-    mean_logits = pixel_logits.mean(1)
-    return F.softplus(pixel_logits).sum(-1).mean(1) - (pixels * mean_logits).sum(-1)
+    return linear(model, "decoder.2", hidden.unsqueeze(0)).view(images, samples, -1)

@@ -24,9 +24,10 @@ class Logistic(TransformedDistribution):
         super().__init__(Uniform(0.0, 1.0, validate_args=validate_args), transforms, validate_args=validate_args)
 
 
-def distribution(definition: Mapping[str, str | float]) -> Distribution:
-    """Build the law of a definition such as ``{distribution: Normal, loc: 0, scale: 1}``."""
-    parameters = {key: float(value) for key, value in definition.items() if key != "distribution"}
+def distribution(definition: Mapping[str, str | float], dtype: torch.dtype = torch.float32) -> Distribution:
+    """Build the law of a definition such as ``{distribution: Normal, loc: 0, scale: 1}``, computing in a given type."""
+    values = {key: float(value) for key, value in definition.items() if key != "distribution"}
+    parameters = {key: torch.tensor(value, dtype=dtype) for key, value in values.items()}
     name = definition["distribution"]
     law = Logistic if name == "Logistic" else getattr(torch.distributions, name)
     return law(**parameters, validate_args=False)  # the configuration has been checked; torch's checks stall a GPU
