@@ -35,6 +35,7 @@ include: "workflow/rules/configuration.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/selection.smk"
+include: "workflow/rules/bounds.smk"
 include: "workflow/rules/figures.smk"
 
 

@@ -44,6 +44,19 @@ def runs_of(validation: dict, test: dict | None = None, diverged=()) -> pd.DataF
     return pd.DataFrame(rows)
 
 
+def bounds_of(selection: pd.DataFrame) -> pd.DataFrame:
+    """Make bounds that are 1 and 2 nats below the paper loss, and none for logistic noise."""
+    bounds = selection.dropna(subset="temperature").copy()
+    bounds["negative_elbo"] = (bounds["test_loss"] - 1).where(bounds["perturbation"] != "logistic")
+    bounds["importance_weighted_bound"] = bounds["negative_elbo"] - 1
+    return bounds
+
+
+def summarized(runs: pd.DataFrame) -> pd.DataFrame:
+    selection = select_temperatures(runs)
+    return summarize_test_losses(selection, bounds_of(selection))
+
+
 def test_the_lowest_validation_loss_is_selected_whatever_the_test_loss():
     runs = runs_of(
         {("normal", 0.1, 1): 3.0, ("normal", 0.5, 1): 1.0, ("normal", 1.0, 1): 2.0},
@@ -88,15 +101,17 @@ def table_and_notes():
         **{("normal", t, s): 10.0 + 2 * s + abs(t - 0.5) for t in (0.1, 0.5, 1.0) for s in (1, 2)},
     }
     runs = runs_of(losses)
-    table = summarize_test_losses(select_temperatures(runs))
+    table = summarized(runs)
     return table, notes(table, runs)
 
 
 def test_the_table_has_mean_and_spread_over_seeds_and_marks_the_best(table_and_notes):
     table, _ = table_and_notes
-    gumbel, normal = table.to_dict("records")
-    assert (gumbel["test_loss_mean"], normal["test_loss_mean"]) == pytest.approx((21.6, 13.0))
-    assert (gumbel["test_loss_sd"], normal["test_loss_sd"]) == pytest.approx((np.sqrt(0.5), np.sqrt(2)))
+    assert table["measure"].unique().tolist() == ["paper loss", "negative ELBO", "IWAE bound"]
+    assert table.loc[table["perturbation"] == "normal", "mean"].tolist() == pytest.approx([13, 12, 11])
+    gumbel, normal = table[table["measure"] == "paper loss"].to_dict("records")
+    assert (gumbel["mean"], normal["mean"]) == pytest.approx((21.6, 13.0))
+    assert (gumbel["sd"], normal["sd"]) == pytest.approx((np.sqrt(0.5), np.sqrt(2)))
     assert (gumbel["best"], normal["best"]) == (False, True)
     assert (gumbel["edge_selections"], normal["edge_selections"]) == (2, 0)
     assert normal["seeds"] == 2
@@ -115,7 +130,7 @@ def test_markdown_and_latex_show_the_same_numbers(table_and_notes):
 
 def test_one_seed_has_no_spread_and_the_notes_say_so():
     runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0})
-    table = summarize_test_losses(select_temperatures(runs))
+    table = summarized(runs)
     markdown = to_markdown(table, notes(table, runs))
     assert "±" not in markdown
     assert "no difference here is established" in markdown
@@ -123,8 +138,15 @@ def test_one_seed_has_no_spread_and_the_notes_say_so():
 
 def test_a_group_that_diverged_entirely_is_shown_as_such():
     runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0}, diverged=[("gumbel", 0.5, 1)])
-    table = summarize_test_losses(select_temperatures(runs))
+    table = summarized(runs)
     assert "diverged‡" in to_markdown(table, notes(table, runs))
+
+
+def test_a_law_without_bounds_is_shown_as_such():
+    table = summarized(runs := runs_of({("normal", 0.5, 1): 1.0, ("logistic", 0.5, 1): 2.0}))
+    markdown = to_markdown(table, notes(table, runs))
+    assert "none: no bound is computed for logistic" in markdown
+    assert markdown.count("| none") == 2
 
 
 def test_gathering_reads_every_run_back(tmp_path):

@@ -6,18 +6,28 @@ only. With the density f and the distribution function F of the noise,
     q(k) = integral of f(z - theta_k) * product over j != k of F(z - theta_j) dz.
 """
 
+import logging
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution, Gumbel
 
+from discrete_vae.cells import Cell
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation import pixel_logits_of_codes
+from discrete_vae.generators import generator
 from discrete_vae.model import encode
-from discrete_vae.perturbations import NoiseSource
+from discrete_vae.perturbations import NoiseSource, distribution
+
+log = logging.getLogger(__name__)
+
+BOUNDS = ("negative_elbo", "importance_weighted_bound")
 
 TAIL = 1e-13  # probability of a single noise value beyond either end of the quadrature
 SMOOTH_INTERVALS, MOST_INTERVALS = (128, 512), 32_768
@@ -151,3 +161,45 @@ def importance_weighted_bound(
         importance_weighted.append(math.log(samples) - log_weights.logsumexp(1))
         negative_elbo.append(reconstruction.double().mean(1) + kl_of_codes(probabilities).sum(-1))
     return torch.cat(negative_elbo), torch.cat(importance_weighted)
+
+
+def evaluate_selected(
+    model_files: Mapping[Cell, str],
+    images: np.ndarray,
+    *,
+    perturbations: Mapping[str, Mapping[str, Any]],
+    variables: int,
+    samples: int,
+    device: torch.device,
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Evaluate the bounds of selected models on the test images.
+
+    Args:
+        model_files: the model.pt of each selected cell.
+        images: ``uint8`` of 0 and 1, images x height x width.
+        perturbations: the definitions of the noise laws.
+        variables: N.
+        samples: codes drawn for each image.
+        device: where to evaluate.
+
+    Returns:
+        A row for each cell, its coordinates with the means over images in nats, missing for a law without distribution
+        function; and by the cell's name the bounds of each image, float32 of 2 x images.
+    """
+    flat_images = torch.from_numpy(images).flatten(1).to(device)
+    rows, per_image = [], {}
+    for cell, path in model_files.items():
+        law = distribution(perturbations[cell.perturbation], torch.float64)
+        noise = NoiseSource(law, generator(cell.seed, "bound noise", device))
+        state = torch.load(path, weights_only=True, map_location=device)
+        model = {name: values.unsqueeze(0) for name, values in state.items()}
+        row = {**cell.coordinates(), "samples": samples, **dict.fromkeys(BOUNDS, math.nan)}
+        try:
+            bounds = importance_weighted_bound(model, flat_images, noise, variables=variables, samples=samples)
+            row |= {name: bound.mean().item() for name, bound in zip(BOUNDS, bounds, strict=True)}
+            per_image[str(cell)] = torch.stack(bounds).float().cpu().numpy()
+        except InputError as error:
+            log.warning("no bounds for %s: %s", cell, error)
+        rows.append(row)
+        log.info("%s: %s", cell, ", ".join(f"{name} {row[name]:.2f}" for name in BOUNDS))
+    return pd.DataFrame(rows), per_image

@@ -81,6 +81,11 @@ def perturbations_of(
     return {name: definitions[name] for name in sorted(names)}
 
 
+def grid_perturbations(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the definitions of the noise laws of the grid, in its order."""
+    return {name: config["perturbations"][name] for name in config["grid"]["perturbation"]}
+
+
 def job_path(directory: str, suffix: str, stacked_axes: Mapping[str, Sequence[Any]]) -> str:
     """Return the path pattern of a training job's log or benchmark; a stacked axis stands in it as ``all``."""
     kept = {axis: "all" if axis in stacked_axes else f"{{{axis}}}" for axis in AXES}

@@ -1,35 +1,53 @@
-"""The results table: test loss of the selected models, as CSV, Markdown and LaTeX."""
+"""The results table: test losses of the selected models under three measures, as CSV, Markdown and LaTeX."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
+from discrete_vae.cells import AXES
+
 EDGE, DIVERGED = "†", "‡"
+MEASURES = {
+    "test_loss": "paper loss",
+    "negative_elbo": "negative ELBO",
+    "importance_weighted_bound": "IWAE bound",
+}
 
 
-def summarize_test_losses(selection: pd.DataFrame) -> pd.DataFrame:
-    """Summarize the test loss of the selected models over seeds.
+def summarize_test_losses(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:
+    """Summarize the test losses of the selected models over seeds.
 
     Args:
         selection: what `selection.select_temperatures` returns.
+        bounds: what `bounds.evaluate_selected` returns.
 
     Returns:
-        One row for each dataset, K and perturbation: mean and sample standard deviation of the test loss in nats per
-        image (no deviation for one seed), the number of seeds, the selected temperatures, the numbers of selections at
-        the edge of the temperature grid and of diverged runs, and ``best``, the lowest mean of its dataset and K.
+        One row for each dataset, K, measure and perturbation: mean and sample standard deviation in nats per image (no
+        deviation for one seed), the number of seeds, the selected temperatures, the numbers of selections at the edge of
+        the temperature grid and of diverged runs, and ``best``, the lowest mean of its dataset, K and measure.
     """
-    groups = selection.groupby(["dataset", "K", "perturbation"], sort=False)
+    selected = selection.merge(bounds[[*AXES, *list(MEASURES)[1:]]], on=list(AXES), how="left")
+    long = selected.melt(
+        id_vars=[*AXES, "at_grid_edge", "diverged_runs"],
+        value_vars=list(MEASURES),
+        var_name="measure",
+        value_name="nats",
+    )
+    groups = long.groupby(["dataset", "K", "measure", "perturbation"], sort=False)
     table = groups.agg(
-        test_loss_mean=("test_loss", "mean"),
-        test_loss_sd=("test_loss", "std"),
-        seeds=("test_loss", "count"),
+        mean=("nats", "mean"),
+        sd=("nats", "std"),
+        seeds=("nats", "count"),
         temperatures=("temperature", _distinct),
         edge_selections=("at_grid_edge", "sum"),
         diverged_runs=("diverged_runs", "sum"),
     ).reset_index()
-    lowest = table.groupby(["dataset", "K"])["test_loss_mean"].transform("min")
-    return table.assign(best=table["test_loss_mean"] == lowest)
+    table["measure"] = table["measure"].map(MEASURES)
+    order = selection[["dataset", "K"]].drop_duplicates()
+    table = order.merge(table, on=["dataset", "K"])
+    lowest = table.groupby(["dataset", "K", "measure"])["mean"].transform("min")
+    return table.assign(best=table["mean"] == lowest)
 
 
 def _distinct(temperatures: pd.Series) -> str:
@@ -49,7 +67,7 @@ def to_latex(table: pd.DataFrame, notes: Iterable[str]) -> str:
     marks = {EDGE: r"$^\dagger$", DIVERGED: r"$^\ddagger$"}
     wide = _wide(table, bold=r"\textbf{{{}}}", marks=marks, plus_minus=r"$\pm$")
     wide = wide.rename(columns=_escape).assign(dataset=wide["dataset"].map(_escape))
-    body = wide.to_latex(index=False, escape=False, column_format="ll" + "r" * (wide.shape[1] - 2))
+    body = wide.to_latex(index=False, escape=False, column_format="lll" + "r" * (wide.shape[1] - 3))
     text = _escape("; ".join(notes))
     for mark, command in {**marks, "±": r"$\pm$", "||": r"$\Vert$"}.items():
         text = text.replace(mark, command)
@@ -69,8 +87,11 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     temperatures = ", ".join(str(temperature) for temperature in sorted(runs["temperature"].unique()))
     origins = runs.groupby("dataset", sort=False)["data_origin"].first()
     lines = [
-        "test loss in nats per image (reconstruction of discrete codes plus KL(softmax || uniform)) at the temperature"
-        " and epoch with the lowest validation loss; lower is better, the lowest mean of a row is bold",
+        "nats per image on the test set, at the temperature and epoch with the lowest validation paper loss; lower is"
+        " better, the lowest mean of a row is bold",
+        "paper loss: reconstruction of discrete codes plus KL(softmax || uniform), a bound on the likelihood for Gumbel"
+        " noise only; negative ELBO: with the KL of the codes that are drawn, a bound for every noise law; IWAE bound:"
+        " importance-weighted, the tightest",
         f"mean ± standard deviation over {_counts(table['seeds'])} seeds, which share initial weights and"
         " minibatches across perturbations"
         if table["seeds"].max() > 1
@@ -80,6 +101,12 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     ]
     if table["edge_selections"].any():
         lines.append(f"{EDGE} selected at the edge of the temperature grid for at least one seed")
+    unbounded = table[
+        table["mean"].isna() & (table["measure"] != MEASURES["test_loss"]) & (table["diverged_runs"] == 0)
+    ]
+    if len(unbounded):
+        laws = ", ".join(unbounded["perturbation"].unique())
+        lines.append(f"none: no bound is computed for {laws}, whose distribution function or tails allow no quadrature")
     if table["diverged_runs"].any():
         lines.append(f"{DIVERGED} some runs diverged and were skipped: see diverged.csv")
     return lines
@@ -92,17 +119,18 @@ def _counts(values: pd.Series) -> str:
 
 def _wide(table: pd.DataFrame, *, bold: str, marks: Mapping[str, str], plus_minus: str) -> pd.DataFrame:
     def entry(row: Mapping[str, Any]) -> str:
-        if pd.isna(row["test_loss_mean"]):
-            return f"diverged{marks[DIVERGED]}"
-        text = f"{row['test_loss_mean']:.2f}"
-        if not pd.isna(row["test_loss_sd"]):
-            text += f" {plus_minus} {row['test_loss_sd']:.2f}"
+        if pd.isna(row["mean"]):
+            return f"diverged{marks[DIVERGED]}" if row["diverged_runs"] else "none"
+        text = f"{row['mean']:.2f}"
+        if not pd.isna(row["sd"]):
+            text += f" {plus_minus} {row['sd']:.2f}"
         text = bold.format(text) if row["best"] else text
         return text + marks[EDGE] * bool(row["edge_selections"]) + marks[DIVERGED] * bool(row["diverged_runs"])
 
     entries = table.assign(entry=[entry(row) for row in table.to_dict("records")])
-    wide = entries.pivot(index=["dataset", "K"], columns="perturbation", values="entry")
-    order = entries[["dataset", "K"]].drop_duplicates().itertuples(index=False, name=None)
+    index = ["dataset", "K", "measure"]
+    wide = entries.pivot(index=index, columns="perturbation", values="entry")
+    order = entries[index].drop_duplicates().itertuples(index=False, name=None)
     return wide.loc[list(order), list(table["perturbation"].unique())].fillna("").reset_index()
 
 

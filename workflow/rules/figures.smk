@@ -77,10 +77,7 @@ rule draw_images:
     conda:
         "../../envs/torch.yaml"
     params:
-        perturbations={
-            name: config["perturbations"][name]
-            for name in config["grid"]["perturbation"]
-        },
+        perturbations=cells.grid_perturbations(config),
         model=config["model"],
         seed=config["grid"]["seed"][0],
         samples_seed=config["figures"]["samples_seed"],

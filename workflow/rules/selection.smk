@@ -1,10 +1,10 @@
 """Selection: from the runs to the results table.
 
-Needs:  history.csv and summary.json of every cell of the grid
+Needs:  history.csv and summary.json of every cell of the grid; the bounds of the selected models
 Makes:  results/gathered/{dataset}/summaries.csv, histories.csv.gz  all runs of a dataset
         results/tables/selection.csv   the temperature selected for each dataset, K, perturbation and seed
         results/tables/diverged.csv    the runs whose loss stopped being finite
-        results/tables/results.*       test loss of the selected models, as CSV, Markdown and LaTeX
+        results/tables/results.*       test losses of the selected models, as CSV, Markdown and LaTeX
 Steps:  gather, select, tabulate
 """
 
@@ -65,6 +65,11 @@ rule tabulate:
     input:
         summaries=rules.select.input.summaries,
         selection=rules.select.output.selection,
+        bounds=expand(
+            "results/gathered/{dataset}/bounds-K{K}.csv",
+            dataset=config["grid"]["dataset"],
+            K=config["grid"]["K"],
+        ),
     output:
         csv=report(
             "results/tables/results.csv",

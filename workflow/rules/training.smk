@@ -32,7 +32,7 @@ rule train:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=2_000,
+        mem_mb=lambda wildcards, attempt: 3_000 * attempt,
         runtime=lambda wildcards, attempt: 720 * attempt,
         gpu=configuration.gpus_per_job(config["training"]["device"]),
     params:
@@ -45,6 +45,9 @@ rule train:
             option: config["training"][option]
             for option in ("epochs", "batch_size", "learning_rate", "annealing")
         },
-        evaluation=config["evaluation"],
+        evaluation={
+            option: config["evaluation"][option]
+            for option in ("validation_samples", "test_samples")
+        },
     script:
         "../scripts/train.py"

@@ -8,7 +8,8 @@ with logged(snakemake.log[0]):
     from discrete_vae.tables import notes, summarize_test_losses, to_latex, to_markdown
 
     runs = pd.concat([pd.read_csv(path) for path in snakemake.input.summaries], ignore_index=True)
-    table = summarize_test_losses(pd.read_csv(snakemake.input.selection))
+    bounds = pd.concat([pd.read_csv(path) for path in snakemake.input.bounds], ignore_index=True)
+    table = summarize_test_losses(pd.read_csv(snakemake.input.selection), bounds)
     table_notes = notes(table, runs)
     write_csv(snakemake.output.csv, table)
     write_text(snakemake.output.markdown, to_markdown(table, table_notes))
