@@ -93,6 +93,9 @@ class TestQuickstart:
         assert "digits" in (quickstart / "results" / "tables" / "results.md").read_text()
         assert "\\toprule" in (quickstart / "results" / "tables" / "results.tex").read_text()
         assert pd.read_csv(quickstart / "results" / "tables" / "diverged.csv").empty
+        claims = pd.read_csv(quickstart / "results" / "tables" / "claims.csv")
+        assert len(claims) == 3 * 3 * 2 + 3 * 6
+        assert claims["n"].unique().tolist() == [2]
 
     def test_training_lowers_the_loss_of_every_cell(self, quickstart):
         histories = pd.read_csv(quickstart / "results" / "gathered" / "digits" / "histories.csv.gz")
@@ -136,6 +139,7 @@ class TestQuickstart:
         assert sorted(planned_jobs(quickstart, *QUICKSTART, *changed)) == [
             "results/config.yaml",
             "results/figures/convergence/digits.pdf, results/figures/convergence/digits.png",
+            "results/tables/claims.csv, results/tables/claims.md",
         ]
 
     def test_results_are_redrawn_without_the_runs_and_the_data(self, quickstart, tmp_path):
@@ -151,7 +155,7 @@ class TestQuickstart:
     def test_the_report_opens_on_its_categories(self, quickstart):
         run_snakemake(quickstart, *QUICKSTART, "--report", "report.html")
         report = (quickstart / "report.html").read_text()
-        for text in ("Convergence", "Temperature", "Images", "Tables", "mean and range over", "scikit-learn"):
+        for text in ("Claims", "Convergence", "Temperature", "Images", "Tables", "mean and range over", "scikit-learn"):
             assert text in report
 
 

@@ -24,8 +24,8 @@ def summarize_test_losses(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.D
 
     Returns:
         One row for each dataset, K, measure and perturbation: mean and sample standard deviation in nats per image (no
-        deviation for one seed), the number of seeds, the selected temperatures, the numbers of selections at the edge of
-        the temperature grid and of diverged runs, and ``best``, the lowest mean of its dataset, K and measure.
+        deviation for one seed), the number of seeds, the selected temperatures, the numbers of selections at the edge
+        of the temperature grid and of diverged runs, and ``best``, the lowest mean of its dataset, K and measure.
     """
     selected = selection.merge(bounds[[*AXES, *list(MEASURES)[1:]]], on=list(AXES), how="left")
     long = selected.melt(
@@ -101,9 +101,8 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     ]
     if table["edge_selections"].any():
         lines.append(f"{EDGE} selected at the edge of the temperature grid for at least one seed")
-    unbounded = table[
-        table["mean"].isna() & (table["measure"] != MEASURES["test_loss"]) & (table["diverged_runs"] == 0)
-    ]
+    is_bound = table["measure"] != MEASURES["test_loss"]
+    unbounded = table[is_bound & table["mean"].isna() & (table["diverged_runs"] == 0)]
     if len(unbounded):
         laws = ", ".join(unbounded["perturbation"].unique())
         lines.append(f"none: no bound is computed for {laws}, whose distribution function or tails allow no quadrature")

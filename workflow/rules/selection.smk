@@ -5,7 +5,8 @@ Makes:  results/gathered/{dataset}/summaries.csv, histories.csv.gz  all runs of 
         results/tables/selection.csv   the temperature selected for each dataset, K, perturbation and seed
         results/tables/diverged.csv    the runs whose loss stopped being finite
         results/tables/results.*       test losses of the selected models, as CSV, Markdown and LaTeX
-Steps:  gather, select, tabulate
+        results/tables/claims.*        the study's claims with intervals and verdicts, as CSV and Markdown
+Steps:  gather, select, tabulate, judge
 """
 
 
@@ -90,7 +91,37 @@ rule tabulate:
         "../scripts/tabulate.py"
 
 
+rule judge:
+    input:
+        selection=rules.select.output.selection,
+        bounds=rules.tabulate.input.bounds,
+        histories=expand(
+            "results/gathered/{dataset}/histories.csv.gz",
+            dataset=config["grid"]["dataset"],
+        ),
+    output:
+        csv=report(
+            "results/tables/claims.csv",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"table": "verdicts"},
+        ),
+        markdown="results/tables/claims.md",
+    log:
+        "logs/judge.log",
+    benchmark:
+        "results/benchmarks/judge.tsv"
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        temperature=config["figures"]["convergence_temperature"],
+    script:
+        "../scripts/judge.py"
+
+
 rule tables:
     input:
         rules.select.output,
         rules.tabulate.output,
+        rules.judge.output,
