@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart test lint lock rulegraph clean
+.PHONY: quickstart test test-slurm lint lock rulegraph clean
 
 quickstart: .venv/installed
 	@echo "Each training job writes its progress to quickstart/logs/train/."
@@ -12,6 +12,11 @@ quickstart: .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest
+
+# On a real Slurm, for as long as the test runs; as root on Debian.
+test-slurm: .venv/installed
+	apt-get install --yes --no-install-recommends slurm-wlm munge
+	$(BIN)/python -m pytest tests/test_slurm.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .
