@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart test test-slurm lint lock rulegraph clean
+.PHONY: quickstart test test-slurm bench lint lock rulegraph clean
 
 quickstart: .venv/installed
 	@echo "Each training job writes its progress to quickstart/logs/train/."
@@ -17,6 +17,10 @@ test: .venv/installed
 test-slurm: .venv/installed
 	apt-get install --yes --no-install-recommends slurm-wlm munge
 	$(BIN)/python -m pytest tests/test_slurm.py
+
+# About a quarter of an hour; nothing else should run meanwhile.
+bench: .venv/installed
+	$(BIN)/python benchmarks/run.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .
