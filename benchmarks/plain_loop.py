@@ -1,4 +1,4 @@
-"""The experiment as anyone would write it, with nn.Modules, a DataLoader and autograd, to measure the trainer against."""
+"""The experiment as anyone would write it, with nn.Modules, a DataLoader and autograd: the trainer's yardstick."""
 
 import time
 
