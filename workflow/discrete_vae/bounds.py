@@ -34,6 +34,7 @@ SMOOTH_INTERVALS, MOST_INTERVALS = (128, 512), 32_768
 TOLERANCE = 5e-7  # of the sum of the probabilities, or between two numbers of intervals
 NUMBERS_AT_ONCE = 8_000_000
 CODES_AT_ONCE = 2_000
+SMALLEST_PROBABILITY = 1e-300  # of a code that was drawn, however unlikely
 
 
 def argmax_probabilities(logits: Tensor, law: Distribution) -> Tensor:
@@ -146,20 +147,23 @@ def importance_weighted_bound(
         The negative evidence lower bound, with the KL of the codes drawn, and the importance-weighted bound
         -log mean_l p(x, z_l) / q(z_l | x) of arXiv 1509.00519, each float64 of the number of images.
     """
-    categories = model["encoder.2.bias"].shape[-1] // variables
+    pixels = images.float()
+    logits = encode(model, pixels.unsqueeze(0)).view(len(images), variables, -1)
+    probabilities = argmax_probabilities(logits, noise.law)
+    kl = kl_of_codes(probabilities).sum(-1)
+    log_q_over_prior = probabilities.clamp(min=SMALLEST_PROBABILITY).log() + math.log(logits.shape[-1])
     negative_elbo, importance_weighted = [], []
-    for image in images.split(max(1, CODES_AT_ONCE // samples)):
-        pixels = image.float()
-        logits = encode(model, pixels.unsqueeze(0)).view(-1, 1, variables, categories)
-        probabilities = argmax_probabilities(logits.squeeze(1), noise.law)
-        codes = (logits + noise.draw((len(pixels), samples, variables, categories))).argmax(-1)
+    for chunk in torch.arange(len(images), device=images.device).split(max(1, CODES_AT_ONCE // samples)):
+        gamma = noise.draw((len(chunk), samples, *logits.shape[1:]))
+        codes = (logits[chunk].unsqueeze(1) + gamma).argmax(-1)
         pixel_logits = pixel_logits_of_codes(model, codes)
-        reconstruction = F.softplus(pixel_logits).sum(-1) - (pixel_logits * pixels.unsqueeze(1)).sum(-1)
-        log_q = probabilities.clamp(min=1e-300).log().unsqueeze(1).expand(-1, samples, -1, -1)
-        log_q = log_q.gather(-1, codes.unsqueeze(-1)).sum((-1, -2))
-        log_weights = -reconstruction.double() - variables * math.log(categories) - log_q
-        importance_weighted.append(math.log(samples) - log_weights.logsumexp(1))
-        negative_elbo.append(reconstruction.double().mean(1) + kl_of_codes(probabilities).sum(-1))
+        # Binary cross-entropy with logits o and pixels x is softplus(o) - x o.
+        x_times_o = torch.bmm(pixel_logits, pixels[chunk].unsqueeze(-1)).squeeze(-1)
+        reconstruction = (F.softplus(pixel_logits).sum(-1) - x_times_o).double()
+        log_ratios = log_q_over_prior[chunk].unsqueeze(1).expand(-1, samples, -1, -1)
+        log_weight_of_q = log_ratios.gather(-1, codes.unsqueeze(-1)).sum((-1, -2))
+        importance_weighted.append(math.log(samples) - (-reconstruction - log_weight_of_q).logsumexp(1))
+        negative_elbo.append(reconstruction.mean(1) + kl[chunk])
     return torch.cat(negative_elbo), torch.cat(importance_weighted)
 
 
