@@ -16,7 +16,7 @@ test: .venv/installed
 # On a real Slurm, for as long as the test runs; as root on Debian.
 test-slurm: .venv/installed
 	apt-get install --yes --no-install-recommends slurm-wlm munge
-	$(BIN)/python -m pytest tests/test_slurm.py
+	$(BIN)/python -m pytest -m slurm
 
 # About a quarter of an hour; nothing else should run meanwhile.
 bench: .venv/installed

@@ -15,6 +15,8 @@ import pytest
 from conftest import run_snakemake
 from test_workflow import make_own, result_of
 
+pytestmark = pytest.mark.slurm
+
 CONFIGURATION = Path("/etc/slurm")  # srun inside a job reads no other place
 PROFILE = ("--workflow-profile", "workflow/profiles/slurm")
 QUICK_CHECKS = ("--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "3")
