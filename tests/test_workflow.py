@@ -128,7 +128,7 @@ class TestQuickstart:
 
     def test_the_effective_configuration_is_saved(self, quickstart):
         saved = (quickstart / "results" / "config.yaml").read_text()
-        for value in ("digits", "epochs: 100", "distribution: Logistic", "importance_samples: 1000"):
+        for value in ("digits", "epochs: 100", "distribution: Logistic", "importance_samples: 200"):
             assert value in saved
 
     def test_nothing_is_left_to_do(self, quickstart):
