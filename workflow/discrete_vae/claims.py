@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from discrete_vae.cells import AXES
-from discrete_vae.tables import MEASURES
+from discrete_vae.selection import at_nearest_temperature
+from discrete_vae.tables import MEASURES, with_bounds
 
 CLAIMED, REFERENCE = "normal", "gumbel"
 LEVEL = 0.05
@@ -35,7 +35,7 @@ def compare_test_losses(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.Dat
     Returns:
         One row for each dataset, K, measure and other law: the comparison in nats per image, claimed minus other.
     """
-    selected = selection.merge(bounds[[*AXES, *list(MEASURES)[1:]]], on=list(AXES), how="left")
+    selected = with_bounds(selection, bounds)
     rows = []
     for (dataset, categories), group in selected.groupby(["dataset", "K"], sort=False):
         for column, measure in MEASURES.items():
@@ -60,8 +60,7 @@ def compare_convergence(histories: pd.DataFrame, temperature: float) -> pd.DataF
     Returns:
         One row for each dataset, K and measure: the comparison, claimed minus reference, in nats or epochs.
     """
-    available = histories["temperature"].unique()
-    shown = histories[histories["temperature"] == available[np.abs(available - temperature).argmin()]]
+    shown = at_nearest_temperature(histories, temperature)
     rows = []
     for (dataset, categories), group in shown.groupby(["dataset", "K"], sort=False):
         if REFERENCE not in _others(group["perturbation"]):

@@ -117,7 +117,7 @@ def _describe_unknown(error: jsonschema.ValidationError) -> str:
     value = error.instance[unknown]
     return (
         f"{_key([*error.absolute_path, unknown])} is {value!r}, expected no such key but one of {', '.join(known)};"
-        f" {_suggestion(unknown, known)}"
+        f" {_did_you_mean(unknown, known) or 'correct or remove it'}"
     )
 
 
@@ -167,24 +167,21 @@ def _key(path: Iterable[str | int]) -> str:
     return key
 
 
-def _suggestion(given: str, known: Iterable[str]) -> str:
+def _did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Ask for the closest known name; empty where none is close."""
     close = difflib.get_close_matches(str(given), list(known), n=1)
-    return f"did you mean {close[0]}?" if close else "correct or remove it"
+    return f"did you mean {close[0]}?" if close else ""
 
 
 def _check_defined(config: Mapping[str, Any], *, axis: str, definitions: str) -> None:
     known = config[definitions]
     for name in config["grid"][axis]:
         if name not in known:
+            question = _did_you_mean(name, known)
             raise InputError(
                 f"grid.{axis} has {name!r}, expected a name defined under {definitions} ({', '.join(known)});"
-                f" define it there or correct the name{_hint(name, known)}"
+                f" define it there or correct the name{question and f' ({question})'}"
             )
-
-
-def _hint(given: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(given, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _check_paths(config: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from discrete_vae.files import written_whole
+from discrete_vae.selection import at_nearest_temperature
 
 PAGE_WIDTH = 6.75  # inches: two columns of a conference paper
 RANGE = ("pi", 100)  # the band over seeds: from the lowest to the highest
@@ -72,25 +73,13 @@ def draw_convergence(histories: pd.DataFrame, *, dataset: str, origin: str, temp
         origin: where its images come from.
         temperature: temperature wanted; the nearest one in the histories is drawn.
     """
-    available = histories["temperature"].unique()
-    drawn = available[np.abs(available - temperature).argmin()]
-    shown = histories[histories["temperature"] == drawn]
-    title = f"{dataset}, temperature {drawn:g}"
+    shown = at_nearest_temperature(histories, temperature)
+    title = f"{dataset}, temperature {shown['temperature'].iloc[0]:g}"
     with style():
         figure, axes = _columns_of_K(shown, f"{title} · {origin} · {_seeds(shown)}")
         palette = colours(shown["perturbation"].unique())
         for ax, (_, curves) in zip(axes, shown.groupby("K", sort=False), strict=True):
-            sns.lineplot(
-                curves,
-                x="epoch",
-                y="training_loss",
-                hue="perturbation",
-                palette=palette,
-                errorbar=RANGE,
-                err_kws={"linewidth": 0, "alpha": 0.25},
-                ax=ax,
-                legend=False,
-            )
+            _plot_curves(ax, curves, x="epoch", y="training_loss", palette=palette)
             ax.set(xlabel="epoch", ylabel="", xlim=(1 if curves["epoch"].max() > 1 else 0, curves["epoch"].max()))
             ax.set_ylim(*_limits_after_the_start(curves))
         axes[0].set_ylabel("training loss (nats)")
@@ -119,20 +108,9 @@ def draw_temperatures(runs: pd.DataFrame, *, dataset: str, origin: str) -> Figur
         figure, axes = _columns_of_K(runs, f"{dataset} · {origin} · {_seeds(runs)}")
         palette = colours(runs["perturbation"].unique())
         for ax, (_, group) in zip(axes, runs.groupby("K", sort=False), strict=True):
-            sns.lineplot(
-                group[~group["diverged"].astype(bool)],
-                x="temperature",
-                y="validation_loss",
-                hue="perturbation",
-                palette=palette,
-                errorbar=RANGE,
-                err_kws={"linewidth": 0, "alpha": 0.25},
-                marker="o",
-                markersize=4,
-                markeredgewidth=0,
-                ax=ax,
-                legend=False,
-            )
+            finite = group[~group["diverged"].astype(bool)]
+            markers = {"marker": "o", "markersize": 4, "markeredgewidth": 0}
+            _plot_curves(ax, finite, x="temperature", y="validation_loss", palette=palette, **markers)
             ax.set(xscale="log", xlabel="temperature", ylabel="")
             ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes[0].set_ylabel("validation loss (nats)")
@@ -184,6 +162,15 @@ def _draw_strips(ax: Axes, strips: Mapping[str, np.ndarray], rows: int) -> None:
     ax.grid(visible=False)
     for spine in ax.spines.values():
         spine.set_visible(False)
+
+
+def _plot_curves(
+    ax: Axes, table: pd.DataFrame, *, x: str, y: str, palette: Mapping[str, tuple[float, float, float]], **line: object
+) -> None:
+    """Plot one curve per noise law, the mean over seeds with their range as a band."""
+    band = {"linewidth": 0, "alpha": 0.25}
+    hue = {"hue": "perturbation", "palette": palette, "legend": False}
+    sns.lineplot(table, x=x, y=y, **hue, errorbar=RANGE, err_kws=band, ax=ax, **line)
 
 
 def _columns_of_K(table: pd.DataFrame, title: str) -> tuple[Figure, Sequence[Axes]]:

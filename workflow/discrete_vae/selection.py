@@ -1,7 +1,7 @@
 """Gather the runs of a grid and select the temperature of each model on the validation set."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +72,17 @@ def _at_edge(temperature: float, temperatures: Sequence[float]) -> bool:
 def selected_cells(selection: pd.DataFrame) -> list[Cell]:
     """List the cells of a selection, less the groups of which every run diverged."""
     return [Cell.of(row) for row in selection.dropna(subset="temperature").to_dict("records")]
+
+
+def selected_models(runs: pd.DataFrame, model_files: Mapping[Cell, str]) -> dict[Cell, str]:
+    """Return, of the model files of some cells, those of the cells that are selected among the runs."""
+    return {cell: model_files[cell] for cell in selected_cells(select_temperatures(runs)) if cell in model_files}
+
+
+def at_nearest_temperature(table: pd.DataFrame, temperature: float) -> pd.DataFrame:
+    """Return the rows at the temperature of the table that is nearest to the wanted one."""
+    available = table["temperature"].unique()
+    return table[table["temperature"] == available[np.abs(available - temperature).argmin()]]
 
 
 def diverged_runs(runs: pd.DataFrame) -> pd.DataFrame:

@@ -27,8 +27,7 @@ def summarize_test_losses(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.D
         deviation for one seed), the number of seeds, the selected temperatures, the numbers of selections at the edge
         of the temperature grid and of diverged runs, and ``best``, the lowest mean of its dataset, K and measure.
     """
-    selected = selection.merge(bounds[[*AXES, *list(MEASURES)[1:]]], on=list(AXES), how="left")
-    long = selected.melt(
+    long = with_bounds(selection, bounds).melt(
         id_vars=[*AXES, "at_grid_edge", "diverged_runs"],
         value_vars=list(MEASURES),
         var_name="measure",
@@ -48,6 +47,11 @@ def summarize_test_losses(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.D
     table = order.merge(table, on=["dataset", "K"])
     lowest = table.groupby(["dataset", "K", "measure"])["mean"].transform("min")
     return table.assign(best=table["mean"] == lowest)
+
+
+def with_bounds(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:
+    """Add to each selected model its bounds, missing where there are none: a column for every measure."""
+    return selection.merge(bounds[[*AXES, *list(MEASURES)[1:]]], on=list(AXES), how="left")
 
 
 def _distinct(temperatures: pd.Series) -> str:

@@ -9,16 +9,15 @@ with logged(snakemake.log[0]):
     from discrete_vae.cells import grid_cells
     from discrete_vae.datasets import BinarizedDataset
     from discrete_vae.files import write_arrays, write_csv
-    from discrete_vae.selection import select_temperatures, selected_cells
+    from discrete_vae.selection import selected_models
     from discrete_vae.training import choose_device
 
     torch.set_num_threads(snakemake.threads)
     params, wildcards = snakemake.params, snakemake.wildcards
     fixed_axes = {"dataset": [wildcards.dataset], "K": [wildcards.K]}
     model_files = dict(zip(grid_cells({**snakemake.config["grid"], **fixed_axes}), snakemake.input.models, strict=True))
-    selection = selected_cells(select_temperatures(pd.read_csv(snakemake.input.summaries)))
     table, per_image = evaluate_selected(
-        {cell: model_files[cell] for cell in selection if cell in model_files},
+        selected_models(pd.read_csv(snakemake.input.summaries), model_files),
         BinarizedDataset.load(snakemake.input.images).splits["test"],
         perturbations=params.perturbations,
         variables=params.model["variables"],

@@ -12,7 +12,7 @@ with logged(snakemake.log[0]):
     from discrete_vae.generators import generator
     from discrete_vae.images import choose_images, load_model, reconstruct, sample_prior
     from discrete_vae.perturbations import NoiseSource, distribution
-    from discrete_vae.selection import select_temperatures, selected_cells
+    from discrete_vae.selection import selected_models
 
     params, wildcards = snakemake.params, snakemake.wildcards
     fixed_axes = {"dataset": [wildcards.dataset], "K": [wildcards.K], "seed": [params.seed]}
@@ -21,13 +21,12 @@ with logged(snakemake.log[0]):
     dataset = BinarizedDataset.load(snakemake.input.images)
     images = choose_images(dataset.splits["test"], count=IMAGES, seed=params.samples_seed)
     drawn = {"data": 255 * images}
-    for cell in selected_cells(select_temperatures(pd.read_csv(snakemake.input.summaries))):
-        if cell in model_files:
-            model = load_model(model_files[cell], variables=params.model["variables"])
-            law = distribution(params.perturbations[cell.perturbation])
-            noise = NoiseSource(law, generator(params.samples_seed, "reconstruction noise"))
-            drawn[f"{cell.perturbation}/reconstructions"] = reconstruct(model, images, noise)
-            drawn[f"{cell.perturbation}/samples"] = sample_prior(
-                model, dataset.image_shape, count=IMAGES, seed=params.samples_seed
-            )
+    for cell, path in selected_models(pd.read_csv(snakemake.input.summaries), model_files).items():
+        model = load_model(path, variables=params.model["variables"])
+        law = distribution(params.perturbations[cell.perturbation])
+        noise = NoiseSource(law, generator(params.samples_seed, "reconstruction noise"))
+        drawn[f"{cell.perturbation}/reconstructions"] = reconstruct(model, images, noise)
+        drawn[f"{cell.perturbation}/samples"] = sample_prior(
+            model, dataset.image_shape, count=IMAGES, seed=params.samples_seed
+        )
     write_arrays(snakemake.output[0], drawn)
