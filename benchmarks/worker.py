@@ -31,7 +31,7 @@ def synthetic_mnist() -> BinarizedDataset:
 def measure_trainer(categories: int, stack: int, epochs: int) -> dict[str, float]:
     """Train a stack, validating with 10 samples after every epoch; return mean seconds of both."""
     cells = [Cell("mnist", categories, list(LAWS)[i % 3], 1.0 / (1 + i // 3), 775) for i in range(stack)]
-    training = {"batch_size": BATCH, "learning_rate": 0.001, "annealing": None}
+    training = {"batch_size": BATCH, "learning_rate": 0.001, "kl": "softmax", "annealing": None}
     model = {"variables": VARIABLES, "hidden": HIDDEN}
     trainer = StackTrainer(cells, synthetic_mnist(), LAWS, model, training, torch.device("cpu"))
     seconds = {"training": 0.0, "evaluation": 0.0}

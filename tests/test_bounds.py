@@ -1,99 +1,19 @@
-"""Code probabilities against closed forms and Monte Carlo; bounds against the likelihood by enumeration."""
+"""Losses of the selected models against enumeration of the codes, and their use of codes against planted cases."""
 
 import itertools
 import math
 
+import numpy as np
 import pytest
-import scipy.special
-import scipy.stats
 import torch
 import torch.nn.functional as F
 from conftest import LAWS
-from discrete_vae.bounds import argmax_probabilities, importance_weighted_bound, kl_of_codes
-from discrete_vae.errors import InputError
+from discrete_vae.bounds import MEASURES, evaluate_images, evaluate_selected, use_of_codes
+from discrete_vae.cells import Cell
+from discrete_vae.code_probabilities import argmax_probabilities
 from discrete_vae.generators import generator
-from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters, stack
-from discrete_vae.perturbations import NoiseSource, distribution, sample
-from torch.distributions import AffineTransform, TransformedDistribution
-
-LOGITS = torch.tensor([[0.3, -1.2, 2.0, 0.0], [5.0, 4.9, -3.0, 1.0], [0.0, 0.0, 0.0, 0.0]]).double()
-OTHER_LAWS = {
-    "laplace": {"distribution": "Laplace", "loc": 0, "scale": 1},
-    "uniform": {"distribution": "Uniform", "low": -1, "high": 1},
-    "exponential": {"distribution": "Exponential", "rate": 1},
-    "wide": {"distribution": "Normal", "loc": 0.5, "scale": math.pi / math.sqrt(6)},
-}
-
-
-def law_of(name):
-    return distribution({**LAWS, **OTHER_LAWS}[name], torch.float64)
-
-
-def test_quadrature_of_gumbel_noise_is_softmax():
-    """A Gumbel law in disguise takes the way of every law."""
-    disguised = TransformedDistribution(law_of("gumbel"), AffineTransform(0.0, 1.0), validate_args=False)
-    probabilities = argmax_probabilities(LOGITS, disguised)
-    torch.testing.assert_close(probabilities, F.softmax(LOGITS, dim=-1), atol=1e-6, rtol=0)
-    torch.testing.assert_close(argmax_probabilities(LOGITS, law_of("gumbel")), F.softmax(LOGITS, dim=-1))
-
-
-@pytest.mark.parametrize("difference", [-100.0, -3.0, 0.0, 0.7, 12.0])
-def test_two_categories_have_closed_forms(difference):
-    logits = torch.tensor([difference, 0.0]).double()
-    # The difference of two standard normals is a normal of variance 2.
-    expected = scipy.stats.norm.cdf(difference / math.sqrt(2))
-    assert argmax_probabilities(logits, law_of("normal"))[0].item() == pytest.approx(expected, abs=1e-6)
-    # P(L1 - L2 <= x) = (1 - (1 + x) exp(-x)) / (1 - exp(-x))^2 with x > 0, for two standard logistics: by integration
-    # of F(z + x) f(z).
-    x = abs(difference)
-    larger = 0.5 if x == 0 else (1 - (1 + x) * math.exp(-x)) / (1 - math.exp(-x)) ** 2
-    expected = larger if difference >= 0 else 1 - larger
-    assert argmax_probabilities(logits, law_of("logistic"))[0].item() == pytest.approx(expected, abs=1e-6)
-
-
-@pytest.mark.parametrize("name", [*LAWS, *OTHER_LAWS])
-def test_probabilities_agree_with_monte_carlo(name):
-    law, draws = law_of(name), 10**7
-    counts = torch.zeros(LOGITS.shape[1], dtype=torch.long)
-    g = generator(0, "monte carlo")
-    for _ in range(10):
-        codes = (LOGITS[0].float() + sample(law, (draws // 10, LOGITS.shape[1]), g)).argmax(-1)
-        counts += codes.bincount(minlength=LOGITS.shape[1])
-    probabilities = argmax_probabilities(LOGITS[0], law)
-    assert probabilities.sum().item() == pytest.approx(1, abs=1e-6)
-    standard_errors = (probabilities * (1 - probabilities) / draws).sqrt() + 1e-7
-    assert ((counts / draws - probabilities).abs() < 4.5 * standard_errors).all()
-
-
-@pytest.mark.parametrize("name", LAWS)
-@pytest.mark.parametrize("categories", [2, 50, 1000])
-def test_extreme_logits_and_many_categories_stay_probabilities(name, categories):
-    logits = torch.linspace(-100, 100, categories).double().unsqueeze(0)
-    probabilities = argmax_probabilities(logits, law_of(name))
-    assert probabilities.isfinite().all()
-    assert (probabilities >= 0).all()
-    assert probabilities.sum().item() == pytest.approx(1, abs=1e-6)
-    assert kl_of_codes(probabilities).isfinite().all()
-    of_equal_logits = argmax_probabilities(torch.zeros(1, categories), law_of(name))
-    assert kl_of_codes(of_equal_logits).item() == pytest.approx(0, abs=1e-6)
-
-
-@pytest.mark.parametrize("name", LAWS)
-def test_probabilities_are_differentiable(name):
-    logits = LOGITS[:1].clone().requires_grad_()
-    assert torch.autograd.gradcheck(lambda theta: argmax_probabilities(theta, law_of(name)), logits, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("definition", "complaint"),
-    [
-        ({"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1}, "no distribution function"),
-        ({"distribution": "Cauchy", "loc": 0, "scale": 1}, "tails that quadrature does not resolve"),
-    ],
-)
-def test_a_law_that_quadrature_cannot_serve_is_refused(definition, complaint):
-    with pytest.raises(InputError, match=complaint):
-        argmax_probabilities(LOGITS, distribution(definition, torch.float64))
+from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters, kl_to_uniform, stack
+from discrete_vae.perturbations import NoiseSource, distribution
 
 
 @torch.no_grad()
@@ -113,21 +33,59 @@ def test_bounds_approach_the_likelihood_from_above(name):
         log_joint.append(-loss.double() - 2 * math.log(3))
     log_joint = torch.stack(log_joint, -1)
     negative_log_likelihood = -log_joint.logsumexp(-1)
-    q = argmax_probabilities(module.encode(images.float()), law_of(name))
+    q = argmax_probabilities(module.encode(images.float()), distribution(LAWS[name], torch.float64))
     q_of_codes = torch.stack([q[:, 0, a] * q[:, 1, b] for a, b in itertools.product(range(3), repeat=2)], -1)
     exact_negative_elbo = (q_of_codes * (q_of_codes.log() - log_joint)).sum(-1)
 
-    noise = NoiseSource(law_of(name), generator(0, "noise"))
-    negative_elbo, importance_weighted = importance_weighted_bound(
-        stack([parameters]), images, noise, variables=2, samples=100_000
-    )
-    torch.testing.assert_close(negative_elbo, exact_negative_elbo, atol=0.03, rtol=0)
-    torch.testing.assert_close(importance_weighted, negative_log_likelihood, atol=0.03, rtol=0)
+    noise = NoiseSource(distribution(LAWS[name], torch.float64), generator(0, "noise"))
+    losses = evaluate_images(stack([parameters]), images, noise, variables=2, samples=100_000)
+    torch.testing.assert_close(losses.negative_elbo, exact_negative_elbo, atol=0.03, rtol=0)
+    torch.testing.assert_close(losses.importance_weighted_bound, negative_log_likelihood, atol=0.03, rtol=0)
+    exact_kl = kl_to_uniform(module.encode(images.float()).double()).sum(-1)
+    torch.testing.assert_close(losses.paper_loss - losses.reconstruction, exact_kl)
     assert (exact_negative_elbo > negative_log_likelihood).all()
 
 
-def test_kl_of_codes_agrees_with_scipy():
-    q = F.softmax(LOGITS, dim=-1)
-    expected = scipy.special.rel_entr(q.numpy(), 1 / 4).sum(-1)
-    assert kl_of_codes(q).tolist() == pytest.approx(expected.tolist())
-    assert kl_of_codes(torch.tensor([1.0, 0.0]).double()).item() == pytest.approx(math.log(2))
+def save_model(path) -> Architecture:
+    architecture = Architecture(pixels=6, hidden=5, variables=2, categories=3)
+    torch.save(initial_parameters(architecture, generator(3, "weights")), path)
+    return architecture
+
+
+def evaluate(tmp_path, definition):
+    save_model(tmp_path / "model.pt")
+    images = np.random.default_rng(0).integers(0, 2, (7, 2, 3)).astype(np.uint8)
+    cell = Cell("d", 3, "law", 0.5, 1)
+    options = {"variables": 2, "samples": 50, "device": torch.device("cpu")}
+    table, per_image = evaluate_selected(
+        {cell: str(tmp_path / "model.pt")}, images, perturbations={"law": definition}, **options
+    )
+    return table.iloc[0], per_image[str(cell)]
+
+
+def test_the_table_holds_the_means_of_what_is_kept_for_each_image(tmp_path):
+    row, per_image = evaluate(tmp_path, LAWS["normal"])
+    assert per_image.shape == (3, 7)
+    assert per_image.dtype == np.float32
+    for name, values in zip(MEASURES, per_image, strict=True):
+        assert row[name] == pytest.approx(values.mean(), rel=1e-5)
+    assert row["paper_loss"] == pytest.approx(row["reconstruction"] + row["kl_of_softmax"])
+    assert row["negative_elbo"] == pytest.approx(row["reconstruction"] + row["kl_of_codes"])
+
+
+def test_a_law_without_distribution_function_has_the_paper_loss_alone(tmp_path):
+    row, per_image = evaluate(tmp_path, {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1})
+    assert np.isfinite(row["paper_loss"])
+    assert np.isnan([row["negative_elbo"], row["importance_weighted_bound"], row["active_variables"]]).all()
+    assert np.isfinite(per_image).all(1).tolist() == [True, False, False]
+
+
+def test_use_of_codes_of_planted_models():
+    """One variable tells four images apart, one is noise, one always says the same."""
+    informative = torch.eye(4).double()
+    noisy = torch.full((4, 4), 0.25).double()
+    constant = torch.eye(4)[0].expand(4, 4).double()
+    use = use_of_codes(torch.stack([informative, noisy, constant], 1))
+    assert use["active_variables"] == 1
+    assert use["perplexity"] == pytest.approx((4 + 4 + 1) / 3)
+    assert math.isclose(use_of_codes(informative.unsqueeze(1))["perplexity"], 4)

@@ -132,6 +132,7 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("training/annealing", 5, ["training.annealing is 5", "a mapping or null"]),
         ("training/device", "gpu", ["training.device is 'gpu'", "one of auto, cpu, cuda"]),
         ("training/stack", ["K"], ["training.stack[0] is 'K'", "temperature, perturbation, seed"]),
+        ("training/kl", "code", ["training.kl is 'code'", "one of softmax, codes"]),
         ("evaluation/test_samples", 0, ["evaluation.test_samples is 0", "at least 1"]),
         ("mirror", "/no/such/folder", ["mirror is '/no/such/folder'", "an existing directory or a base URL"]),
         ("mirror", 3, ["mirror is 3", "a text or null"]),
@@ -142,6 +143,15 @@ def test_misuse_is_told_in_one_line(path, value, expected):
     message = message_for(paper_with(path, value))
     assert "\n" not in message
     for part in expected:
+        assert part in message
+
+
+def test_codes_of_unknown_probabilities_cannot_be_trained_on():
+    config = paper_with("training/kl", "codes")
+    config["perturbations"]["t5"] = {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1}
+    config["grid"]["perturbation"] = ["gumbel", "t5"]
+    message = message_for(config)
+    for part in ("training.kl is 'codes'", "'t5'", "StudentT", "set it to softmax"):
         assert part in message
 
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from conftest import LAWS
 from discrete_vae import training
 from discrete_vae.cells import Cell
+from discrete_vae.code_probabilities import argmax_probabilities
 from discrete_vae.errors import InputError
 from discrete_vae.generators import generator
 from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters
@@ -16,7 +17,7 @@ from discrete_vae.stacks import annealed_temperature
 from discrete_vae.training import choose_device, train
 
 MODEL = {"variables": 3, "hidden": 16}
-TRAINING = {"epochs": 4, "batch_size": 10, "learning_rate": 0.01, "annealing": None}
+TRAINING = {"epochs": 4, "batch_size": 10, "learning_rate": 0.01, "kl": "softmax", "annealing": None}
 EVALUATION = {"validation_samples": 5, "test_samples": 20}
 K = 4
 
@@ -41,7 +42,7 @@ def without_seconds(history):
     return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
 
 
-def plain_training(dataset, cell, epochs):
+def plain_training(dataset, cell, epochs, kl_part):
     """Train as anyone would with nn.Module, autograd and Adam, from the same weights, minibatches and noise."""
     images = torch.from_numpy(dataset.splits["train"]).flatten(1).float()
     architecture = Architecture(images.shape[1], MODEL["hidden"], MODEL["variables"], cell.K)
@@ -59,8 +60,7 @@ def plain_training(dataset, cell, epochs):
             logits = model.encode(x)
             codes = F.softmax((logits + gamma) / cell.temperature, dim=-1)
             reconstruction = F.binary_cross_entropy_with_logits(model.decode(codes), x, reduction="sum")
-            q = F.softmax(logits, dim=-1)
-            loss = reconstruction + (q * (q * cell.K).log()).sum()
+            loss = reconstruction + kl_part(logits, cell)
             optimizer.zero_grad()
             (loss / len(rows)).backward()
             optimizer.step()
@@ -69,11 +69,32 @@ def plain_training(dataset, cell, epochs):
     return model, losses
 
 
+def kl_of_the_softmax(logits, cell):
+    q = F.softmax(logits, dim=-1)
+    return (q * (q * cell.K).log()).sum()
+
+
+def kl_of_the_codes(logits, cell):
+    q = argmax_probabilities(logits, distribution(LAWS[cell.perturbation], torch.float64))
+    return (q * (q * cell.K).log()).sum()
+
+
+@pytest.mark.parametrize(("kl", "kl_part"), [("softmax", kl_of_the_softmax), ("codes", kl_of_the_codes)])
 @pytest.mark.parametrize("perturbation", LAWS)
-def test_training_follows_a_plain_loop(tiny_dataset, perturbation):
-    (trained,) = run(tiny_dataset, cell(perturbation))
-    _, expected = plain_training(tiny_dataset, cell(perturbation), TRAINING["epochs"])
+def test_training_follows_a_plain_loop(tiny_dataset, perturbation, kl, kl_part):
+    (trained,) = run(tiny_dataset, cell(perturbation), kl=kl)
+    _, expected = plain_training(tiny_dataset, cell(perturbation), TRAINING["epochs"], kl_part)
     assert [row["training_loss"] for row in trained.history] == pytest.approx(expected, rel=1e-5)
+
+
+def test_training_on_the_codes_selects_on_their_kl_and_tests_with_the_studys(tiny_dataset):
+    (trained,) = run(tiny_dataset, cell("normal"), kl="codes")
+    model = DiscreteVAE(Architecture(12, MODEL["hidden"], MODEL["variables"], K))
+    model.load_state_dict(trained.parameters)
+    for split, kl_part in (("validation", kl_of_the_codes), ("test", kl_of_the_softmax)):
+        images = torch.from_numpy(tiny_dataset.splits[split]).flatten(1).float()
+        expected = kl_part(model.encode(images), cell("normal")).item() / len(images)
+        assert trained.final[f"{split}_kl"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_same_cell_twice_gives_the_same_bits(tiny_dataset):
@@ -88,10 +109,11 @@ def test_another_seed_gives_another_run(tiny_dataset):
     assert first.history[0]["training_loss"] != second.history[0]["training_loss"]
 
 
-def test_a_cell_in_a_stack_agrees_with_the_cell_alone(tiny_dataset):
+@pytest.mark.parametrize("kl", ["softmax", "codes"])
+def test_a_cell_in_a_stack_agrees_with_the_cell_alone(tiny_dataset, kl):
     cells = [cell(p, t, seed) for p in ("normal", "logistic") for t in (0.1, 1.0) for seed in (1, 2)]
-    for stacked in run(tiny_dataset, *cells):
-        (alone,) = run(tiny_dataset, stacked.cell)
+    for stacked in run(tiny_dataset, *cells, kl=kl):
+        (alone,) = run(tiny_dataset, stacked.cell, kl=kl)
         assert stacked.best_epoch == alone.best_epoch
         for row, expected in zip(without_seconds(stacked.history), without_seconds(alone.history), strict=True):
             assert row == pytest.approx(expected, rel=1e-4)

@@ -1,14 +1,9 @@
-"""True bounds on the likelihood for codes argmax(theta + gamma), whatever the law of the noise gamma.
-
-The codes are drawn from q(k) = P(argmax_j (theta_j + gamma_j) = k), which is softmax(theta) for standard Gumbel noise
-only. With the density f and the distribution function F of the noise,
-
-    q(k) = integral of f(z - theta_k) * product over j != k of F(z - theta_j) dz.
-"""
+"""What the selected models are worth on the test set, image by image: the study's loss and true bounds beside it."""
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,125 +11,56 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributions import Distribution, Gumbel
 
 from discrete_vae.cells import Cell
+from discrete_vae.code_probabilities import argmax_probabilities, kl_of_codes
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation import pixel_logits_of_codes
 from discrete_vae.generators import generator
-from discrete_vae.model import encode
+from discrete_vae.model import encode, kl_to_uniform
 from discrete_vae.perturbations import NoiseSource, distribution
 
 log = logging.getLogger(__name__)
 
-BOUNDS = ("negative_elbo", "importance_weighted_bound")
-
-TAIL = 1e-13  # probability of a single noise value beyond either end of the quadrature
-SMOOTH_INTERVALS, MOST_INTERVALS = (128, 512), 32_768
-TOLERANCE = 5e-7  # of the sum of the probabilities, or between two numbers of intervals
-NUMBERS_AT_ONCE = 8_000_000
+MEASURES = ("paper_loss", "negative_elbo", "importance_weighted_bound")
 CODES_AT_ONCE = 2_000
 SMALLEST_PROBABILITY = 1e-300  # of a code that was drawn, however unlikely
+ACTIVE = 0.01  # nats of information about the image, above which a variable counts as active
 
 
-def argmax_probabilities(logits: Tensor, law: Distribution) -> Tensor:
-    """Return the probability of each category to have the largest logit plus noise; differentiable in the logits.
+@dataclass(frozen=True)
+class ImageLosses:
+    """Losses of one model, each float64 of the number of images, in nats; NaN where a law allows no quadrature.
 
-    In closed form for Gumbel noise. Otherwise by the trapezoidal rule on the density, which converges exponentially for
-    a smooth one; where the probabilities then do not sum to one, as with a jump or a kink, by summing over steps of the
-    distribution function, halved until the probabilities settle.
-
-    Args:
-        logits: theta, ... x K.
-        law: of the noise, independent for each logit; computing in float64.
-
-    Returns:
-        float64, of the shape of the logits.
-
-    Raises:
-        InputError: a law without distribution function, or with tails too heavy for quadrature.
+    Attributes:
+        reconstruction: binary cross-entropy of discrete codes, averaged over samples.
+        kl_of_softmax: KL(softmax(theta) || uniform), summed over variables.
+        kl_of_codes: KL(q || uniform) of the codes that are drawn.
+        importance_weighted_bound: -log mean_l p(x, z_l) / q(z_l | x), arXiv 1509.00519.
+        probabilities: q, images x N x K.
     """
-    logits = logits.double()
-    if isinstance(law, Gumbel):
-        return F.softmax(logits / law.scale, dim=-1)
-    lowest, highest = _range_of_noise(law)
-    rows = logits.reshape(-1, logits.shape[-1])
-    for intervals in SMOOTH_INTERVALS:
-        probabilities = _by_chunks(_sum_over_density, rows, law, lowest, highest, intervals)
-        if (probabilities.detach().sum(-1) - 1).abs().max() < TOLERANCE:
-            return probabilities.view_as(logits)
-    while intervals < MOST_INTERVALS:
-        former, intervals = probabilities.detach(), 2 * intervals
-        probabilities = _by_chunks(_sum_over_steps, rows, law, lowest, highest, intervals)
-        if (probabilities.detach() - former).abs().max() < TOLERANCE:
-            return probabilities.view_as(logits)
-    raise InputError(
-        f"the law {law} has tails that quadrature does not resolve to {TOLERANCE}, expected lighter ones;"
-        " leave it out of the bounds"
-    )
+
+    reconstruction: Tensor
+    kl_of_softmax: Tensor
+    kl_of_codes: Tensor
+    importance_weighted_bound: Tensor
+    probabilities: Tensor
+
+    @property
+    def paper_loss(self) -> Tensor:
+        """The study's loss: a bound on the negative log-likelihood for Gumbel noise only."""
+        return self.reconstruction + self.kl_of_softmax
+
+    @property
+    def negative_elbo(self) -> Tensor:
+        """The negative evidence lower bound: a bound for every law."""
+        return self.reconstruction + self.kl_of_codes
 
 
-def _by_chunks(
-    rule: Callable[..., Tensor], rows: Tensor, law: Distribution, lowest: float, highest: float, intervals: int
-) -> Tensor:
-    # The largest of theta + gamma lies within the range of the noise above the largest theta.
-    nodes = torch.linspace(lowest, highest, intervals + 1, dtype=torch.float64, device=rows.device)
-    chunk = max(1, NUMBERS_AT_ONCE // (intervals * rows.shape[1]))
-    parts = []
-    for part in rows.split(chunk):
-        noise = part.detach().amax(-1, keepdim=True).unsqueeze(-1) + nodes - part.unsqueeze(-1)
-        within = noise.clamp(lowest, highest)
-        distribution_function = law.cdf(within)
-        log_distribution = distribution_function.clamp(min=TAIL).log()
-        others = (log_distribution.sum(-2, keepdim=True) - log_distribution).exp()
-        density = torch.where(noise == within, law.log_prob(within).exp(), 0)
-        parts.append(rule(density, distribution_function, others, (highest - lowest) / intervals))
-    return torch.cat(parts)
-
-
-def _sum_over_density(density: Tensor, distribution_function: Tensor, others: Tensor, step: float) -> Tensor:
-    return step * (density * others).sum(-1)
-
-
-def _sum_over_steps(density: Tensor, distribution_function: Tensor, others: Tensor, step: float) -> Tensor:
-    return (distribution_function.diff(dim=-1) * (others[..., 1:] + others[..., :-1]) / 2).sum(-1)
-
-
-def _range_of_noise(law: Distribution) -> tuple[float, float]:
-    """Return the quantiles of TAIL and 1 - TAIL, by bisection of the distribution function."""
-    try:
-        law.cdf(law.sample().double())
-    except NotImplementedError:
-        raise InputError(
-            f"the law {law} has no distribution function in torch.distributions, expected one to compute bounds with;"
-            " leave it out of the bounds or choose another law"
-        ) from None
-    return _quantile(law, TAIL), _quantile(law, 1 - TAIL)
-
-
-def _quantile(law: Distribution, probability: float) -> float:
-    support = law.support
-    low, high = (
-        float(getattr(support, end, default)) for end, default in (("lower_bound", -1e6), ("upper_bound", 1e6))
-    )
-    for _ in range(200):
-        middle = (low + high) / 2
-        if law.cdf(torch.tensor(middle, dtype=torch.float64)) < probability:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def kl_of_codes(probabilities: Tensor) -> Tensor:
-    """Return KL(q || uniform) over the last dimension, in nats."""
-    return torch.xlogy(probabilities, probabilities).sum(-1) + math.log(probabilities.shape[-1])
-
-
-def importance_weighted_bound(
+def evaluate_images(
     model: Mapping[str, Tensor], images: Tensor, noise: NoiseSource, *, variables: int, samples: int
-) -> tuple[Tensor, Tensor]:
-    """Evaluate two upper bounds on the negative log-likelihood of each image, in nats.
+) -> ImageLosses:
+    """Evaluate one model on each image.
 
     Args:
         model: a stack of one.
@@ -142,17 +68,12 @@ def importance_weighted_bound(
         noise: of the codes; its generator is advanced.
         variables: N.
         samples: codes drawn for each image.
-
-    Returns:
-        The negative evidence lower bound, with the KL of the codes drawn, and the importance-weighted bound
-        -log mean_l p(x, z_l) / q(z_l | x) of arXiv 1509.00519, each float64 of the number of images.
     """
     pixels = images.float()
     logits = encode(model, pixels.unsqueeze(0)).view(len(images), variables, -1)
-    probabilities = argmax_probabilities(logits, noise.law)
-    kl = kl_of_codes(probabilities).sum(-1)
+    probabilities = _probabilities(logits, noise)
     log_q_over_prior = probabilities.clamp(min=SMALLEST_PROBABILITY).log() + math.log(logits.shape[-1])
-    negative_elbo, importance_weighted = [], []
+    mean_reconstruction, importance_weighted = [], []
     for chunk in torch.arange(len(images), device=images.device).split(max(1, CODES_AT_ONCE // samples)):
         gamma = noise.draw((len(chunk), samples, *logits.shape[1:]))
         codes = (logits[chunk].unsqueeze(1) + gamma).argmax(-1)
@@ -163,8 +84,43 @@ def importance_weighted_bound(
         log_ratios = log_q_over_prior[chunk].unsqueeze(1).expand(-1, samples, -1, -1)
         log_weight_of_q = log_ratios.gather(-1, codes.unsqueeze(-1)).sum((-1, -2))
         importance_weighted.append(math.log(samples) - (-reconstruction - log_weight_of_q).logsumexp(1))
-        negative_elbo.append(reconstruction.mean(1) + kl[chunk])
-    return torch.cat(negative_elbo), torch.cat(importance_weighted)
+        mean_reconstruction.append(reconstruction.mean(1))
+    return ImageLosses(
+        reconstruction=torch.cat(mean_reconstruction),
+        kl_of_softmax=kl_to_uniform(logits.double()).sum(-1),
+        kl_of_codes=kl_of_codes(probabilities).sum(-1),
+        importance_weighted_bound=torch.cat(importance_weighted),
+        probabilities=probabilities,
+    )
+
+
+def _probabilities(logits: Tensor, noise: NoiseSource) -> Tensor:
+    try:
+        return argmax_probabilities(logits, noise.law)
+    except InputError as error:
+        log.warning("no bounds: %s", error)
+        return torch.full_like(logits, math.nan, dtype=torch.float64)
+
+
+def use_of_codes(probabilities: Tensor) -> dict[str, float]:
+    """Return how much of its codes a model uses.
+
+    Args:
+        probabilities: q of each image, images x N x K.
+
+    Returns:
+        ``active_variables``, the number of variables with more than ACTIVE nats of mutual information with the image
+        (the categorical form of the active units of arXiv 1509.00519), and ``perplexity``, exp of the entropy of a
+        variable's categories over all images, averaged over variables: K where all are used alike.
+    """
+    over_images = probabilities.mean(0)
+    entropy_over_images = -torch.xlogy(over_images, over_images).sum(-1)
+    entropy_given_image = -torch.xlogy(probabilities, probabilities).sum(-1).mean(0)
+    information = entropy_over_images - entropy_given_image
+    return {
+        "active_variables": (information > ACTIVE).double().sum().item() if information.isfinite().all() else math.nan,
+        "perplexity": entropy_over_images.exp().mean().item(),
+    }
 
 
 def evaluate_selected(
@@ -176,7 +132,7 @@ def evaluate_selected(
     samples: int,
     device: torch.device,
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """Evaluate the bounds of selected models on the test images.
+    """Evaluate selected models on the test images.
 
     Args:
         model_files: the model.pt of each selected cell.
@@ -187,8 +143,9 @@ def evaluate_selected(
         device: where to evaluate.
 
     Returns:
-        A row for each cell, its coordinates with the means over images in nats, missing for a law without distribution
-        function; and by the cell's name the bounds of each image, float32 of 2 x images.
+        A row for each cell: its coordinates, the means over images of its losses and of their parts in nats, missing
+        where a law allows no quadrature, and its use of codes; and by the cell's name the MEASURES of each image,
+        float32 of 3 x images.
     """
     flat_images = torch.from_numpy(images).flatten(1).to(device)
     rows, per_image = [], {}
@@ -197,13 +154,12 @@ def evaluate_selected(
         noise = NoiseSource(law, generator(cell.seed, "bound noise", device))
         state = torch.load(path, weights_only=True, map_location=device)
         model = {name: values.unsqueeze(0) for name, values in state.items()}
-        row = {**cell.coordinates(), "samples": samples, **dict.fromkeys(BOUNDS, math.nan)}
-        try:
-            bounds = importance_weighted_bound(model, flat_images, noise, variables=variables, samples=samples)
-            row |= {name: bound.mean().item() for name, bound in zip(BOUNDS, bounds, strict=True)}
-            per_image[str(cell)] = torch.stack(bounds).float().cpu().numpy()
-        except InputError as error:
-            log.warning("no bounds for %s: %s", cell, error)
-        rows.append(row)
-        log.info("%s: %s", cell, ", ".join(f"{name} {row[name]:.2f}" for name in BOUNDS))
+        losses = evaluate_images(model, flat_images, noise, variables=variables, samples=samples)
+        means = {
+            name: getattr(losses, name).mean().item()
+            for name in (*MEASURES, "reconstruction", "kl_of_softmax", "kl_of_codes")
+        }
+        rows.append({**cell.coordinates(), "samples": samples, **means, **use_of_codes(losses.probabilities)})
+        per_image[str(cell)] = torch.stack([getattr(losses, name) for name in MEASURES]).float().cpu().numpy()
+        log.info("%s: %s", cell, ", ".join(f"{name} {means[name]:.2f}" for name in MEASURES))
     return pd.DataFrame(rows), per_image

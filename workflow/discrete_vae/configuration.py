@@ -12,7 +12,7 @@ import jsonschema
 import yaml
 
 from discrete_vae.errors import InputError
-from discrete_vae.laws import check_law
+from discrete_vae.laws import WITHOUT_CODE_PROBABILITIES, check_law
 
 SCHEMA_FILE = Path(__file__).parents[1] / "config.schema.yaml"
 
@@ -33,6 +33,7 @@ def complete(config: dict[str, Any]) -> None:
     _check_defined(config, axis="perturbation", definitions="perturbations")
     for name, definition in config["perturbations"].items():
         check_law(f"perturbations.{name}", definition)
+    _check_kl(config)
     _check_paths(config)
 
 
@@ -181,6 +182,16 @@ def _check_defined(config: Mapping[str, Any], *, axis: str, definitions: str) ->
             raise InputError(
                 f"grid.{axis} has {name!r}, expected a name defined under {definitions} ({', '.join(known)});"
                 f" define it there or correct the name{question and f' ({question})'}"
+            )
+
+
+def _check_kl(config: Mapping[str, Any]) -> None:
+    for name in config["grid"]["perturbation"] if config["training"]["kl"] == "codes" else []:
+        law = config["perturbations"][name]["distribution"]
+        if law in WITHOUT_CODE_PROBABILITIES:
+            raise InputError(
+                f"training.kl is 'codes', expected 'softmax' with {name!r} in grid.perturbation, as the probabilities of"
+                f" codes under {law} noise are not known; set it to softmax or leave {name!r} out"
             )
 
 

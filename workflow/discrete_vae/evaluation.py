@@ -1,11 +1,14 @@
-"""The discrete loss: reconstruction of codes drawn with argmax, plus the KL of the softmax (the study's loss)."""
+"""The discrete loss: reconstruction of codes drawn with argmax, plus the KL of the softmax or of the codes."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.distributions import Distribution
 
+from discrete_vae.code_probabilities import argmax_probabilities, kl_of_codes
 from discrete_vae.model import encode, kl_to_uniform, linear
 from discrete_vae.perturbations import NoiseSource
 
@@ -21,6 +24,7 @@ def discrete_loss(
     samples: int,
     noise_sources: Sequence[NoiseSource],
     source_of: Sequence[int],
+    code_laws: Sequence[Distribution] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Evaluate every model of a stack on a set of images, with one_hot(argmax(theta + gamma)) for codes.
 
@@ -33,6 +37,8 @@ def discrete_loss(
         samples: Monte-Carlo samples of the codes per image.
         noise_sources: where noise is drawn from; their generators are advanced.
         source_of: the index of each model's noise source.
+        code_laws: for the KL of the codes that are drawn, the noise law of each model, in float64; without them, the KL
+            is that of the softmax, as in the study.
 
     Returns:
         Reconstruction and KL part of the loss in nats, averaged over samples: float64, S x images.
@@ -51,8 +57,16 @@ def discrete_loss(
             logits = encode(model, pixels.unsqueeze(0)).view(-1, 1, variables, categories)
             codes = (logits + noise[source_of[member]]).argmax(-1)
             reconstruction[member, chunk] = _reconstruction(model, codes, pixels).double()
-            kl[member, chunk] = kl_to_uniform(logits).sum((1, 2)).double()
+            kl[member, chunk] = _kl(logits, code_laws and code_laws[member]).sum((1, 2)).double()
     return reconstruction, kl
+
+
+def _kl(logits: Tensor, code_law: Distribution | None) -> Tensor:
+    if code_law is None:
+        return kl_to_uniform(logits)
+    if not logits.isfinite().all():
+        return torch.full_like(logits[..., 0], math.nan)
+    return kl_of_codes(argmax_probabilities(logits, code_law))
 
 
 def _reconstruction(model: Mapping[str, Tensor], codes: Tensor, pixels: Tensor) -> Tensor:

@@ -33,6 +33,20 @@ LAWS: dict[str, dict[str, str]] = {
     "Weibull": {"scale": POSITIVE, "concentration": POSITIVE},
 }
 
+# Without a distribution function in torch, or with tails or an edge that quadrature does not resolve, whatever the
+# parameters: the probabilities of their codes are not known, so that there is no bound. A test compares this with the
+# quadrature.
+WITHOUT_CODE_PROBABILITIES = {
+    "Beta",
+    "Cauchy",
+    "FisherSnedecor",
+    "GeneralizedPareto",
+    "HalfCauchy",
+    "Pareto",
+    "StudentT",
+    "VonMises",
+}
+
 
 def check_law(key: str, definition: Mapping[str, str | float]) -> None:
     """Check that a definition such as ``{distribution: Normal, loc: 0, scale: 1}`` is one of the laws.

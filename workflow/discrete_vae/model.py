@@ -9,7 +9,7 @@ because the networks are tiny: autograd's bookkeeping costs as much as a third o
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Parameters = dict[str, Tensor]
+KLWithGradient = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,28 @@ def kl_to_uniform(logits: Tensor) -> Tensor:
     return (log_q.exp() * log_q).sum(-1) + math.log(logits.shape[-1])
 
 
+def softmax_kl_with_gradient(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return KL(softmax(logits) || uniform), summed over variables and minibatch, and its gradient.
+
+    Args:
+        logits: theta, S x N x K x batch.
+
+    Returns:
+        The KL in nats, of shape S, and its gradient, of the shape of the logits.
+    """
+    log_q = F.log_softmax(logits, dim=2)
+    q = log_q.exp()
+    kl = (q * log_q).sum(2, keepdim=True) + math.log(logits.shape[2])
+    return kl.sum((1, 2, 3)), q * (log_q + math.log(logits.shape[2]) - kl)
+
+
 def loss_and_gradient(
     parameters: Mapping[str, Tensor],
     gradient: Mapping[str, Tensor],
     images: Tensor,
     noise: Tensor,
     temperature: Tensor,
+    kl_with_gradient: KLWithGradient = softmax_kl_with_gradient,
 ) -> tuple[Tensor, Tensor]:
     """Evaluate the training loss of a stack on one minibatch and overwrite ``gradient`` with its gradient.
 
@@ -112,6 +129,7 @@ def loss_and_gradient(
         images: of 0 and 1, S x batch x pixels, float.
         noise: gamma, S x N x K x batch.
         temperature: tau, S x 1 x 1 x 1.
+        kl_with_gradient: the KL part of the loss, the study's or that of the codes.
 
     Returns:
         Reconstruction and KL part of the loss, each the sum over the minibatch, of shape S. The gradient is that of
@@ -128,9 +146,7 @@ def loss_and_gradient(
 
     # Binary cross-entropy with logits o and pixels x is softplus(o) - x o.
     reconstruction = F.softplus(pixel_logits).sum((1, 2)) - (images * pixel_logits).sum((1, 2))
-    log_q = F.log_softmax(logits, dim=2)
-    q = log_q.exp()
-    kl = (q * log_q).sum(2, keepdim=True) + math.log(logits.shape[2])
+    kl, d_kl = kl_with_gradient(logits)
 
     d_pixel_logits = pixel_logits.sigmoid_().sub_(images).div_(batch)
     d_decoder_hidden = _backward(parameters, gradient, "decoder.2", decoder_hidden, d_pixel_logits)
@@ -138,12 +154,11 @@ def loss_and_gradient(
     d_codes = _backward(parameters, gradient, "decoder.0", codes, d_decoder_hidden)
     d_relaxed = d_codes.mT.unflatten(1, sizes)
     d_through_softmax = relaxed * (d_relaxed - (relaxed * d_relaxed).sum(2, keepdim=True)) / temperature
-    d_through_kl = q * (log_q + math.log(logits.shape[2]) - kl) / batch
-    d_logits = (d_through_softmax + d_through_kl).flatten(1, 2).mT
+    d_logits = (d_through_softmax + d_kl / batch).flatten(1, 2).mT
     d_encoder_hidden = _backward(parameters, gradient, "encoder.2", encoder_hidden, d_logits)
     d_encoder_hidden *= encoder_hidden.sign()
     _parameter_gradient(gradient, "encoder.0", images, d_encoder_hidden)
-    return reconstruction, kl.sum((1, 2, 3))
+    return reconstruction, kl
 
 
 def _backward(

@@ -8,10 +8,18 @@ import torch
 from torch import Tensor
 
 from discrete_vae.cells import Cell
+from discrete_vae.code_probabilities import CodesKLWithGradient
 from discrete_vae.datasets import BinarizedDataset
 from discrete_vae.evaluation import discrete_loss
 from discrete_vae.generators import generator
-from discrete_vae.model import Architecture, Parameters, initial_parameters, loss_and_gradient, stack
+from discrete_vae.model import (
+    Architecture,
+    Parameters,
+    initial_parameters,
+    loss_and_gradient,
+    softmax_kl_with_gradient,
+    stack,
+)
 from discrete_vae.perturbations import NoiseSource, distribution
 
 
@@ -61,6 +69,10 @@ class StackTrainer:
         pairs = sorted({(cell.perturbation, cell.seed) for cell in cells})
         self.source_of = [pairs.index((cell.perturbation, cell.seed)) for cell in cells]
         self.laws = [(distribution(perturbations[name]), seed) for name, seed in pairs]
+        self.code_laws, self.kl_with_gradient = None, softmax_kl_with_gradient
+        if training["kl"] == "codes":
+            self.code_laws = [distribution(perturbations[cell.perturbation], torch.float64) for cell in cells]
+            self.kl_with_gradient = CodesKLWithGradient(self.code_laws)
         self.training_noise = self._noise_sources("training noise")
         self.minibatch_generators = [generator(seed, "minibatches") for seed in self.seeds]
 
@@ -108,7 +120,12 @@ class StackTrainer:
         self.steps += 1
         temperature = torch.tensor(self.temperatures, device=self.device).view(-1, 1, 1, 1)
         parts = loss_and_gradient(
-            self.parameters, self.gradient, images, self._for_members(noise, self.source_of), temperature
+            self.parameters,
+            self.gradient,
+            images,
+            self._for_members(noise, self.source_of),
+            temperature,
+            self.kl_with_gradient,
         )
         self.optimizer.step()
         return parts
@@ -144,7 +161,10 @@ class StackTrainer:
         return values.expand(len(self.cells), *values.shape[1:]) if len(values) == 1 else values[index_of]
 
     def evaluate(self, parameters: Parameters, split: str, samples: int, noise: str) -> tuple[list[float], list[float]]:
-        """Return the mean reconstruction and KL part of each model's discrete loss; a name of noise gives it anew."""
+        """Return the mean reconstruction and KL part of each model's discrete loss; a name of noise gives it anew.
+
+        The KL on the validation set is that of the training; on the test set it is always the study's.
+        """
         reconstruction, kl = discrete_loss(
             parameters,
             self.images[split],
@@ -152,6 +172,7 @@ class StackTrainer:
             samples=samples,
             noise_sources=self._noise_sources(f"{noise} noise"),
             source_of=self.source_of,
+            code_laws=None if split == "test" else self.code_laws,
         )
         return reconstruction.mean(1).tolist(), kl.mean(1).tolist()
 

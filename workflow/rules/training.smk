@@ -43,7 +43,7 @@ rule train:
         model=config["model"],
         training={
             option: config["training"][option]
-            for option in ("epochs", "batch_size", "learning_rate", "annealing")
+            for option in ("epochs", "batch_size", "learning_rate", "kl", "annealing")
         },
         evaluation={
             option: config["evaluation"][option]

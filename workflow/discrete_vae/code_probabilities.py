@@ -1,0 +1,158 @@
+"""Probabilities of the codes argmax(theta + gamma), whatever the law of the noise gamma, and their KL.
+
+The codes are drawn from q(k) = P(argmax_j (theta_j + gamma_j) = k), which is softmax(theta) for standard Gumbel noise
+only. With the density f and the distribution function F of the noise,
+
+    q(k) = integral of f(z - theta_k) * product over j != k of F(z - theta_j) dz.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.distributions import Distribution, Gumbel
+
+from discrete_vae.errors import InputError
+
+TAIL = 1e-13  # probability of a single noise value beyond either end of the quadrature
+SMOOTH_INTERVALS, MOST_INTERVALS = (32, 128, 512), 32_768
+SUM_TOLERANCE = 1e-8  # from one, of the probabilities of a smooth law
+TOLERANCE = 5e-7  # between two numbers of intervals
+NUMBERS_AT_ONCE = 8_000_000
+
+
+def argmax_probabilities(logits: Tensor, law: Distribution) -> Tensor:
+    """Return the probability of each category to have the largest logit plus noise; differentiable in the logits.
+
+    In closed form for Gumbel noise. Otherwise by the trapezoidal rule on the density, which converges exponentially for
+    a smooth one; where the probabilities then do not sum to one, as with a jump or a kink, by summing over steps of the
+    distribution function, halved until the probabilities settle.
+
+    Args:
+        logits: theta, ... x K.
+        law: of the noise, independent for each logit; computing in float64.
+
+    Returns:
+        float64, of the shape of the logits.
+
+    Raises:
+        InputError: a law without distribution function, or with tails too heavy for quadrature.
+    """
+    logits = logits.double()
+    if isinstance(law, Gumbel):
+        return F.softmax(logits / law.scale, dim=-1)
+    lowest, highest = _range_of_noise(law)
+    rows = logits.reshape(-1, logits.shape[-1])
+    for intervals in SMOOTH_INTERVALS:
+        probabilities = _by_chunks(_sum_over_density, rows, law, lowest, highest, intervals)
+        if (probabilities.detach().sum(-1) - 1).abs().max() < SUM_TOLERANCE:
+            return probabilities.view_as(logits)
+    while intervals < MOST_INTERVALS:
+        former, intervals = probabilities.detach(), 2 * intervals
+        probabilities = _by_chunks(_sum_over_steps, rows, law, lowest, highest, intervals)
+        if (probabilities.detach() - former).abs().max() < TOLERANCE:
+            return probabilities.view_as(logits)
+    raise InputError(
+        f"the law {law} has tails that quadrature does not resolve to {TOLERANCE}, expected lighter ones;"
+        " choose another law"
+    )
+
+
+def _by_chunks(
+    rule: Callable[..., Tensor], rows: Tensor, law: Distribution, lowest: float, highest: float, intervals: int
+) -> Tensor:
+    # The largest of theta + gamma lies within the range of the noise above the largest theta.
+    nodes = torch.linspace(lowest, highest, intervals + 1, dtype=torch.float64, device=rows.device)
+    chunk = max(1, NUMBERS_AT_ONCE // (intervals * rows.shape[1]))
+    parts = []
+    for part in rows.split(chunk):
+        noise = part.detach().amax(-1, keepdim=True).unsqueeze(-1) + nodes - part.unsqueeze(-1)
+        within = noise.clamp(lowest, highest)
+        distribution_function = law.cdf(within)
+        log_distribution = distribution_function.clamp(min=TAIL).log()
+        others = (log_distribution.sum(-2, keepdim=True) - log_distribution).exp()
+        density = torch.where(noise == within, law.log_prob(within).exp(), 0)
+        parts.append(rule(density, distribution_function, others, (highest - lowest) / intervals))
+    return torch.cat(parts)
+
+
+def _sum_over_density(density: Tensor, distribution_function: Tensor, others: Tensor, step: float) -> Tensor:
+    return step * (density * others).sum(-1)
+
+
+def _sum_over_steps(density: Tensor, distribution_function: Tensor, others: Tensor, step: float) -> Tensor:
+    return (distribution_function.diff(dim=-1) * (others[..., 1:] + others[..., :-1]) / 2).sum(-1)
+
+
+@functools.lru_cache(maxsize=64)
+def _range_of_noise(law: Distribution) -> tuple[float, float]:
+    """Return the quantiles of TAIL and 1 - TAIL, by bisection of the distribution function."""
+    try:
+        law.cdf(law.sample().double())
+    except (NotImplementedError, RuntimeError):  # some have one that float64 breaks
+        raise InputError(
+            f"the law {law} has no distribution function in torch.distributions, expected one to compute the"
+            " probabilities of codes with; choose another law"
+        ) from None
+    return _quantile(law, TAIL), _quantile(law, 1 - TAIL)
+
+
+def _quantile(law: Distribution, probability: float) -> float:
+    support = law.support
+    low, high = (
+        float(getattr(support, end, default)) for end, default in (("lower_bound", -1e6), ("upper_bound", 1e6))
+    )
+    for _ in range(200):
+        middle = (low + high) / 2
+        if law.cdf(torch.tensor(middle, dtype=torch.float64)) < probability:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def kl_of_codes(probabilities: Tensor) -> Tensor:
+    """Return KL(q || uniform) over the last dimension, in nats."""
+    return torch.xlogy(probabilities, probabilities).sum(-1) + math.log(probabilities.shape[-1])
+
+
+@dataclass(frozen=True)
+class CodesKLWithGradient:
+    """KL(q || uniform) of the codes of a stack of models, with its gradient: the KL part of the true bound.
+
+    Args:
+        laws: the noise law of each model of the stack, computing in float64.
+
+    Raises:
+        InputError: a law that quadrature cannot serve.
+    """
+
+    laws: Sequence[Distribution]
+
+    def __post_init__(self) -> None:
+        for law in set(self.laws):
+            argmax_probabilities(torch.linspace(0, 1, 4), law)
+
+    def __call__(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the KL summed over variables and minibatch, of shape S, and its gradient; NaN for a diverged model.
+
+        Args:
+            logits: theta, S x N x K x batch.
+        """
+        members = [self._of_member(*member) for member in zip(logits.mT, self.laws, strict=True)]
+        kl, gradient = (torch.stack(parts) for parts in zip(*members, strict=True))
+        return kl, gradient.mT.to(logits.dtype)
+
+    @staticmethod
+    def _of_member(logits: Tensor, law: Distribution) -> tuple[Tensor, Tensor]:
+        if not logits.isfinite().all():
+            return torch.full((), math.nan, device=logits.device), torch.full_like(logits, math.nan)
+        with torch.enable_grad():
+            theta = logits.detach().requires_grad_()
+            kl = kl_of_codes(argmax_probabilities(theta, law)).sum()
+        (gradient,) = torch.autograd.grad(kl, theta)
+        return kl.detach().to(logits.dtype), gradient
