@@ -135,6 +135,7 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("training/kl", "code", ["training.kl is 'code'", "one of softmax, codes"]),
         ("evaluation/test_samples", 0, ["evaluation.test_samples is 0", "at least 1"]),
         ("mirror", "/no/such/folder", ["mirror is '/no/such/folder'", "an existing directory or a base URL"]),
+        ("published", "none.csv", ["published is 'none.csv'", "an existing CSV file or null"]),
         ("mirror", 3, ["mirror is 3", "a text or null"]),
         ("sede", 1, ["sede is 1", "no such key", "correct or remove it"]),
     ],
@@ -152,6 +153,24 @@ def test_codes_of_unknown_probabilities_cannot_be_trained_on():
     config["grid"]["perturbation"] = ["gumbel", "t5"]
     message = message_for(config)
     for part in ("training.kl is 'codes'", "'t5'", "StudentT", "set it to softmax"):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("dataset,K,nats\n", ["has the columns dataset, K, nats", "correct its first line"]),
+        ("{columns}\nmnist,ten,normal,paper loss,1\n", ["line 2 has K 'ten'", "a whole number"]),
+        ("{columns}\nmnist,10,nromal,paper loss,1\n", ["line 2 has perturbation 'nromal'", "gumbel, normal, logistic"]),
+        ("{columns}\nmnist,10,normal,loss,1\n", ["line 2 has measure 'loss'", "paper loss, negative ELBO, IWAE bound"]),
+        ("{columns}\nmnist,10,normal,paper loss,nan\n", ["line 2 has nats 'nan'", "a finite number"]),
+    ],
+)
+def test_misuse_of_published_values_is_told(tmp_path, text, expected):
+    path = tmp_path / "published.csv"
+    path.write_text(text.format(columns="dataset,K,perturbation,measure,nats"))
+    message = message_for(paper_with("published", str(path)))
+    for part in [str(path), *expected]:
         assert part in message
 
 

@@ -13,7 +13,7 @@ from discrete_vae.selection import (
     select_temperatures,
     selected_cells,
 )
-from discrete_vae.tables import notes, summarize_test_losses, to_latex, to_markdown
+from discrete_vae.tables import beside_published, notes, summarize_test_losses, to_latex, to_markdown
 
 PARTS = ("loss", "reconstruction", "kl")
 
@@ -54,7 +54,7 @@ def bounds_of(selection: pd.DataFrame) -> pd.DataFrame:
 
 def summarized(runs: pd.DataFrame) -> pd.DataFrame:
     selection = select_temperatures(runs)
-    return summarize_test_losses(selection, bounds_of(selection))
+    return summarize_test_losses(selection, bounds_of(selection), {})
 
 
 def test_the_lowest_validation_loss_is_selected_whatever_the_test_loss():
@@ -134,6 +134,23 @@ def test_one_seed_has_no_spread_and_the_notes_say_so():
     markdown = to_markdown(table, notes(table, runs))
     assert "±" not in markdown
     assert "no difference here is established" in markdown
+
+
+def test_published_values_stand_below_ours_with_their_place_in_the_interval(table_and_notes):
+    table, _ = table_and_notes
+    row = {"dataset": "digits", "K": 10, "measure": "paper loss"}
+    published = [{**row, "perturbation": "normal", "nats": 12.5}, {**row, "perturbation": "gumbel", "nats": 99.0}]
+    markdown = to_markdown(beside_published(table, published), [])
+    (line,) = [line for line in markdown.splitlines() if "published" in line]
+    assert "paper loss, published" in line
+    assert "12.50 (+0.50, within)" in line
+    assert "99.00 (-77.40, outside)" in line
+
+
+def test_a_published_value_has_no_place_without_an_interval():
+    table = summarized(runs_of({("normal", 0.5, 1): 1.0}))
+    published = [{"dataset": "digits", "K": 10, "measure": "paper loss", "perturbation": "normal", "nats": 2.0}]
+    assert "2.00 (-1.00, no interval)" in to_markdown(beside_published(table, published), [])
 
 
 def test_a_group_that_diverged_entirely_is_shown_as_such():

@@ -9,49 +9,66 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import scipy.stats
 
-from discrete_vae.selection import at_nearest_temperature
-from discrete_vae.tables import MEASURES, with_bounds
+from discrete_vae.measures import MEASURES
+from discrete_vae.selection import at_nearest_temperature, selected_cells
+from discrete_vae.statistics import LEVEL, holm, mean_of_images, paired_comparison, standard_error
+from discrete_vae.tables import with_bounds
 
 CLAIMED, REFERENCE = "normal", "gumbel"
-LEVEL = 0.05
+STUDIED = ("gumbel", "normal", "logistic")
 TEST_CLAIM = "1: Normal-Softmax has the lowest test loss"
+FURTHER_CLAIM = "beyond the study: Normal-Softmax has a lower test loss than a law of one's own"
 CONVERGENCE_CLAIM = "2: Normal-Softmax converges faster and to a better training loss"
+COLUMNS = [
+    *("claim", "dataset", "K", "measure", "other"),
+    *("n", "difference", "low", "high", "p", "p_holm", "image_se", "verdict"),
+]
 RULE = (
     "supported: the mean difference over paired seeds is below zero with a p-value of at most 0.05 after Holm's"
     " adjustment over the comparisons of its claim; contradicted: above zero, likewise; inconclusive otherwise, and"
-    " with one seed"
+    " with one seed. A claim as a whole: supported where every comparison supports it, contradicted where one does not"
+    " allow it"
 )
 
 
-def compare_test_losses(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:
+def compare_test_losses(
+    selection: pd.DataFrame, bounds: pd.DataFrame, per_image: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
     """Compare the selected models of the claimed noise law with those of every other law, under each measure.
 
     Args:
         selection: what `selection.select_temperatures` returns.
-        bounds: what `bounds.evaluate_selected` returns.
+        bounds, per_image: what `bounds.evaluate_selected` returns.
 
     Returns:
-        One row for each dataset, K, measure and other law: the comparison in nats per image, claimed minus other.
+        One row for each dataset, K, measure and other law: the comparison in nats per image, claimed minus other, with
+        ``image_se``, the standard error of the difference over the test images, which both laws share.
     """
     selected = with_bounds(selection, bounds)
     rows = []
     for (dataset, categories), group in selected.groupby(["dataset", "K"], sort=False):
-        for column, measure in MEASURES.items():
+        for row, (column, measure) in enumerate(MEASURES.items()):
             by_seed = group.pivot(index="seed", columns="perturbation", values=column)
+            by_image = {
+                law: mean_of_images(selected_cells(of_law), row, per_image)
+                for law, of_law in group.groupby("perturbation")
+            }
             for other in _others(group["perturbation"]):
                 coordinates = {"dataset": dataset, "K": categories, "measure": measure, "other": other}
-                rows.append(coordinates | paired_comparison(by_seed[CLAIMED] - by_seed[other]))
-    return _with_verdicts(rows, TEST_CLAIM)
+                comparison = paired_comparison(by_seed[CLAIMED] - by_seed[other])
+                rows.append(coordinates | comparison | {"image_se": _image_error(by_image, other)})
+    claimed = [row for row in rows if row["other"] in STUDIED]
+    further = [row for row in rows if row["other"] not in STUDIED]
+    return _joined(_with_verdicts(claimed, TEST_CLAIM), _with_verdicts(further, FURTHER_CLAIM))
 
 
 def compare_convergence(histories: pd.DataFrame, temperature: float) -> pd.DataFrame:
     """Compare the loss curves of the claimed noise law with the reference law's at one temperature.
 
     Each for the relaxed training loss, which flatters noise of low variance, and for the discrete validation loss: the
-    final loss, the mean over epochs (the area under the curve), and the epochs needed to reach the lowest loss of the
-    reference law (all of them where it is not reached).
+    final loss, the mean over epochs (the area under the curve), and the epochs needed (all of them where it is not
+    reached) to the reference law's final training loss, and to its lowest validation loss, as that one may rise again.
 
     Args:
         histories: what `selection.gather_histories` returns.
@@ -65,13 +82,19 @@ def compare_convergence(histories: pd.DataFrame, temperature: float) -> pd.DataF
     for (dataset, categories), group in shown.groupby(["dataset", "K"], sort=False):
         if REFERENCE not in _others(group["perturbation"]):
             continue
-        for loss in ("training_loss", "validation_loss"):
+        for loss, goal in (("training_loss", "final"), ("validation_loss", "lowest")):
             curves = group.pivot(index="epoch", columns=["perturbation", "seed"], values=loss)
-            for measure, differences in _curve_differences(curves[CLAIMED], curves[REFERENCE]).items():
+            for measure, differences in _curve_differences(curves[CLAIMED], curves[REFERENCE], goal).items():
                 name = f"{measure} of the {loss.replace('_', ' ')}"
                 coordinates = {"dataset": dataset, "K": categories, "measure": name, "other": REFERENCE}
                 rows.append(coordinates | paired_comparison(differences))
     return _with_verdicts(rows, CONVERGENCE_CLAIM)
+
+
+def _image_error(by_image: Mapping[str, np.ndarray | None], other: str) -> float:
+    if by_image[CLAIMED] is None or by_image[other] is None:
+        return np.nan
+    return standard_error(by_image[CLAIMED] - by_image[other])
 
 
 def _others(perturbations: Iterable[str]) -> list[str]:
@@ -79,12 +102,18 @@ def _others(perturbations: Iterable[str]) -> list[str]:
     return [name for name in present if name != CLAIMED] if CLAIMED in present else []
 
 
-def _curve_differences(claimed: pd.DataFrame, reference: pd.DataFrame) -> Mapping[str, pd.Series]:
+def _joined(*tables: pd.DataFrame) -> pd.DataFrame:
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else tables[0]
+
+
+def _curve_differences(claimed: pd.DataFrame, reference: pd.DataFrame, goal: str) -> Mapping[str, pd.Series]:
+    target = reference.iloc[-1] if goal == "final" else reference.min()
     return {
         "final value": claimed.iloc[-1] - reference.iloc[-1],
         "mean over epochs": claimed.mean(skipna=False) - reference.mean(skipna=False),
-        "epochs to the reference's lowest": _epochs_to_reach(claimed, reference.min())
-        - _epochs_to_reach(reference, reference.min()),
+        f"epochs to {REFERENCE}'s {goal} value": _epochs_to_reach(claimed, target)
+        - _epochs_to_reach(reference, target),
     }
 
 
@@ -93,61 +122,50 @@ def _epochs_to_reach(curves: pd.DataFrame, targets: pd.Series) -> pd.Series:
     return reached.idxmax().where(reached.any(), len(curves))
 
 
-def paired_comparison(differences: Sequence[float] | pd.Series) -> dict[str, float]:
-    """Test whether the mean of paired differences is zero.
-
-    Returns:
-        ``n`` seeds; ``difference``, the mean; its 95% t interval ``low`` to ``high`` and the two-sided ``p`` of the
-        paired t test, all three missing for a single seed. A pair with a missing value is left out.
-    """
-    values = np.asarray(differences, dtype=float)
-    values = values[np.isfinite(values)]
-    comparison = {"n": len(values), "difference": values.mean() if len(values) else np.nan}
-    if len(values) < 2 or values.std() == 0:
-        return comparison | {"low": np.nan, "high": np.nan, "p": np.nan}
-    test = scipy.stats.ttest_1samp(values, 0)
-    interval = test.confidence_interval(1 - LEVEL)
-    return comparison | {"low": interval.low, "high": interval.high, "p": test.pvalue}
-
-
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Adjust p-values for their number by the step-down method of Holm (1979); missing ones stay missing."""
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p)[: np.isfinite(p).sum()]
-    adjusted = np.full_like(p, np.nan)
-    factors = np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1)
-    return adjusted
-
-
 def _with_verdicts(rows: Sequence[Mapping[str, object]], claim: str) -> pd.DataFrame:
-    columns = ["claim", "dataset", "K", "measure", "other", "n", "difference", "low", "high", "p", "p_holm", "verdict"]
     if not rows:
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=COLUMNS)
     table = pd.DataFrame(rows).assign(claim=claim)
+    if "image_se" not in table:
+        table["image_se"] = np.nan
     table["p_holm"] = holm(table["p"])
     certain = table["p_holm"] <= LEVEL
     verdicts = np.where(table["difference"] < 0, "supported", "contradicted")
     table["verdict"] = np.where(certain, verdicts, np.where(table["n"] > 1, "inconclusive", "inconclusive (one seed)"))
-    return table[columns]
+    return table[COLUMNS]
+
+
+def verdict_of_all(verdicts: Sequence[str] | pd.Series) -> str:
+    """Return the verdict on a claim as a whole from those on its comparisons."""
+    if "contradicted" in set(verdicts):
+        return "contradicted"
+    return "supported" if set(verdicts) == {"supported"} else "inconclusive"
 
 
 def to_markdown(table: pd.DataFrame, *, temperature: float) -> str:
-    """Lay the claims out in Markdown: how many comparisons have which verdict, and then each of them."""
+    """Lay the claims out in Markdown: the verdicts by measure, their rule, and each comparison."""
     if table.empty:
         return f"No comparison: the grid lacks {CLAIMED} noise or another law to compare it with.\n"
-    counts = table.groupby(["claim", "measure"], sort=False)["verdict"].value_counts().unstack(fill_value=0)
+    by_measure = table.groupby(["claim", "measure"], sort=False)["verdict"]
+    counts = by_measure.value_counts().unstack(fill_value=0)
+    counts.insert(0, "as a whole", by_measure.agg(verdict_of_all))
     intervals = [
         "no interval" if np.isnan(low) else f"{low:.2f} to {high:.2f}"
         for low, high in zip(table["low"], table["high"], strict=True)
     ]
-    each = table.assign(interval=intervals, difference=table["difference"].map("{:.2f}".format))
-    each = each[["claim", "dataset", "K", "measure", "other", "n", "difference", "interval", "verdict"]]
-    each["claim"] = each["claim"].str.partition(":")[0]
+    image_errors = table["image_se"].map(lambda error: "" if np.isnan(error) else f"{error:.2f}")
+    each = table.assign(
+        claim=table["claim"].str.partition(":")[0],
+        difference=table["difference"].map("{:.2f}".format),
+        interval=intervals,
+        **{"image s.e.": image_errors},
+    )
+    each = each[["claim", "dataset", "K", "measure", "other", "n", "difference", "interval", "image s.e.", "verdict"]]
     return (
         f"{counts.reset_index().to_markdown(index=False)}\n\n"
         f"- {RULE}\n"
-        f"- difference: {CLAIMED} minus the other law, in nats per image or epochs; interval: Student's t at 95%\n"
+        f"- difference: {CLAIMED} minus the other law, in nats per image or epochs; interval: Student's t at 95% over\n"
+        "  seeds; image s.e.: standard error of the difference over the test images, for these seeds\n"
         f"- claim 2 is compared at the temperature nearest to {temperature}\n\n"
         f"{each.to_markdown(index=False, disable_numparse=True)}\n"
     )

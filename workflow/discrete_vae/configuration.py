@@ -13,6 +13,7 @@ import yaml
 
 from discrete_vae.errors import InputError
 from discrete_vae.laws import WITHOUT_CODE_PROBABILITIES, check_law
+from discrete_vae.published import read_published
 
 SCHEMA_FILE = Path(__file__).parents[1] / "config.schema.yaml"
 
@@ -35,6 +36,8 @@ def complete(config: dict[str, Any]) -> None:
         check_law(f"perturbations.{name}", definition)
     _check_kl(config)
     _check_paths(config)
+    if config["published"] is not None:
+        read_published(config["published"], config["perturbations"])
 
 
 def _completed(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
@@ -190,8 +193,8 @@ def _check_kl(config: Mapping[str, Any]) -> None:
         law = config["perturbations"][name]["distribution"]
         if law in WITHOUT_CODE_PROBABILITIES:
             raise InputError(
-                f"training.kl is 'codes', expected 'softmax' with {name!r} in grid.perturbation, as the probabilities of"
-                f" codes under {law} noise are not known; set it to softmax or leave {name!r} out"
+                f"training.kl is 'codes', expected 'softmax' with {name!r} in grid.perturbation, as the probabilities"
+                f" of codes under {law} noise are not known; set it to softmax or leave {name!r} out"
             )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,3 +49,12 @@ def write_arrays(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
     """Write an .npz whole."""
     with written_whole(path) as temporary:
         np.savez_compressed(temporary, **arrays)
+
+
+def read_arrays(paths: Iterable[Path | str]) -> dict[str, np.ndarray]:
+    """Read the arrays of several .npz files, whose names differ, into one mapping."""
+    arrays = {}
+    for path in paths:
+        with np.load(path) as file:
+            arrays.update(file)
+    return arrays

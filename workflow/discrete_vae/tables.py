@@ -3,29 +3,32 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from discrete_vae.cells import AXES
+from discrete_vae.measures import MEASURES
+from discrete_vae.selection import selected_cells
+from discrete_vae.statistics import mean_of_images, standard_error, t_interval
 
 EDGE, DIVERGED = "†", "‡"
-MEASURES = {
-    "test_loss": "paper loss",
-    "negative_elbo": "negative ELBO",
-    "importance_weighted_bound": "IWAE bound",
-}
+GROUP = ["dataset", "K", "measure", "perturbation"]
 
 
-def summarize_test_losses(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:
+def summarize_test_losses(
+    selection: pd.DataFrame, bounds: pd.DataFrame, per_image: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
     """Summarize the test losses of the selected models over seeds.
 
     Args:
         selection: what `selection.select_temperatures` returns.
-        bounds: what `bounds.evaluate_selected` returns.
+        bounds, per_image: what `bounds.evaluate_selected` returns.
 
     Returns:
-        One row for each dataset, K, measure and perturbation: mean and sample standard deviation in nats per image (no
-        deviation for one seed), the number of seeds, the selected temperatures, the numbers of selections at the edge
-        of the temperature grid and of diverged runs, and ``best``, the lowest mean of its dataset, K and measure.
+        One row for each dataset, K, measure and perturbation: mean over seeds in nats per image, its sample standard
+        deviation and 95% t interval ``low`` to ``high`` (missing for one seed), the number of seeds; ``image_se``, the
+        standard error of the mean over the test images; the selected temperatures, the numbers of selections at the
+        edge of the temperature grid and of diverged runs, and ``best``, the lowest mean of its dataset, K and measure.
     """
     long = with_bounds(selection, bounds).melt(
         id_vars=[*AXES, "at_grid_edge", "diverged_runs"],
@@ -33,20 +36,46 @@ def summarize_test_losses(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.D
         var_name="measure",
         value_name="nats",
     )
-    groups = long.groupby(["dataset", "K", "measure", "perturbation"], sort=False)
-    table = groups.agg(
+    table = long.groupby(GROUP, sort=False).agg(
         mean=("nats", "mean"),
         sd=("nats", "std"),
+        low=("nats", lambda nats: t_interval(nats)[0]),
+        high=("nats", lambda nats: t_interval(nats)[1]),
         seeds=("nats", "count"),
         temperatures=("temperature", _distinct),
         edge_selections=("at_grid_edge", "sum"),
         diverged_runs=("diverged_runs", "sum"),
-    ).reset_index()
+    )
+    table.insert(table.columns.get_loc("temperatures"), "image_se", _image_errors(selection, per_image))
+    table = table.reset_index()
     table["measure"] = table["measure"].map(MEASURES)
     order = selection[["dataset", "K"]].drop_duplicates()
     table = order.merge(table, on=["dataset", "K"])
     lowest = table.groupby(["dataset", "K", "measure"])["mean"].transform("min")
     return table.assign(best=table["mean"] == lowest)
+
+
+def _image_errors(selection: pd.DataFrame, per_image: Mapping[str, np.ndarray]) -> pd.Series:
+    errors = {}
+    for (dataset, K, perturbation), group in selection.groupby(["dataset", "K", "perturbation"], sort=False):
+        cells = selected_cells(group)
+        for row, measure in enumerate(MEASURES):
+            errors[dataset, K, measure, perturbation] = standard_error(mean_of_images(cells, row, per_image))
+    return pd.Series(errors).rename_axis(GROUP)
+
+
+def beside_published(table: pd.DataFrame, published: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Add to the summary the published values: ``published``, ours minus it, and whether our interval holds it.
+
+    Args:
+        table: what `summarize_test_losses` returns.
+        published: what `published.read_published` returns.
+    """
+    values = pd.DataFrame(published).rename(columns={"nats": "published"})
+    table = table.merge(values, on=GROUP, how="left")
+    table["published_difference"] = table["mean"] - table["published"]
+    within = table["published"].between(table["low"], table["high"])
+    return table.assign(within_interval=within.where(table["published"].notna() & table["low"].notna()))
 
 
 def with_bounds(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:
@@ -105,6 +134,17 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     ]
     if table["edge_selections"].any():
         lines.append(f"{EDGE} selected at the edge of the temperature grid for at least one seed")
+    errors = table["image_se"].dropna()
+    if len(errors):
+        lines.append(
+            f"the standard error over the test images is {errors.min():.2f} to {errors.max():.2f} nats; that of the"
+            " differences between laws, which share the images, is in claims.md"
+        )
+    if "published" in table:
+        lines.append(
+            "published: the value given; in parentheses ours minus it, and whether it is within the 95% t interval of"
+            " our mean over seeds"
+        )
     is_bound = table["measure"] != MEASURES["test_loss"]
     unbounded = table[is_bound & table["mean"].isna() & (table["diverged_runs"] == 0)]
     if len(unbounded):
@@ -131,10 +171,31 @@ def _wide(table: pd.DataFrame, *, bold: str, marks: Mapping[str, str], plus_minu
         return text + marks[EDGE] * bool(row["edge_selections"]) + marks[DIVERGED] * bool(row["diverged_runs"])
 
     entries = table.assign(entry=[entry(row) for row in table.to_dict("records")])
+    if "published" in table:
+        entries = _with_published_rows(entries)
     index = ["dataset", "K", "measure"]
     wide = entries.pivot(index=index, columns="perturbation", values="entry")
     order = entries[index].drop_duplicates().itertuples(index=False, name=None)
     return wide.loc[list(order), list(table["perturbation"].unique())].fillna("").reset_index()
+
+
+def _with_published_rows(entries: pd.DataFrame) -> pd.DataFrame:
+    """Put below each measure with published values a row of those."""
+
+    def entry(row: Mapping[str, Any]) -> str:
+        if pd.isna(row["published"]):
+            return ""
+        within = row["within_interval"]
+        place = "no interval" if pd.isna(within) else "within" if within else "outside"
+        return f"{row['published']:.2f} ({row['published_difference']:+.2f}, {place})"
+
+    blocks = []
+    for _, block in entries.groupby(["dataset", "K", "measure"], sort=False):
+        blocks.append(block)
+        if block["published"].notna().any():
+            rows = [entry(row) for row in block.to_dict("records")]
+            blocks.append(block.assign(measure=block["measure"] + ", published", entry=rows))
+    return pd.concat(blocks, ignore_index=True)
 
 
 def _escape(text: str) -> str:

@@ -93,8 +93,8 @@ rule plot_images:
         png=report(
             "results/figures/images/{dataset}-K{K}.png",
             caption="../report/images.rst",
-            category="Images",
-            labels={"dataset": "{dataset}", "K": "{K}"},
+            category="What the models learned",
+            labels={"dataset": "{dataset}", "K": "{K}", "figure": "images"},
         ),
     log:
         "logs/plot_images/{dataset}-K{K}.log",

@@ -6,7 +6,8 @@ Makes:  results/gathered/{dataset}/summaries.csv, histories.csv.gz  all runs of 
         results/tables/diverged.csv    the runs whose loss stopped being finite
         results/tables/results.*       test losses of the selected models, as CSV, Markdown and LaTeX
         results/tables/claims.*        the study's claims with intervals and verdicts, as CSV and Markdown
-Steps:  gather, select, tabulate, judge
+        results/tables/codes.*         what the selected models learned, as CSV and Markdown
+Steps:  gather, select, tabulate, judge, describe
 """
 
 
@@ -71,6 +72,12 @@ rule tabulate:
             dataset=config["grid"]["dataset"],
             K=config["grid"]["K"],
         ),
+        per_image=expand(
+            "results/gathered/{dataset}/bounds-K{K}.npz",
+            dataset=config["grid"]["dataset"],
+            K=config["grid"]["K"],
+        ),
+        published=config["published"] or [],
     output:
         csv=report(
             "results/tables/results.csv",
@@ -87,6 +94,8 @@ rule tabulate:
     localrule: True
     conda:
         "../../envs/figures.yaml"
+    params:
+        perturbations=list(config["perturbations"]),
     script:
         "../scripts/tabulate.py"
 
@@ -95,6 +104,7 @@ rule judge:
     input:
         selection=rules.select.output.selection,
         bounds=rules.tabulate.input.bounds,
+        per_image=rules.tabulate.input.per_image,
         histories=expand(
             "results/gathered/{dataset}/histories.csv.gz",
             dataset=config["grid"]["dataset"],
@@ -120,8 +130,31 @@ rule judge:
         "../scripts/judge.py"
 
 
+rule describe:
+    input:
+        bounds=rules.tabulate.input.bounds,
+    output:
+        csv=report(
+            "results/tables/codes.csv",
+            caption="../report/codes.rst",
+            category="What the models learned",
+            labels={"table": "use of the codes"},
+        ),
+        markdown="results/tables/codes.md",
+    log:
+        "logs/describe.log",
+    benchmark:
+        "results/benchmarks/describe.tsv"
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/describe.py"
+
+
 rule tables:
     input:
         rules.select.output,
         rules.tabulate.output,
         rules.judge.output,
+        rules.describe.output,

@@ -5,13 +5,14 @@ from job import logged
 with logged(snakemake.log[0]):
     import pandas as pd
     from discrete_vae.claims import compare_convergence, compare_test_losses, to_markdown
-    from discrete_vae.files import write_csv, write_text
+    from discrete_vae.files import read_arrays, write_csv, write_text
 
     selection = pd.read_csv(snakemake.input.selection)
     bounds = pd.concat([pd.read_csv(path) for path in snakemake.input.bounds], ignore_index=True)
     histories = pd.concat([pd.read_csv(path) for path in snakemake.input.histories], ignore_index=True)
     temperature = snakemake.params.temperature
-    comparisons = [compare_test_losses(selection, bounds), compare_convergence(histories, temperature)]
+    per_image = read_arrays(snakemake.input.per_image)
+    comparisons = [compare_test_losses(selection, bounds, per_image), compare_convergence(histories, temperature)]
     table = pd.concat([comparison for comparison in comparisons if len(comparison)] or comparisons, ignore_index=True)
     write_csv(snakemake.output.csv, table)
     write_text(snakemake.output.markdown, to_markdown(table, temperature=temperature))

@@ -1,0 +1,7 @@
+"""The three measures of a selected model on the test set: the column of each and its name in the tables."""
+
+MEASURES = {
+    "test_loss": "paper loss",
+    "negative_elbo": "negative ELBO",
+    "importance_weighted_bound": "IWAE bound",
+}
