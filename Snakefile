@@ -37,6 +37,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/selection.smk"
 include: "workflow/rules/bounds.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/control.smk"
 
 
 rule all:
@@ -46,3 +47,4 @@ rule all:
         cells.cell_files(config["grid"], "summary.json"),
         rules.tables.input,
         rules.figures.input,
+        rules.control.input if config["control"]["enabled"] else [],

@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FuncFormatter
 
 from discrete_vae.files import written_whole
+from discrete_vae.measures import MEASURES
 from discrete_vae.selection import at_nearest_temperature
 
 PAGE_WIDTH = 6.75  # inches: two columns of a conference paper
+MARKERS = "osD^v<>"
 RANGE = ("pi", 100)  # the band over seeds: from the lowest to the highest
 
 STYLE = {
@@ -145,6 +147,73 @@ def draw_images(images: Mapping[str, np.ndarray], *, title: str) -> Figure:
     return figure
 
 
+def draw_control(selected: pd.DataFrame, gradients: pd.DataFrame, *, dataset: str) -> Figure:
+    """Draw the losses of the selected models against the variance of their noise, and the gradients of small models.
+
+    Args:
+        selected: what `tables.with_bounds` returns, for one dataset.
+        gradients: what `gradients.measure_gradients` returns, for the dataset.
+        dataset: its name.
+    """
+    variances = gradients.groupby("perturbation", sort=False)["noise_variance"].first()
+    palette = colours(list(variances.index))
+    with style():
+        figure = Figure(figsize=(PAGE_WIDTH, 7.0), layout="constrained")
+        losses, small_models = figure.subfigures(2, 1, height_ratios=(5, 2))
+        losses.suptitle(f"{dataset}, test losses of the selected models · {_seeds(selected)}", fontsize=7.5)
+        _plot_losses_against_variance(losses, selected, variances, palette)
+        small_models.suptitle("Relaxed against exact gradient, on small models", fontsize=7.5)
+        _plot_gradients(small_models, gradients, palette)
+        _legend(figure, palette)
+    return figure
+
+
+def _plot_losses_against_variance(
+    figure: SubFigure, selected: pd.DataFrame, variances: pd.Series, palette: Mapping[str, tuple[float, float, float]]
+) -> None:
+    categories = selected["K"].unique()
+    axes = figure.subplots(len(MEASURES), len(categories), sharex=True, squeeze=False)
+    for row, (column, measure) in zip(axes, MEASURES.items(), strict=True):
+        row[0].set_ylabel(f"{measure} (nats)")
+        for ax, K in zip(row, categories, strict=True):
+            of_K = selected[selected["K"] == K]
+            for place, (law, variance) in enumerate(variances.items()):
+                values = of_K.loc[of_K["perturbation"] == law, column].dropna()
+                if values.empty:
+                    continue
+                # Laws of one variance stand beside each other, not on top of each other.
+                x = variance * (1 + 0.03 * (place - len(variances) / 2))
+                spread = [[values.mean() - values.min()], [values.max() - values.mean()]]
+                ax.errorbar(
+                    x, values.mean(), spread, color=palette[law], marker=MARKERS[place % len(MARKERS)], markersize=4
+                )
+    for ax, K in zip(axes[0], categories, strict=True):
+        ax.set_title(f"$K$ = {K}")
+    for ax in axes[-1]:
+        ax.set_xlabel("variance of the noise")
+
+
+def _plot_gradients(
+    figure: SubFigure, gradients: pd.DataFrame, palette: Mapping[str, tuple[float, float, float]]
+) -> None:
+    by_variance, by_bias, tradeoff = figure.subplots(1, 3)
+    lines = {"marker": "o", "markersize": 3, "markeredgewidth": 0}
+    for ax, column, label in (
+        (by_variance, "relative_variance", "variance / squared norm"),
+        (by_bias, "relative_bias", "bias / norm"),
+    ):
+        _plot_curves(ax, gradients, x="temperature", y=column, palette=palette, **lines)
+        ax.set(xscale="log", yscale="log", xlabel="temperature", ylabel=label)
+    means = gradients.groupby(["perturbation", "temperature"], sort=False)[
+        ["relative_variance", "relative_bias"]
+    ].mean()
+    for law, colour in palette.items():
+        tradeoff.plot(*means.loc[law].T.to_numpy(), color=colour, **lines)
+    tradeoff.set(xscale="log", yscale="log", xlabel="variance / squared norm", ylabel="bias / norm")
+    for ax in (by_variance, by_bias):
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
 def _draw_strips(ax: Axes, strips: Mapping[str, np.ndarray], rows: int) -> None:
     """Draw one labelled row of images for each strip, aligned at the bottom of the given number of rows."""
     count, height, width = next(iter(strips.values())).shape
@@ -190,4 +259,4 @@ def _seeds(table: pd.DataFrame) -> str:
 
 def _legend(figure: Figure, palette: Mapping[str, tuple[float, float, float]]) -> None:
     handles = [mpl.lines.Line2D([], [], color=colour, label=name) for name, colour in palette.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(palette), frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(palette)), frameon=False)

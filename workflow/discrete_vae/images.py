@@ -6,13 +6,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from discrete_vae.generators import generator
-from discrete_vae.model import Architecture, DiscreteVAE
+from discrete_vae.model import Architecture, DiscreteVAE, Parameters
 from discrete_vae.perturbations import NoiseSource
 
 
 def load_model(path: str, *, variables: int) -> DiscreteVAE:
     """Load a run's model.pt."""
-    state = torch.load(path, weights_only=True)
+    return model_of(torch.load(path, weights_only=True), variables=variables)
+
+
+def model_of(state: Parameters, *, variables: int) -> DiscreteVAE:
+    """Make the module of a state dict, whose sizes it tells except N."""
     hidden, pixels = state["encoder.0.weight"].shape
     architecture = Architecture(pixels, hidden, variables, len(state["encoder.2.bias"]) // variables)
     model = DiscreteVAE(architecture)

@@ -1,5 +1,6 @@
 """Noise laws of Perturb-Softmax: any univariate law of torch.distributions, sampled from an explicit generator."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,12 @@ class Logistic(TransformedDistribution):
     def __init__(self, loc: float, scale: float, *, validate_args: bool | None = None) -> None:
         transforms = [SigmoidTransform().inv, AffineTransform(loc, scale)]
         super().__init__(Uniform(0.0, 1.0, validate_args=validate_args), transforms, validate_args=validate_args)
+        self.scale = scale
+
+    @property
+    def variance(self) -> torch.Tensor:
+        """The square of the scale times pi^2 / 3."""
+        return torch.as_tensor(self.scale) ** 2 * (math.pi**2 / 3)
 
 
 def distribution(definition: Mapping[str, str | float], dtype: torch.dtype = torch.float32) -> Distribution:

@@ -1,0 +1,117 @@
+"""The exact gradient against finite differences of a plain enumeration, the relaxed one against a plain loop."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import LAWS
+from discrete_vae.code_probabilities import argmax_probabilities
+from discrete_vae.generators import generator
+from discrete_vae.gradients import bias_and_variance, exact_gradient, measure_gradients, relaxed_gradients
+from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters
+from discrete_vae.perturbations import NoiseSource, distribution
+
+N, K = 2, 3
+IMAGES = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0]]).float()
+
+
+@pytest.fixture
+def model() -> DiscreteVAE:
+    architecture = Architecture(pixels=6, hidden=5, variables=N, categories=K)
+    module = DiscreteVAE(architecture)
+    parameters = initial_parameters(architecture, generator(3, "weights"))
+    module.load_state_dict({name: 3 * values for name, values in parameters.items()})
+    return module
+
+
+def law_of(name):
+    return distribution(LAWS[name], torch.float64)
+
+
+def noise_of(name):
+    return NoiseSource(distribution(LAWS[name]), generator(0, "noise"))
+
+
+@torch.no_grad()
+def expected_loss(model, logits, law) -> float:
+    q = argmax_probabilities(logits, law)
+    total = 0.0
+    for code in itertools.product(range(K), repeat=N):
+        one_hot = F.one_hot(torch.tensor(code), K).float().expand(len(IMAGES), -1, -1)
+        loss = F.binary_cross_entropy_with_logits(model.decode(one_hot), IMAGES, reduction="none").sum(-1)
+        total += (q[:, 0, code[0]] * q[:, 1, code[1]] * loss.double()).sum().item()
+    return total
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_the_exact_gradient_is_that_of_the_enumeration(model, name):
+    logits = model.encode(IMAGES).detach().double()
+    found = exact_gradient(model, logits, IMAGES, law_of(name))
+    step = 1e-5
+    for index in itertools.product(range(len(IMAGES)), range(N), range(K)):
+        shift = torch.zeros_like(logits)
+        shift[index] = step
+        difference = expected_loss(model, logits + shift, law_of(name)) - expected_loss(
+            model, logits - shift, law_of(name)
+        )
+        assert found[index].item() == pytest.approx(difference / (2 * step), rel=1e-4, abs=1e-6)
+
+
+def test_relaxed_gradients_are_those_of_autograd_one_draw_at_a_time(model):
+    logits, temperature, samples = model.encode(IMAGES).detach(), 0.6, 4
+    found = relaxed_gradients(model, logits, IMAGES, temperature, noise_of("normal"), samples=samples)
+    draws = noise_of("normal").draw((samples, *logits.shape))
+    for gamma, gradient in zip(draws, found, strict=True):
+        theta = logits.clone().requires_grad_()
+        pixel_logits = model.decode(F.softmax((theta + gamma) / temperature, dim=-1))
+        F.binary_cross_entropy_with_logits(pixel_logits, IMAGES, reduction="sum").backward()
+        torch.testing.assert_close(gradient.float(), theta.grad)
+
+
+def test_bias_and_variance_are_those_of_the_draws(model):
+    temperature, samples = 0.6, 100  # as many as are drawn at once, so that the draws are the same
+    found = bias_and_variance(model, IMAGES, temperature, noise_of("normal"), law_of("normal"), samples=samples)
+    logits = model.encode(IMAGES).detach()
+    exact = exact_gradient(model, logits, IMAGES, law_of("normal")).numpy()
+    draws = relaxed_gradients(model, logits, IMAGES, temperature, noise_of("normal"), samples=samples).numpy()
+    variance = draws.var(0, ddof=1).sum()
+    squared_bias = ((draws.mean(0) - exact) ** 2).sum() - variance / samples
+    squared_norm = (exact**2).sum()
+    assert found["relative_variance"] == pytest.approx(variance / squared_norm)
+    assert found["relative_bias"] == pytest.approx(np.sqrt(max(squared_bias, 0) / squared_norm))
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_a_low_temperature_trades_bias_for_variance(model, name):
+    low, high = (
+        bias_and_variance(model, IMAGES, temperature, noise_of(name), law_of(name), samples=20_000)
+        for temperature in (0.1, 2.0)
+    )
+    assert low["relative_bias"] < 0.5 * high["relative_bias"]
+    assert low["relative_variance"] > 2 * high["relative_variance"]
+
+
+def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_dataset):
+    laws = {
+        "normal": LAWS["normal"],
+        "wide": {"distribution": "Logistic", "loc": 0, "scale": 2},
+        "broken": {"distribution": "Normal", "loc": float("inf"), "scale": 1},
+        "t5": {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1},
+    }
+    table = measure_gradients(
+        "tiny",
+        tiny_dataset,
+        grid={"perturbation": list(laws), "temperature": [0.5, 1.0], "seed": [1, 2]},
+        perturbations=laws,
+        training={"batch_size": 10, "learning_rate": 0.01, "kl": "softmax", "annealing": None},
+        control={"variables": 2, "K": 3, "hidden": 8, "epochs": 2, "images": 4, "samples": 10},
+        device=torch.device("cpu"),
+    )
+    assert len(table) == 4 * 2 * 2
+    measured = table.groupby("perturbation")["relative_bias"].count().to_dict()
+    assert measured == {"normal": 4, "wide": 4, "broken": 0, "t5": 0}
+    variances = table.groupby("perturbation")["noise_variance"].first()
+    assert variances["wide"] == pytest.approx(4 * np.pi**2 / 3)
+    assert variances["t5"] == pytest.approx(5 / 3)

@@ -1,0 +1,99 @@
+"""Scale or shape: which of them makes the difference between noise laws, by paired comparisons over seeds.
+
+Two laws of one distribution differ in scale; two laws of equal variance differ in shape.
+"""
+
+import itertools
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from discrete_vae.measures import MEASURES
+from discrete_vae.statistics import LEVEL, holm, paired_comparison
+from discrete_vae.tables import with_bounds
+
+COLUMNS = [
+    *("differ_in", "dataset", "K", "measure", "perturbation", "other"),
+    *("n", "difference", "low", "high", "p", "p_holm", "verdict"),
+]
+
+
+def pairs_of_laws(
+    distributions: Mapping[str, str], variances: Mapping[str, float]
+) -> list[tuple[str, tuple[str, str]]]:
+    """List the pairs of noise laws that differ in scale only, or in shape only.
+
+    Args:
+        distributions: the distribution of each law, by its name.
+        variances: its variance.
+
+    Returns:
+        ``scale`` or ``shape`` with each pair; in a pair that differs in scale the wider law comes first.
+    """
+    pairs = []
+    for first, second in itertools.combinations(distributions, 2):
+        equal_variance = np.isclose(variances[first], variances[second], rtol=1e-3)
+        if distributions[first] == distributions[second] and not equal_variance:
+            wider_first = (first, second) if variances[first] > variances[second] else (second, first)
+            pairs.append(("scale", wider_first))
+        elif distributions[first] != distributions[second] and equal_variance:
+            pairs.append(("shape", (first, second)))
+    return pairs
+
+
+def compare_scale_and_shape(
+    selection: pd.DataFrame, bounds: pd.DataFrame, distributions: Mapping[str, str], variances: Mapping[str, float]
+) -> pd.DataFrame:
+    """Compare the selected models of laws that differ in scale only, or in shape only, under each measure.
+
+    Args:
+        selection: what `selection.select_temperatures` returns.
+        bounds: what `bounds.evaluate_selected` returns.
+        distributions, variances: see `pairs_of_laws`.
+
+    Returns:
+        One row for each dataset, K, measure and pair: the difference in nats per image, first minus other, with its
+        interval, p-value (adjusted by Holm's method over the rows that differ in the same) and verdict.
+    """
+    rows = []
+    for (dataset, K), group in with_bounds(selection, bounds).groupby(["dataset", "K"], sort=False):
+        for column, measure in MEASURES.items():
+            by_seed = group.pivot(index="seed", columns="perturbation", values=column)
+            for kind, (first, second) in pairs_of_laws(distributions, variances):
+                coordinates = {"differ_in": kind, "dataset": dataset, "K": K, "measure": measure}
+                comparison = paired_comparison(by_seed[first] - by_seed[second])
+                rows.append(coordinates | {"perturbation": first, "other": second} | comparison)
+    if not rows:
+        return pd.DataFrame(columns=COLUMNS)
+    table = pd.DataFrame(rows).sort_values("differ_in", kind="stable", ignore_index=True)
+    table["p_holm"] = table.groupby("differ_in")["p"].transform(holm)
+    direction = np.where(table["difference"] < 0, "lower", "higher")
+    table["verdict"] = np.where(table["p_holm"] <= LEVEL, direction, "inconclusive")
+    return table[COLUMNS]
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """Lay the comparisons out in Markdown: how many of each kind are how, and then each of them."""
+    if table.empty:
+        return "No comparison: no two noise laws of the grid share a distribution or a variance.\n"
+    counts = table.groupby(["differ_in", "measure"], sort=False)["verdict"].value_counts().unstack(fill_value=0)
+    sizes = table.assign(size=table["difference"].abs()).groupby(["differ_in", "measure"], sort=False)["size"]
+    counts.insert(0, "median size (nats)", sizes.median().map("{:.2f}".format))
+    intervals = [
+        "no interval" if np.isnan(low) else f"{low:.2f} to {high:.2f}"
+        for low, high in zip(table["low"], table["high"], strict=True)
+    ]
+    each = table.assign(difference=table["difference"].map("{:.2f}".format), interval=intervals)
+    each = each[
+        ["differ_in", "dataset", "K", "measure", "perturbation", "other", "n", "difference", "interval", "verdict"]
+    ]
+    return (
+        f"{counts.reset_index().to_markdown(index=False, disable_numparse=True)}\n\n"
+        "- scale: laws of one distribution, the wider one minus the other; shape: laws of equal variance\n"
+        "- difference: of the test losses of the selected models, in nats per image; interval: Student's t at 95%\n"
+        "  over seeds; lower or higher: p at most 0.05 in a paired t test, after Holm's adjustment over the kind\n"
+        "- a wider law is the narrow one with logits and temperature divided by its scale: what the codes can say is\n"
+        "  the same, and only how training finds it differs; KL(softmax || uniform), in the paper loss, does change\n\n"
+        f"{each.to_markdown(index=False, disable_numparse=True)}\n"
+    )

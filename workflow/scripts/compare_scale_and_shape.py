@@ -1,0 +1,17 @@
+"""Compare the noise laws that differ in scale or in shape only."""
+
+from job import logged
+
+with logged(snakemake.log[0]):
+    import pandas as pd
+    from discrete_vae.control import compare_scale_and_shape, to_markdown
+    from discrete_vae.files import write_csv, write_text
+
+    selection = pd.read_csv(snakemake.input.selection)
+    bounds = pd.concat([pd.read_csv(path) for path in snakemake.input.bounds], ignore_index=True)
+    gradients = pd.concat([pd.read_csv(path) for path in snakemake.input.gradients], ignore_index=True)
+    variances = gradients.groupby("perturbation")["noise_variance"].first().to_dict()
+    distributions = {name: law["distribution"] for name, law in snakemake.params.perturbations.items()}
+    table = compare_scale_and_shape(selection, bounds, distributions, variances)
+    write_csv(snakemake.output.csv, table)
+    write_text(snakemake.output.markdown, to_markdown(table))
