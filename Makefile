@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart test test-slurm bench lint lock rulegraph clean
+.PHONY: quickstart test test-slurm test-report bench lint lock rulegraph clean
 
 quickstart: .venv/installed
 	@echo "Each training job writes its progress to quickstart/logs/train/."
@@ -17,6 +17,11 @@ test: .venv/installed
 test-slurm: .venv/installed
 	apt-get install --yes --no-install-recommends slurm-wlm munge
 	$(BIN)/python -m pytest -m slurm
+
+# In a real browser; as root on Debian.
+test-report: .venv/installed
+	apt-get install --yes --no-install-recommends chromium chromium-driver
+	$(BIN)/python -m pytest -m browser
 
 # About a quarter of an hour; nothing else should run meanwhile.
 bench: .venv/installed

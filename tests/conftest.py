@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from discrete_vae.datasets import BinarizedDataset
+
+# More threads would wait for each other wherever anything else runs.
+torch.set_num_threads(1)
 
 ROOT = Path(__file__).parents[1]
 LOCAL_MIRROR = ROOT.parent / "shared" / "data"  # real MNIST, Fashion-MNIST and Omniglot, where a developer has them

@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 import scipy.stats
 from discrete_vae.cells import Cell
-from discrete_vae.claims import compare_convergence, compare_test_losses, to_markdown, verdict_of_all
+from discrete_vae.claims import (
+    compare_convergence,
+    compare_test_losses,
+    summarize_verdicts,
+    to_markdown,
+    verdict_of_all,
+)
 
 SEEDS = (1, 2, 3, 4, 5)
 
@@ -75,14 +81,14 @@ def curves(normal_rate: float, temperature: float = 1.0) -> pd.DataFrame:
 @pytest.mark.parametrize(("rate", "verdict"), [(2.0, "supported"), (0.5, "contradicted")])
 def test_convergence_is_compared_by_final_loss_area_and_epochs(rate, verdict):
     table = compare_convergence(curves(rate), temperature=1.0).set_index("measure")
-    final = table.loc["final value of the training loss"]
+    final = table.loc["training loss: final"]
     assert final["difference"] == pytest.approx(100 * (np.exp(-rate) - np.exp(-1)), abs=0.05)
     assert final["verdict"] == verdict
-    assert table.loc["mean over epochs of the training loss", "verdict"] == verdict
-    epochs = table.loc["epochs to gumbel's final value of the training loss", "difference"]
+    assert table.loc["training loss: mean over epochs", "verdict"] == verdict
+    epochs = table.loc["training loss: epochs to gumbel's final", "difference"]
     # exp(-2 e / 50) reaches exp(-1) at epoch 25 of 50; a slower curve never does, and counts all epochs.
     assert epochs == pytest.approx(-25 if verdict == "supported" else 0, abs=1)
-    assert table.loc["final value of the validation loss", "verdict"] == "inconclusive"
+    assert table.loc["validation loss: final", "verdict"] == "inconclusive"
 
 
 def test_a_grid_without_the_claimed_law_has_no_claims():
@@ -132,3 +138,14 @@ def test_laws_beyond_the_study_do_not_decide_its_claim():
 )
 def test_a_claim_as_a_whole_needs_all_its_comparisons(verdicts, expected):
     assert verdict_of_all(verdicts) == expected
+
+
+def test_verdicts_are_counted_by_claim_and_measure():
+    effects = {"gumbel": 1.0, "normal": 0.0, "logistic": 2.0, "laplace": 3.0}
+    verdicts = summarize_verdicts(compare_test_losses(*selected(effects), {})).set_index(["claim", "measure"])
+    assert verdicts.loc[("1", "paper loss")].tolist() == ["supported", "2 / 0 / 0"]
+    assert verdicts.loc[("1", "negative ELBO")].tolist() == ["contradicted", "0 / 2 / 0"]
+    assert verdicts.loc[("beyond the study", "paper loss")].tolist() == ["supported", "1 / 0 / 0"]
+    one_seed = summarize_verdicts(compare_test_losses(*selected(effects, seeds=(1,)), {}))
+    assert one_seed["for / against / open"].tolist() == ["0 / 0 / 2"] * 3 + ["0 / 0 / 1"] * 3
+    assert one_seed["as a whole"].unique().tolist() == ["inconclusive"]

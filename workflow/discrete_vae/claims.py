@@ -24,6 +24,8 @@ COLUMNS = [
     *("claim", "dataset", "K", "measure", "other"),
     *("n", "difference", "low", "high", "p", "p_holm", "image_se", "verdict"),
 ]
+COUNTS = "for / against / open"
+NO_COMPARISON = f"No comparison: the grid lacks {CLAIMED} noise or another law to compare it with"
 RULE = (
     "supported: the mean difference over paired seeds is below zero with a p-value of at most 0.05 after Holm's"
     " adjustment over the comparisons of its claim; contradicted: above zero, likewise; inconclusive otherwise, and"
@@ -85,7 +87,7 @@ def compare_convergence(histories: pd.DataFrame, temperature: float) -> pd.DataF
         for loss, goal in (("training_loss", "final"), ("validation_loss", "lowest")):
             curves = group.pivot(index="epoch", columns=["perturbation", "seed"], values=loss)
             for measure, differences in _curve_differences(curves[CLAIMED], curves[REFERENCE], goal).items():
-                name = f"{measure} of the {loss.replace('_', ' ')}"
+                name = f"{loss.replace('_', ' ')}: {measure}"
                 coordinates = {"dataset": dataset, "K": categories, "measure": name, "other": REFERENCE}
                 rows.append(coordinates | paired_comparison(differences))
     return _with_verdicts(rows, CONVERGENCE_CLAIM)
@@ -110,10 +112,9 @@ def _joined(*tables: pd.DataFrame) -> pd.DataFrame:
 def _curve_differences(claimed: pd.DataFrame, reference: pd.DataFrame, goal: str) -> Mapping[str, pd.Series]:
     target = reference.iloc[-1] if goal == "final" else reference.min()
     return {
-        "final value": claimed.iloc[-1] - reference.iloc[-1],
+        "final": claimed.iloc[-1] - reference.iloc[-1],
         "mean over epochs": claimed.mean(skipna=False) - reference.mean(skipna=False),
-        f"epochs to {REFERENCE}'s {goal} value": _epochs_to_reach(claimed, target)
-        - _epochs_to_reach(reference, target),
+        f"epochs to {REFERENCE}'s {goal}": _epochs_to_reach(claimed, target) - _epochs_to_reach(reference, target),
     }
 
 
@@ -142,13 +143,32 @@ def verdict_of_all(verdicts: Sequence[str] | pd.Series) -> str:
     return "supported" if set(verdicts) == {"supported"} else "inconclusive"
 
 
+def summarize_verdicts(table: pd.DataFrame) -> pd.DataFrame:
+    """Give the verdict on each claim as a whole under each measure, with the numbers of comparisons behind it.
+
+    Args:
+        table: the comparisons of `compare_test_losses` and `compare_convergence`.
+
+    Returns:
+        One row for each claim and measure; ``for / against / open`` counts the comparisons that support the claim,
+        contradict it and are inconclusive.
+    """
+    if table.empty:
+        return pd.DataFrame([{"claim": "none", "measure": NO_COMPARISON, "as a whole": "", COUNTS: ""}])
+    claims = table["claim"].str.partition(":")[0].rename("claim")
+    by_measure = table.groupby([claims, "measure"], sort=False)["verdict"]
+    return by_measure.agg(**{"as a whole": verdict_of_all, COUNTS: _counts}).reset_index()
+
+
+def _counts(verdicts: pd.Series) -> str:
+    kinds = ("supported", "contradicted", "inconclusive")
+    return " / ".join(str(verdicts.str.startswith(kind).sum()) for kind in kinds)
+
+
 def to_markdown(table: pd.DataFrame, *, temperature: float) -> str:
     """Lay the claims out in Markdown: the verdicts by measure, their rule, and each comparison."""
     if table.empty:
-        return f"No comparison: the grid lacks {CLAIMED} noise or another law to compare it with.\n"
-    by_measure = table.groupby(["claim", "measure"], sort=False)["verdict"]
-    counts = by_measure.value_counts().unstack(fill_value=0)
-    counts.insert(0, "as a whole", by_measure.agg(verdict_of_all))
+        return f"{NO_COMPARISON}.\n"
     intervals = [
         "no interval" if np.isnan(low) else f"{low:.2f} to {high:.2f}"
         for low, high in zip(table["low"], table["high"], strict=True)
@@ -161,8 +181,10 @@ def to_markdown(table: pd.DataFrame, *, temperature: float) -> str:
         **{"image s.e.": image_errors},
     )
     each = each[["claim", "dataset", "K", "measure", "other", "n", "difference", "interval", "image s.e.", "verdict"]]
+    claims = "".join(f"- {claim}\n" for claim in table["claim"].unique())
     return (
-        f"{counts.reset_index().to_markdown(index=False)}\n\n"
+        f"{summarize_verdicts(table).to_markdown(index=False, disable_numparse=True)}\n\n"
+        f"{claims}"
         f"- {RULE}\n"
         f"- difference: {CLAIMED} minus the other law, in nats per image or epochs; interval: Student's t at 95% over\n"
         "  seeds; image s.e.: standard error of the difference over the test images, for these seeds\n"

@@ -31,6 +31,25 @@ def gather_histories(paths: Iterable[str | Path], cells: Iterable[Cell]) -> pd.D
     return gathered[[*AXES, *gathered.columns.difference(AXES, sort=False)]]
 
 
+def provenance(runs: pd.DataFrame) -> pd.DataFrame:
+    """State in a table of items and values what the runs of one dataset are: data, numbers, software, hardware.
+
+    Args:
+        runs: what `gather_summaries` returns, for one dataset.
+    """
+    items = {
+        "images": "data_origin",
+        "epochs": "epochs_run",
+        "torch": "torch",
+        "Python": "python",
+        "hardware": "hardware",
+        "source revision": "git_revision",
+    }
+    values = {item: " / ".join(map(str, sorted(runs[column].dropna().unique()))) for item, column in items.items()}
+    numbers = {"dataset": runs["dataset"].iloc[0], "runs": len(runs), "seeds": runs["seed"].nunique()}
+    return pd.DataFrame((numbers | values).items(), columns=["item", "value"])
+
+
 def select_temperatures(runs: pd.DataFrame) -> pd.DataFrame:
     """Select, for each dataset, K, perturbation and seed, the temperature with the lowest validation loss.
 

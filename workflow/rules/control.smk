@@ -42,6 +42,7 @@ rule measure_gradients:
 rule compare_scale_and_shape:
     input:
         selection=rules.select.output.selection,
+        provenance=rules.select.input.provenance,
         bounds=rules.tabulate.input.bounds,
         gradients=expand(
             "results/gathered/{dataset}/gradients.csv",
@@ -73,6 +74,7 @@ rule plot_control:
         selection=rules.select.output.selection,
         bounds=rules.tabulate.input.bounds,
         gradients="results/gathered/{dataset}/gradients.csv",
+        provenance="results/gathered/{dataset}/provenance.csv",
     output:
         pdf="results/figures/control/{dataset}.pdf",
         png=report(

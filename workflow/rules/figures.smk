@@ -12,6 +12,7 @@ rule plot_convergence:
     input:
         histories="results/gathered/{dataset}/histories.csv.gz",
         summaries="results/gathered/{dataset}/summaries.csv",
+        provenance="results/gathered/{dataset}/provenance.csv",
     output:
         pdf="results/figures/convergence/{dataset}.pdf",
         png=report(
@@ -36,6 +37,7 @@ rule plot_convergence:
 rule plot_temperature:
     input:
         summaries="results/gathered/{dataset}/summaries.csv",
+        provenance="results/gathered/{dataset}/provenance.csv",
     output:
         pdf="results/figures/temperature/{dataset}.pdf",
         png=report(
@@ -87,7 +89,8 @@ rule draw_images:
 
 rule plot_images:
     input:
-        "results/gathered/{dataset}/images-K{K}.npz",
+        images="results/gathered/{dataset}/images-K{K}.npz",
+        provenance="results/gathered/{dataset}/provenance.csv",
     output:
         pdf="results/figures/images/{dataset}-K{K}.pdf",
         png=report(

@@ -1,7 +1,7 @@
 """Selection: from the runs to the results table.
 
 Needs:  history.csv and summary.json of every cell of the grid; the bounds of the selected models
-Makes:  results/gathered/{dataset}/summaries.csv, histories.csv.gz  all runs of a dataset
+Makes:  results/gathered/{dataset}/summaries.csv, histories.csv.gz, provenance.csv  all runs of a dataset
         results/tables/selection.csv   the temperature selected for each dataset, K, perturbation and seed
         results/tables/diverged.csv    the runs whose loss stopped being finite
         results/tables/results.*       test losses of the selected models, as CSV, Markdown and LaTeX
@@ -22,6 +22,7 @@ rule gather:
     output:
         summaries="results/gathered/{dataset}/summaries.csv",
         histories="results/gathered/{dataset}/histories.csv.gz",
+        provenance="results/gathered/{dataset}/provenance.csv",
     log:
         "logs/gather/{dataset}.log",
     benchmark:
@@ -37,6 +38,10 @@ rule select:
     input:
         summaries=expand(
             "results/gathered/{dataset}/summaries.csv",
+            dataset=config["grid"]["dataset"],
+        ),
+        provenance=expand(
+            "results/gathered/{dataset}/provenance.csv",
             dataset=config["grid"]["dataset"],
         ),
     output:
@@ -67,6 +72,7 @@ rule tabulate:
     input:
         summaries=rules.select.input.summaries,
         selection=rules.select.output.selection,
+        provenance=rules.select.input.provenance,
         bounds=expand(
             "results/gathered/{dataset}/bounds-K{K}.csv",
             dataset=config["grid"]["dataset"],
@@ -103,6 +109,7 @@ rule tabulate:
 rule judge:
     input:
         selection=rules.select.output.selection,
+        provenance=rules.select.input.provenance,
         bounds=rules.tabulate.input.bounds,
         per_image=rules.tabulate.input.per_image,
         histories=expand(
@@ -112,6 +119,12 @@ rule judge:
     output:
         csv=report(
             "results/tables/claims.csv",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"table": "comparisons"},
+        ),
+        verdicts=report(
+            "results/tables/verdicts.csv",
             caption="../report/claims.rst",
             category="Claims",
             labels={"table": "verdicts"},
@@ -132,6 +145,7 @@ rule judge:
 
 rule describe:
     input:
+        provenance=rules.select.input.provenance,
         bounds=rules.tabulate.input.bounds,
     output:
         csv=report(

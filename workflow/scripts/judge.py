@@ -4,7 +4,7 @@ from job import logged
 
 with logged(snakemake.log[0]):
     import pandas as pd
-    from discrete_vae.claims import compare_convergence, compare_test_losses, to_markdown
+    from discrete_vae.claims import compare_convergence, compare_test_losses, summarize_verdicts, to_markdown
     from discrete_vae.files import read_arrays, write_csv, write_text
 
     selection = pd.read_csv(snakemake.input.selection)
@@ -15,4 +15,5 @@ with logged(snakemake.log[0]):
     comparisons = [compare_test_losses(selection, bounds, per_image), compare_convergence(histories, temperature)]
     table = pd.concat([comparison for comparison in comparisons if len(comparison)] or comparisons, ignore_index=True)
     write_csv(snakemake.output.csv, table)
+    write_csv(snakemake.output.verdicts, summarize_verdicts(table))
     write_text(snakemake.output.markdown, to_markdown(table, temperature=temperature))
