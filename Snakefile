@@ -29,11 +29,13 @@ wildcard_constraints:
     **cells.WILDCARD_PATTERNS,
     dataset="|".join(map(re.escape, config["datasets"])),
     perturbation="|".join(map(re.escape, config["perturbations"])),
+    target="|".join(map(re.escape, config["fitting"]["targets"])),
 
 
 include: "workflow/rules/configuration.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
+include: "workflow/rules/fitting.smk"
 include: "workflow/rules/selection.smk"
 include: "workflow/rules/bounds.smk"
 include: "workflow/rules/figures.smk"

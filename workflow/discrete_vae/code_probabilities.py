@@ -45,7 +45,7 @@ def argmax_probabilities(logits: Tensor, law: Distribution) -> Tensor:
     logits = logits.double()
     if isinstance(law, Gumbel):
         return F.softmax(logits / law.scale, dim=-1)
-    lowest, highest = _range_of_noise(law)
+    lowest, highest = noise_range(law)
     rows = logits.reshape(-1, logits.shape[-1])
     for intervals in SMOOTH_INTERVALS:
         probabilities = _by_chunks(_sum_over_density, rows, law, lowest, highest, intervals)
@@ -89,7 +89,7 @@ def _sum_over_steps(density: Tensor, distribution_function: Tensor, others: Tens
 
 
 @functools.lru_cache(maxsize=64)
-def _range_of_noise(law: Distribution) -> tuple[float, float]:
+def noise_range(law: Distribution) -> tuple[float, float]:
     """Return the quantiles of TAIL and 1 - TAIL, by bisection of the distribution function."""
     try:
         law.cdf(law.sample().double())

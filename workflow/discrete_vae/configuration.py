@@ -14,6 +14,7 @@ import yaml
 from discrete_vae.errors import InputError
 from discrete_vae.laws import WITHOUT_CODE_PROBABILITIES, check_law
 from discrete_vae.published import read_published
+from discrete_vae.targets import check_target
 
 SCHEMA_FILE = Path(__file__).parents[1] / "config.schema.yaml"
 
@@ -35,13 +36,15 @@ def complete(config: dict[str, Any]) -> None:
     for name, definition in config["perturbations"].items():
         check_law(f"perturbations.{name}", definition)
     _check_kl(config)
+    for name, definition in config["fitting"]["targets"].items():
+        check_target(f"fitting.targets.{name}", definition)
     _check_paths(config)
     if config["published"] is not None:
         read_published(config["published"], config["perturbations"])
 
 
 def _completed(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
-    """Return a value with its schema's defaults, and with texts read as numbers or null where those are expected."""
+    """Return a value with its schema's defaults, and with texts read as numbers, booleans or null where expected."""
     schema = _resolve(schema, root)
     if isinstance(value, str):
         return _parsed(value, schema)
@@ -62,10 +65,12 @@ def _completed(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
 
 
 def _parsed(text: str, schema: Mapping[str, Any]) -> Any:
-    # Snakemake's --config gives every number as text, and YAML 1.1 reads 1e-3, without a point, as text.
+    # Snakemake's --config gives every value as text, and YAML 1.1 reads 1e-3, without a point, as text.
     types = schema.get("type", [])
     if "null" in types and text in ("null", "~"):
         return None
+    if "boolean" in types and text in ("true", "false"):
+        return text == "true"
     for name, convert in (("integer", int), ("number", float)):
         if name in types:
             with contextlib.suppress(ValueError):
@@ -136,12 +141,14 @@ def _expectation(error: jsonschema.ValidationError) -> str:
             return f"at most {bound}"
         case "exclusiveMinimum":
             return f"a number above {bound}"
+        case "exclusiveMaximum":
+            return f"a number below {bound}"
         case "enum":
             return f"one of {', '.join(map(str, bound))}"
         case "uniqueItems":
             return "every value once"
         case "minItems":
-            return "at least one value"
+            return "at least one value" if bound == 1 else f"at least {bound} values"
         case "pattern" if "[0-9a-f]" in bound:
             return "64 lower-case hexadecimal digits"
         case "pattern":
@@ -155,6 +162,7 @@ _TYPE_NAMES = {
     "string": "a text",
     "integer": "a whole number",
     "number": "a finite number",
+    "boolean": "true or false",
     "null": "null",
 }
 

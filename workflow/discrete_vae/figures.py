@@ -9,7 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from discrete_vae.files import written_whole
 from discrete_vae.measures import MEASURES
@@ -117,6 +117,38 @@ def draw_temperatures(runs: pd.DataFrame, *, dataset: str, origin: str) -> Figur
             ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes[0].set_ylabel("validation loss (nats)")
         _legend(figure, palette)
+    return figure
+
+
+def draw_fits(fits: pd.DataFrame, *, target: str) -> Figure:
+    """Draw the errors of fits to a target: along the fit at three temperatures, and after its last step against all.
+
+    Args:
+        fits: what `fitting.fit` returns for each noise law, with the column ``perturbation``.
+        target: in words.
+    """
+    temperatures = sorted(fits["temperature"].unique())
+    shown = sorted({temperatures[0], temperatures[len(temperatures) // 2], temperatures[-1]})
+    last = fits[fits["step"] == fits["step"].max()]
+    with style():
+        figure = Figure(figsize=(PAGE_WIDTH, 2.3), layout="constrained")
+        *along, final = figure.subplots(1, len(shown) + 1, sharey=True, squeeze=False)[0]
+        palette = colours(fits["perturbation"].unique())
+        for ax, temperature in zip(along, shown, strict=True):
+            curves = fits[fits["temperature"] == temperature]
+            _plot_curves(ax, curves, x="step", y="discrete_error", palette=palette)
+            ax.set(title=f"temperature {temperature:g}", xlabel="step", xlim=(0, fits["step"].max()))
+        markers = {"marker": "o", "markersize": 3, "markeredgewidth": 0}
+        _plot_curves(final, last, x="temperature", y="discrete_error", palette=palette, **markers)
+        _plot_curves(final, last, x="temperature", y="relaxed_error", palette=palette, errorbar=None, linestyle=":")
+        final.set(title=f"after {fits['step'].max()} steps", xscale="log", xlabel="temperature")
+        final.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        along[0].set(yscale="log", ylabel="total variation distance")
+        along[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        along[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        along[0].yaxis.set_minor_formatter(NullFormatter())
+        figure.suptitle(f"{target} · {_seeds(fits)}", fontsize=7.5)
+        _legend(figure, palette, {"codes": "-", "mean relaxed sample": ":"})
     return figure
 
 
@@ -237,9 +269,9 @@ def _plot_curves(
     ax: Axes, table: pd.DataFrame, *, x: str, y: str, palette: Mapping[str, tuple[float, float, float]], **line: object
 ) -> None:
     """Plot one curve per noise law, the mean over seeds with their range as a band."""
-    band = {"linewidth": 0, "alpha": 0.25}
     hue = {"hue": "perturbation", "palette": palette, "legend": False}
-    sns.lineplot(table, x=x, y=y, **hue, errorbar=RANGE, err_kws=band, ax=ax, **line)
+    band = {"errorbar": RANGE, "err_kws": {"linewidth": 0, "alpha": 0.25}}
+    sns.lineplot(table, x=x, y=y, ax=ax, **hue, **{**band, **line})
 
 
 def _columns_of_K(table: pd.DataFrame, title: str) -> tuple[Figure, Sequence[Axes]]:
@@ -257,6 +289,11 @@ def _seeds(table: pd.DataFrame) -> str:
     return "one seed" if count == 1 else f"mean and range over {count} seeds"
 
 
-def _legend(figure: Figure, palette: Mapping[str, tuple[float, float, float]]) -> None:
+def _legend(
+    figure: Figure, palette: Mapping[str, tuple[float, float, float]], linestyles: Mapping[str, str] | None = None
+) -> None:
     handles = [mpl.lines.Line2D([], [], color=colour, label=name) for name, colour in palette.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(palette)), frameon=False)
+    for name, linestyle in (linestyles or {}).items():
+        handles.append(mpl.lines.Line2D([], [], color="0.4", linestyle=linestyle, label=name))
+    columns = min(4, len(palette)) + len(linestyles or {})
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)

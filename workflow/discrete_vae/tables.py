@@ -1,4 +1,4 @@
-"""The results table: test losses of the selected models under three measures, as CSV, Markdown and LaTeX."""
+"""Tables: test losses of the selected models under three measures, as CSV, Markdown and LaTeX; errors of fits."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -202,3 +202,19 @@ def _escape(text: str) -> str:
     for character in "_%&#":
         text = text.replace(character, f"\\{character}")
     return text
+
+
+def summarize_fits(fits: pd.DataFrame) -> pd.DataFrame:
+    """Summarize the errors of fits after the last step: mean, lowest and highest over seeds.
+
+    Args:
+        fits: what `fitting.fit` returns for some targets and noise laws, with columns ``target`` and ``perturbation``.
+    """
+    last = fits[fits["step"] == fits["step"].max()]
+    columns = {
+        f"{error}_{name}": (error, function)
+        for error in ("discrete_error", "relaxed_error")
+        for name, function in (("mean", "mean"), ("lowest", "min"), ("highest", "max"))
+    }
+    groups = last.groupby(["target", "perturbation", "temperature"], sort=False)
+    return groups.agg(step=("step", "max"), seeds=("seed", "nunique"), **columns).reset_index().round(6)

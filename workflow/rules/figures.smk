@@ -124,3 +124,4 @@ rule figures:
             K=config["grid"]["K"],
             suffix=["pdf", "png"],
         ),
+        rules.fitting.input.figures if config["fitting"]["enabled"] else [],

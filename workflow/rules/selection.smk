@@ -172,3 +172,4 @@ rule tables:
         rules.tabulate.output,
         rules.judge.output,
         rules.describe.output,
+        rules.fitting.input.table if config["fitting"]["enabled"] else [],
