@@ -54,17 +54,23 @@ def test_every_key_of_the_schema_is_described():
         check(part, "")
 
 
-def test_numbers_may_be_texts_as_snakemake_passes_them():
+def test_values_may_be_texts_as_snakemake_passes_them():
     config = paper_with("grid/K", ["20"])
     config["training"] |= {"learning_rate": "1e-3", "annealing": "null"}
     config["perturbations"]["laplace"] = {"distribution": "Laplace", "loc": "0", "scale": "0.5"}
     config["mirror"] = "null"
+    config["fitting"]["enabled"] = "true"
+    config["fitting"]["targets"]["mine"] = {"family": "table", "probabilities": ["0.5", "0.2", "0.3"]}
+    config["fitting"]["targets"]["few"] = {"family": "binomial", "n": "4", "p": "0.5", "K": "5"}
     complete(config)
     assert config["grid"]["K"] == [20]
     assert config["training"]["learning_rate"] == 0.001
     assert config["training"]["annealing"] is None
     assert config["perturbations"]["laplace"]["scale"] == 0.5
     assert config["mirror"] is None
+    assert config["fitting"]["enabled"] is True
+    assert config["fitting"]["targets"]["mine"]["probabilities"] == [0.5, 0.2, 0.3]
+    assert config["fitting"]["targets"]["few"] == {"family": "binomial", "n": 4, "p": 0.5, "K": 5}
 
 
 def test_annealing_is_completed_from_one_key():
@@ -134,6 +140,26 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("training/stack", ["K"], ["training.stack[0] is 'K'", "temperature, perturbation, seed"]),
         ("training/kl", "code", ["training.kl is 'code'", "one of softmax, codes"]),
         ("evaluation/test_samples", 0, ["evaluation.test_samples is 0", "at least 1"]),
+        ("fitting/enabled", "yes", ["fitting.enabled is 'yes'", "true or false"]),
+        ("fitting/enable", True, ["fitting.enable is True", "did you mean enabled?"]),
+        ("fitting/samples", 1, ["fitting.samples is 1", "at least 2"]),
+        ("fitting/targets/x", {"K": 3}, ["fitting.targets.x.family is missing", "add it"]),
+        ("fitting/targets/x", {"family": "poison"}, ["targets.x.family is 'poison'", "one of binomial, poisson"]),
+        ("fitting/targets/poisson/K", 1, ["fitting.targets.poisson.K is 1", "at least 2"]),
+        ("fitting/targets/poisson/K", "ten", ["fitting.targets.poisson.K is 'ten'", "a whole number"]),
+        ("fitting/targets/poisson/rate", 0, ["fitting.targets.poisson.rate is 0", "above 0"]),
+        ("fitting/targets/poisson/mean", 3, ["fitting.targets.poisson.mean is 3", "no such key"]),
+        ("fitting/targets/poisson/p", 0.5, ["targets.poisson.p is not a parameter of poisson", "expected rate, K"]),
+        (
+            "fitting/targets/x",
+            {"family": "poisson", "K": 3},
+            ["fitting.targets.x.rate is missing", "poisson needs one"],
+        ),
+        ("fitting/targets/binomial/n", 1.5, ["fitting.targets.binomial.n is 1.5", "a whole number"]),
+        ("fitting/targets/binomial/p", 1, ["fitting.targets.binomial.p is 1", "a number below 1"]),
+        ("fitting/targets/discrete/probabilities", [1], ["probabilities is [1]", "at least 2 values"]),
+        ("fitting/targets/discrete/probabilities", [0.5, 0.4], ["discrete.probabilities sums to 0.9", "expected 1"]),
+        ("fitting/targets/discrete/probabilities", [1.1, -0.1], ["discrete.probabilities[1] is -0.1", "at least 0"]),
         ("mirror", "/no/such/folder", ["mirror is '/no/such/folder'", "an existing directory or a base URL"]),
         ("published", "none.csv", ["published is 'none.csv'", "an existing CSV file or null"]),
         ("mirror", 3, ["mirror is 3", "a text or null"]),

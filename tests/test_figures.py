@@ -64,6 +64,31 @@ def test_loss_against_temperature_leaves_diverged_runs_out():
     assert curve.get_xydata().tolist() == [[0.1, 3.0], [0.5, 2.0]]
 
 
+def test_fits_have_columns_of_steps_and_one_of_temperatures():
+    fits = pd.DataFrame(
+        {
+            "perturbation": law,
+            "temperature": temperature,
+            "seed": seed,
+            "step": [0, 10, 15],
+            "discrete_error": [0.5, 0.2, 0.1 * temperature + 0.01 * seed],
+            "relaxed_error": [0.5, 0.2, 0.01],
+        }
+        for law in ("gumbel", "normal")
+        for temperature in (0.1, 0.3, 0.5, 1.0)
+        for seed in (1, 3)
+    ).explode(["step", "discrete_error", "relaxed_error"])
+    fits = fits.astype({"step": int, "discrete_error": float, "relaxed_error": float})
+    figure = figures.draw_fits(fits, target="t")
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles == ["temperature 0.1", "temperature 0.5", "temperature 1", "after 15 steps"]
+    curves = [line.get_xydata() for line in figure.axes[-1].lines if len(line.get_xdata())]
+    assert len(curves) == 4
+    assert curves[0].tolist() == [[t, pytest.approx(0.1 * t + 0.02)] for t in (0.1, 0.3, 0.5, 1.0)]
+    assert curves[3][:, 1].tolist() == [0.01] * 4
+    assert "range over 2 seeds" in figure.get_suptitle()
+
+
 def test_images_have_a_labelled_row_per_law():
     rng = np.random.default_rng(0)
     images = {

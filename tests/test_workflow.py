@@ -233,6 +233,30 @@ class TestOwnDatasetAndLaw:
         assert any("K7" in job for job in planned_jobs(directory, target, *arguments))
 
 
+class TestFitting:
+    def test_it_is_off_by_default_and_on_with_one_line(self, tmp_path):
+        assert not [job for job in planned_jobs(tmp_path) if "fitting" in job]
+        enabled = [job for job in planned_jobs(tmp_path, "--config", "fitting={enabled: true}") if "fitting" in job]
+        assert len(enabled) == 4 * 3 + 4 + 1
+
+    def test_a_table_of_ones_own_is_fitted(self, own):
+        directory, arguments = own
+        run_snakemake(
+            directory,
+            *("--cores", "all", "fitting", *arguments, "--config"),
+            "grid={perturbation: [laplace]}",
+            "fitting={steps: 30, record_every: 10, targets: {mine: {family: table, probabilities: [0.6, 0.3, 0.1]}}}",
+        )
+        table = pd.read_csv(directory / "results" / "tables" / "fitting.csv")
+        assert table["target"].unique().tolist() == ["binomial", "poisson", "negative-binomial", "discrete", "mine"]
+        assert table["perturbation"].unique().tolist() == ["laplace"]
+        fits = pd.read_csv(directory / "results" / "fitting" / "mine" / "laplace.csv.gz")
+        assert fits["step"].tolist() == [0, 10, 20, 30]
+        assert fits["discrete_error"].iloc[-1] < 0.7 * fits["discrete_error"].iloc[0]
+        for suffix in ("pdf", "png"):
+            assert (directory / "results" / "figures" / "fitting" / f"mine.{suffix}").stat().st_size > 5_000
+
+
 class TestConfiguration:
     def test_the_default_is_the_paper_with_one_training_job_per_cell(self, tmp_path):
         jobs = planned_jobs(tmp_path)

@@ -134,13 +134,16 @@ def draw_fits(fits: pd.DataFrame, *, target: str) -> Figure:
         figure = Figure(figsize=(PAGE_WIDTH, 2.3), layout="constrained")
         *along, final = figure.subplots(1, len(shown) + 1, sharey=True, squeeze=False)[0]
         palette = colours(fits["perturbation"].unique())
+        # Laws with equal tails coincide at many categories: a thinner curve leaves the one under it to be seen.
+        widths = {"size": "perturbation", "sizes": dict(zip(palette, np.linspace(2.2, 0.8, len(palette)), strict=True))}
         for ax, temperature in zip(along, shown, strict=True):
             curves = fits[fits["temperature"] == temperature]
-            _plot_curves(ax, curves, x="step", y="discrete_error", palette=palette)
+            _plot_curves(ax, curves, x="step", y="discrete_error", palette=palette, **widths)
             ax.set(title=f"temperature {temperature:g}", xlabel="step", xlim=(0, fits["step"].max()))
         markers = {"marker": "o", "markersize": 3, "markeredgewidth": 0}
-        _plot_curves(final, last, x="temperature", y="discrete_error", palette=palette, **markers)
-        _plot_curves(final, last, x="temperature", y="relaxed_error", palette=palette, errorbar=None, linestyle=":")
+        _plot_curves(final, last, x="temperature", y="discrete_error", palette=palette, **markers, **widths)
+        dotted = {"errorbar": None, "linestyle": ":"}
+        _plot_curves(final, last, x="temperature", y="relaxed_error", palette=palette, **dotted, **widths)
         final.set(title=f"after {fits['step'].max()} steps", xscale="log", xlabel="temperature")
         final.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         along[0].set(yscale="log", ylabel="total variation distance")
