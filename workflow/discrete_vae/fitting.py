@@ -32,7 +32,7 @@ from discrete_vae.perturbations import NoiseSource, distribution
 log = logging.getLogger(__name__)
 
 ERRORS = ("discrete_error", "relaxed_error")
-GUMBEL_NODES, TABLE_SIZE = 512, 2048
+GUMBEL_NODES, TABLE_SIZE = 512, 4096
 
 
 def target_probabilities(definition: Mapping[str, Any]) -> np.ndarray:
