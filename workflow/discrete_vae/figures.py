@@ -149,7 +149,7 @@ def draw_fits(fits: pd.DataFrame, *, target: str) -> Figure:
         means = fits.groupby(["perturbation", "temperature", "step"])[["discrete_error", "relaxed_error"]].mean()
         along[0].set(yscale="log", ylabel="total variation distance")
         # A single fit may pass the target by chance, far below all curves.
-        along[0].set_ylim(bottom=means.min(axis=None) / 2)
+        along[0].set_ylim(bottom=np.nan_to_num(means.min(axis=None)) / 2 or None)
         along[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         along[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         along[0].yaxis.set_minor_formatter(NullFormatter())
