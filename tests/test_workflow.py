@@ -239,22 +239,21 @@ class TestFitting:
         enabled = [job for job in planned_jobs(tmp_path, "--config", "fitting={enabled: true}") if "fitting" in job]
         assert len(enabled) == 4 * 3 + 4 + 1
 
-    def test_a_table_of_ones_own_is_fitted(self, own):
-        directory, arguments = own
+    def test_a_table_of_ones_own_is_fitted(self, tmp_path):
         run_snakemake(
-            directory,
-            *("--cores", "all", "fitting", *arguments, "--config"),
+            tmp_path,
+            *("--cores", "all", "fitting", *make_own(tmp_path), "--config"),
             "grid={perturbation: [laplace]}",
             "fitting={steps: 30, record_every: 10, targets: {mine: {family: table, probabilities: [0.6, 0.3, 0.1]}}}",
         )
-        table = pd.read_csv(directory / "results" / "tables" / "fitting.csv")
+        table = pd.read_csv(tmp_path / "results" / "tables" / "fitting.csv")
         assert table["target"].unique().tolist() == ["binomial", "poisson", "negative-binomial", "discrete", "mine"]
         assert table["perturbation"].unique().tolist() == ["laplace"]
-        fits = pd.read_csv(directory / "results" / "fitting" / "mine" / "laplace.csv.gz")
+        fits = pd.read_csv(tmp_path / "results" / "fitting" / "mine" / "laplace.csv.gz")
         assert fits["step"].tolist() == [0, 10, 20, 30]
         assert fits["discrete_error"].iloc[-1] < 0.7 * fits["discrete_error"].iloc[0]
         for suffix in ("pdf", "png"):
-            assert (directory / "results" / "figures" / "fitting" / f"mine.{suffix}").stat().st_size > 5_000
+            assert (tmp_path / "results" / "figures" / "fitting" / f"mine.{suffix}").stat().st_size > 5_000
 
 
 class TestConfiguration:
