@@ -12,7 +12,7 @@ from discrete_vae.code_probabilities import argmax_probabilities
 from discrete_vae.errors import InputError
 from discrete_vae.generators import generator
 from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters
-from discrete_vae.perturbations import NoiseSource, distribution
+from discrete_vae.perturbations import NUMBERS_AT_ONCE, NoiseSource, distribution
 from discrete_vae.stacks import annealed_temperature
 from discrete_vae.training import choose_device, train
 
@@ -50,13 +50,15 @@ def plain_training(dataset, cell, epochs, kl_part):
     model.load_state_dict(initial_parameters(architecture, generator(cell.seed, "weights")))
     optimizer = torch.optim.Adam(model.parameters(), lr=TRAINING["learning_rate"])
     minibatches = generator(cell.seed, "minibatches")
-    noise = NoiseSource(distribution(LAWS[cell.perturbation]), generator(cell.seed, "training noise"))
+    source = NoiseSource(distribution(LAWS[cell.perturbation]), generator(cell.seed, "training noise"))
+    noise_shape = (MODEL["variables"], cell.K, TRAINING["batch_size"])
+    noise = iter(source.draw((NUMBERS_AT_ONCE["cpu"] // math.prod(noise_shape), *noise_shape)))
     losses = []
     for _ in range(epochs):
         total = 0.0
         for rows in torch.randperm(len(images), generator=minibatches).split(TRAINING["batch_size"]):
             x = images[rows]
-            gamma = noise.draw((MODEL["variables"], cell.K, len(rows))).permute(2, 0, 1)
+            gamma = next(noise)[..., : len(rows)].permute(2, 0, 1)
             logits = model.encode(x)
             codes = F.softmax((logits + gamma) / cell.temperature, dim=-1)
             reconstruction = F.binary_cross_entropy_with_logits(model.decode(codes), x, reduction="sum")

@@ -151,8 +151,8 @@ class CodesKLWithGradient:
     def _of_member(logits: Tensor, law: Distribution) -> tuple[Tensor, Tensor]:
         if not logits.isfinite().all():
             return torch.full((), math.nan, device=logits.device), torch.full_like(logits, math.nan)
-        with torch.enable_grad():
-            theta = logits.detach().requires_grad_()
+        with torch.inference_mode(False), torch.enable_grad():
+            theta = logits.clone().requires_grad_()
             kl = kl_of_codes(argmax_probabilities(theta, law)).sum()
-        (gradient,) = torch.autograd.grad(kl, theta)
+            (gradient,) = torch.autograd.grad(kl, theta)
         return kl.detach().to(logits.dtype), gradient

@@ -75,6 +75,13 @@ def stack(models: list[Parameters]) -> Parameters:
     return {name: torch.stack([model[name] for model in models]) for name in models[0]}
 
 
+def flatten(parameters: Parameters) -> tuple[Tensor, Parameters]:
+    """Copy parameters into one flat tensor, which an optimizer updates at once; return it and its views by name."""
+    flat = torch.cat([values.flatten() for values in parameters.values()])
+    parts = flat.split([values.numel() for values in parameters.values()])
+    return flat, {name: part.view_as(values) for part, (name, values) in zip(parts, parameters.items(), strict=True)}
+
+
 def unstack(parameters: Parameters, member: int) -> Parameters:
     """Copy one model out of a stack to the CPU, as a plain state dict."""
     return {name: values[member].detach().cpu().clone() for name, values in parameters.items()}
@@ -107,8 +114,9 @@ def softmax_kl_with_gradient(logits: Tensor) -> tuple[Tensor, Tensor]:
     """
     log_q = F.log_softmax(logits, dim=2)
     q = log_q.exp()
-    kl = (q * log_q).sum(2, keepdim=True) + math.log(logits.shape[2])
-    return kl.sum((1, 2, 3)), q * (log_q + math.log(logits.shape[2]) - kl)
+    negative_entropy = (q * log_q).sum(2, keepdim=True)
+    kl = negative_entropy + math.log(logits.shape[2])
+    return kl.sum((1, 2, 3)), log_q.sub_(negative_entropy).mul_(q)
 
 
 def loss_and_gradient(
@@ -138,8 +146,8 @@ def loss_and_gradient(
     batch, sizes = images.shape[1], noise.shape[1:3]
 
     encoder_hidden = linear(parameters, "encoder.0", images).relu_()
-    logits = linear(parameters, "encoder.2", encoder_hidden).mT.contiguous().unflatten(1, sizes)
-    relaxed = F.softmax((logits + noise) / temperature, dim=2)
+    logits = _linear_minibatch_last(parameters, "encoder.2", encoder_hidden).unflatten(1, sizes)
+    relaxed = F.softmax((logits + noise).div_(temperature), dim=2)
     codes = relaxed.flatten(1, 2).mT
     decoder_hidden = linear(parameters, "decoder.0", codes).relu_()
     pixel_logits = linear(parameters, "decoder.2", decoder_hidden)
@@ -149,26 +157,26 @@ def loss_and_gradient(
     kl, d_kl = kl_with_gradient(logits)
 
     d_pixel_logits = pixel_logits.sigmoid_().sub_(images).div_(batch)
-    d_decoder_hidden = _backward(parameters, gradient, "decoder.2", decoder_hidden, d_pixel_logits)
+    _parameter_gradient(gradient, "decoder.2", decoder_hidden, d_pixel_logits)
+    d_decoder_hidden = torch.bmm(d_pixel_logits, parameters["decoder.2.weight"])
     d_decoder_hidden *= decoder_hidden.sign()
-    d_codes = _backward(parameters, gradient, "decoder.0", codes, d_decoder_hidden)
-    d_relaxed = d_codes.mT.unflatten(1, sizes)
-    d_through_softmax = relaxed * (d_relaxed - (relaxed * d_relaxed).sum(2, keepdim=True)) / temperature
-    d_logits = (d_through_softmax + d_kl / batch).flatten(1, 2).mT
-    d_encoder_hidden = _backward(parameters, gradient, "encoder.2", encoder_hidden, d_logits)
+    _parameter_gradient(gradient, "decoder.0", codes, d_decoder_hidden)
+    d_relaxed = torch.bmm(parameters["decoder.0.weight"].mT, d_decoder_hidden.mT).unflatten(1, sizes)
+    d_relaxed -= (relaxed * d_relaxed).sum(2, keepdim=True)
+    d_logits = d_relaxed.mul_(relaxed).div_(temperature).add_(d_kl, alpha=1 / batch).flatten(1, 2).mT
+    _parameter_gradient(gradient, "encoder.2", encoder_hidden, d_logits)
+    d_encoder_hidden = torch.bmm(d_logits, parameters["encoder.2.weight"])
     d_encoder_hidden *= encoder_hidden.sign()
     _parameter_gradient(gradient, "encoder.0", images, d_encoder_hidden)
     return reconstruction, kl
 
 
-def _backward(
-    parameters: Mapping[str, Tensor], gradient: Mapping[str, Tensor], layer: str, inputs: Tensor, d_outputs: Tensor
-) -> Tensor:
-    """Store the gradient of a linear layer's parameters and return that of its inputs."""
-    _parameter_gradient(gradient, layer, inputs, d_outputs)
-    return torch.bmm(d_outputs, parameters[f"{layer}.weight"])
+def _linear_minibatch_last(parameters: Mapping[str, Tensor], layer: str, inputs: Tensor) -> Tensor:
+    """Apply a linear layer to inputs of shape S x batch x features, with outputs of shape S x features x batch."""
+    return torch.baddbmm(parameters[f"{layer}.bias"].unsqueeze(2), parameters[f"{layer}.weight"], inputs.mT)
 
 
 def _parameter_gradient(gradient: Mapping[str, Tensor], layer: str, inputs: Tensor, d_outputs: Tensor) -> None:
+    """Store the gradient of a linear layer's parameters, given its inputs and the gradient of its outputs."""
     torch.bmm(d_outputs.mT, inputs, out=gradient[f"{layer}.weight"])
     torch.sum(d_outputs, 1, out=gradient[f"{layer}.bias"])

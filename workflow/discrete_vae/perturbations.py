@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.distributions import (
@@ -15,6 +16,8 @@ from torch.distributions import (
 
 # Half the spacing of the uniform numbers: the quantile of 0 itself may be infinite.
 SMALLEST_UNIFORM = 2.0**-25
+# Numbers that a stream draws at once: what fits the caches of a CPU core, and what fills a GPU.
+NUMBERS_AT_ONCE = {"cpu": 2**18, "cuda": 2**24}
 
 
 class Logistic(TransformedDistribution):
@@ -74,3 +77,49 @@ class NoiseSource:
     def draw(self, shape: Sequence[int]) -> torch.Tensor:
         """Draw float32 noise of the given shape and advance the generator."""
         return sample(self.law, shape, self.generator)
+
+
+class NoiseStream:
+    """The noise of one training step after the other, from several sources, drawn for many steps at once.
+
+    A source's noise does not depend on the other sources.
+
+    Args:
+        sources: where it is drawn from; their generators are advanced.
+        shape: of the noise of a step from one source.
+    """
+
+    def __init__(self, sources: Sequence[NoiseSource], shape: Sequence[int]) -> None:
+        self.sources, self.shape = sources, tuple(shape)
+        device = sources[0].generator.device
+        self.steps_at_once = max(1, NUMBERS_AT_ONCE[device.type] // math.prod(shape))
+        self._generators_at_start = self._generator_states()
+        self._block: torch.Tensor | None = None
+        self._taken = 0
+
+    def next(self) -> torch.Tensor:
+        """Return the noise of the next step, float32 of sources x shape."""
+        if self._block is None or self._taken == self.steps_at_once:
+            self._draw()
+        noise = self._block[self._taken]
+        self._taken += 1
+        return noise
+
+    def _draw(self) -> None:
+        self._generators_at_start = self._generator_states()
+        self._block = torch.stack([source.draw((self.steps_at_once, *self.shape)) for source in self.sources], dim=1)
+        self._taken = 0
+
+    def _generator_states(self) -> list[torch.Tensor]:
+        return [source.generator.get_state() for source in self.sources]
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` continues from: the generators before the present block, and the steps taken of it."""
+        return {"generators": self._generators_at_start, "taken": self._taken}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state, to the same bits."""
+        for source, generator_state in zip(self.sources, state["generators"], strict=True):
+            source.generator.set_state(generator_state)
+        self._draw()
+        self._taken = state["taken"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 from discrete_vae.cells import Cell
 from discrete_vae.code_probabilities import CodesKLWithGradient
@@ -15,12 +16,14 @@ from discrete_vae.generators import generator
 from discrete_vae.model import (
     Architecture,
     Parameters,
+    flatten,
     initial_parameters,
     loss_and_gradient,
     softmax_kl_with_gradient,
     stack,
 )
-from discrete_vae.perturbations import NoiseSource, distribution
+from discrete_vae.perturbations import NoiseSource, NoiseStream, distribution
+from discrete_vae.step_graph import StepGraph
 
 
 def annealed_temperature(temperature: float, step: int, annealing: Mapping[str, float] | None) -> float:
@@ -64,29 +67,37 @@ class StackTrainer:
             variables=model["variables"],
             categories=cells[0].K,
         )
-        self.seeds = sorted({cell.seed for cell in cells})
-        self.seed_of = [self.seeds.index(cell.seed) for cell in cells]
+        seeds = sorted({cell.seed for cell in cells})
         pairs = sorted({(cell.perturbation, cell.seed) for cell in cells})
         self.source_of = [pairs.index((cell.perturbation, cell.seed)) for cell in cells]
+        # On the device, as an index from the host would make it wait.
+        self.sources_on_device = torch.tensor(self.source_of, device=device)
+        self.seeds_on_device = torch.tensor([seeds.index(cell.seed) for cell in cells], device=device)
         self.laws = [(distribution(perturbations[name]), seed) for name, seed in pairs]
         self.code_laws, self.kl_with_gradient = None, softmax_kl_with_gradient
         if training["kl"] == "codes":
             self.code_laws = [distribution(perturbations[cell.perturbation], torch.float64) for cell in cells]
             self.kl_with_gradient = CodesKLWithGradient(self.code_laws)
-        self.training_noise = self._noise_sources("training noise")
-        self.minibatch_generators = [generator(seed, "minibatches") for seed in self.seeds]
+        self.minibatch_generators = [generator(seed, "minibatches") for seed in seeds]
+        noise_shape = (self.architecture.variables, self.architecture.categories, training["batch_size"])
+        self.noise_stream = NoiseStream(self._noise_sources("training noise"), noise_shape)
 
-        initial = [initial_parameters(self.architecture, generator(cell.seed, "weights")) for cell in cells]
-        self.parameters = {name: values.to(device) for name, values in stack(initial).items()}
-        self.gradient = {name: torch.zeros_like(values) for name, values in self.parameters.items()}
-        for name, values in self.parameters.items():
-            values.grad = self.gradient[name]
-        self.optimizer = torch.optim.Adam(self.parameters.values(), lr=training["learning_rate"], fused=True)
+        initial = stack([initial_parameters(self.architecture, generator(cell.seed, "weights")) for cell in cells])
+        self.flat_parameters, self.parameters = flatten({name: v.to(device) for name, v in initial.items()})
+        self.flat_gradient, self.gradient = flatten({name: torch.zeros_like(v) for name, v in self.parameters.items()})
+        self.adam_state = {name: torch.zeros_like(self.flat_parameters) for name in ("mean", "square")}
+        self.adam_state["steps"] = torch.zeros((), device=device)
         self.steps = 0
         # The current epoch: the order of the images for each seed (None between epochs), the place in it, losses.
         self.orders: Tensor | None = None
         self.position = 0
         self.sums = torch.zeros(2, len(cells), dtype=torch.float64, device=device)
+        # What a step reads; these tensors stay where they are, as a captured step reads the same memory again.
+        self.rows = torch.zeros(len(seeds), training["batch_size"], dtype=torch.int64, device=device)
+        self.noise = torch.zeros(len(pairs), *noise_shape, device=device)
+        self.temperature = torch.tensor(self.temperatures, device=device).view(-1, 1, 1, 1)
+        # The KL of the codes waits for the device, which a captured step may not.
+        self._descend_graph = StepGraph(self._descend, capture=device.type == "cuda" and training["kl"] == "softmax")
 
     @property
     def temperatures(self) -> list[float]:
@@ -94,19 +105,69 @@ class StackTrainer:
         last_step = max(self.steps - 1, 0)
         return [annealed_temperature(cell.temperature, last_step, self.training["annealing"]) for cell in self.cells]
 
+    @torch.inference_mode()
     def step(self) -> bool:
         """Take the next optimization step of the current epoch, beginning one if need be; False after its last."""
         images, batch_size = self.images["train"], self.training["batch_size"]
         if self.orders is None:
-            self.orders = torch.stack([torch.randperm(len(images), generator=g) for g in self.minibatch_generators])
-            self.orders = self.orders.to(self.device)
-            self.sums = torch.zeros(2, len(self.cells), dtype=torch.float64, device=self.device)
+            orders = [torch.randperm(len(images), generator=g) for g in self.minibatch_generators]
+            self.orders = torch.stack(orders).to(self.device)
+            self.sums.zero_()
             self.position = 0
         rows = self.orders[:, self.position : self.position + batch_size]
-        minibatches = images.index_select(0, rows.flatten()).float().unflatten(0, rows.shape)
-        self.sums += torch.stack(self._descend(self._for_members(minibatches, self.seed_of)))
+        self.rows[:, : rows.shape[1]] = rows
+        self.noise.copy_(self.noise_stream.next())
+        self.steps += 1
+        annealing = self.training["annealing"]
+        if annealing and (self.steps - 1) % annealing["interval"] == 0:
+            self._set_temperature()
+        if rows.shape[1] == batch_size:
+            self._descend_graph()
+        else:
+            self._descend(rows.shape[1])
         self.position += batch_size
         return self.position < len(images)
+
+    def _descend(self, batch_size: int | None = None) -> None:
+        """Take the step on the first images of the minibatch, by default all."""
+        rows, noise = self.rows[:, :batch_size], self.noise[..., :batch_size]
+        minibatches = self.images["train"].index_select(0, rows.flatten()).float().unflatten(0, rows.shape)
+        parts = loss_and_gradient(
+            self.parameters,
+            self.gradient,
+            self._for_members(minibatches, self.seeds_on_device),
+            self._for_members(noise, self.sources_on_device),
+            self.temperature,
+            self.kl_with_gradient,
+        )
+        self.sums += torch.stack(parts)
+        self._update()
+
+    def _update(self) -> None:
+        """Let Adam take its step, on all parameters at once; its functional form keeps its state in place."""
+        adam(
+            [self.flat_parameters],
+            [self.flat_gradient],
+            exp_avgs=[self.adam_state["mean"]],
+            exp_avg_sqs=[self.adam_state["square"]],
+            max_exp_avg_sqs=[],
+            state_steps=[self.adam_state["steps"]],
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self.training["learning_rate"],
+            weight_decay=0,
+            eps=1e-8,
+            maximize=False,
+        )
+
+    def _for_members(self, values: Tensor, index_of: Tensor) -> Tensor:
+        """Give every model of the stack its entry of the first dimension, without a copy where all share one."""
+        return values.expand(len(self.cells), *values.shape[1:]) if len(values) == 1 else values[index_of]
+
+    def _set_temperature(self) -> None:
+        self.temperature.copy_(torch.tensor(self.temperatures).view_as(self.temperature))
 
     def end_epoch(self) -> tuple[list[float], list[float]]:
         """Return the mean reconstruction and KL part of each model's training loss over the epoch."""
@@ -114,28 +175,13 @@ class StackTrainer:
         reconstruction, kl = (self.sums / len(self.images["train"])).tolist()
         return reconstruction, kl
 
-    def _descend(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        shape = (self.architecture.variables, self.architecture.categories, images.shape[1])
-        noise = torch.stack([source.draw(shape) for source in self.training_noise])
-        self.steps += 1
-        temperature = torch.tensor(self.temperatures, device=self.device).view(-1, 1, 1, 1)
-        parts = loss_and_gradient(
-            self.parameters,
-            self.gradient,
-            images,
-            self._for_members(noise, self.source_of),
-            temperature,
-            self.kl_with_gradient,
-        )
-        self.optimizer.step()
-        return parts
-
     def state(self) -> dict[str, Any]:
         """Return all that the next steps depend on."""
         return {
-            "parameters": self.parameters,
-            "optimizer": self.optimizer.state_dict(),
-            "streams": [stream.get_state() for stream in self._streams()],
+            "parameters": self.flat_parameters,
+            "adam": self.adam_state,
+            "minibatch_generators": [generator.get_state() for generator in self.minibatch_generators],
+            "noise_stream": self.noise_stream.state(),
             "steps": self.steps,
             "orders": self.orders,
             "sums": self.sums,
@@ -144,21 +190,18 @@ class StackTrainer:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a state, to the same bits."""
-        for name, values in self.parameters.items():
-            values.copy_(state["parameters"][name])
-        self.optimizer.load_state_dict(state["optimizer"])
-        for stream, stream_state in zip(self._streams(), state["streams"], strict=True):
-            stream.set_state(stream_state)
+        self.flat_parameters.copy_(state["parameters"])
+        self.sums.copy_(state["sums"])
+        for name, values in self.adam_state.items():
+            values.copy_(state["adam"][name])
+        for minibatch_generator, generator_state in zip(
+            self.minibatch_generators, state["minibatch_generators"], strict=True
+        ):
+            minibatch_generator.set_state(generator_state)
+        self.noise_stream.restore(state["noise_stream"])
         self.steps, self.position = state["steps"], state["position"]
-        self.sums = state["sums"].to(self.device)
         self.orders = None if state["orders"] is None else state["orders"].to(self.device)
-
-    def _streams(self) -> list[torch.Generator]:
-        return [*self.minibatch_generators, *(source.generator for source in self.training_noise)]
-
-    def _for_members(self, values: Tensor, index_of: Sequence[int]) -> Tensor:
-        """Give every model of the stack its entry of the first dimension, without a copy where all share one."""
-        return values.expand(len(self.cells), *values.shape[1:]) if len(values) == 1 else values[index_of]
+        self._set_temperature()
 
     def evaluate(self, parameters: Parameters, split: str, samples: int, noise: str) -> tuple[list[float], list[float]]:
         """Return the mean reconstruction and KL part of each model's discrete loss; a name of noise gives it anew.
