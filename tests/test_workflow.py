@@ -179,6 +179,7 @@ class TestOwnDatasetAndLaw:
         assert summary["law"] == {"distribution": "Laplace", "loc": 0, "scale": 1}
         assert summary["best_epoch"] == 1 + history["validation_loss"].idxmin()
         assert summary["evaluation"] == {"validation_samples": 10, "test_samples": 100}
+        assert summary["training"]["matmul_precision"] == "highest"
         assert (summary["device"], summary["threads"], summary["torch"]) == ("cpu", 1, torch.__version__)
         assert summary["test_loss"] == pytest.approx(summary["test_reconstruction"] + summary["test_kl"])
 

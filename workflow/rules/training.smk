@@ -43,7 +43,14 @@ rule train:
         model=config["model"],
         training={
             option: config["training"][option]
-            for option in ("epochs", "batch_size", "learning_rate", "kl", "annealing")
+            for option in (
+                "epochs",
+                "batch_size",
+                "learning_rate",
+                "kl",
+                "annealing",
+                "matmul_precision",
+            )
         },
         evaluation={
             option: config["evaluation"][option]

@@ -20,6 +20,7 @@ with logged(snakemake.log[0]):
     cells = [Cell.of(coordinates) for coordinates in snakemake.params.cells]
     perturbations = snakemake.params.perturbations
     options = {section: snakemake.params[section] for section in ("model", "training", "evaluation")}
+    torch.set_float32_matmul_precision(options["training"]["matmul_precision"])
     # Beside the log: Snakemake deletes the outputs of a failed job, and keeps its log.
     identity = {
         "cells": snakemake.params.cells,
