@@ -6,9 +6,10 @@ import pytest
 import scipy.stats
 import torch
 import torch.distributions
+from discrete_vae import perturbations
 from discrete_vae.generators import generator
 from discrete_vae.laws import LAWS, POSITIVE, REAL, UNIT_INTERVAL
-from discrete_vae.perturbations import distribution, sample, uniform
+from discrete_vae.perturbations import NoiseSource, NoiseStream, distribution, sample, uniform
 from torch.distributions import constraints
 
 # A definition of each law of the table, and the same law in scipy's words.
@@ -95,3 +96,28 @@ def test_uniform_numbers_exclude_the_ends():
     numbers = uniform((10_000_000,), generator(0, "x"))
     assert numbers.min() > 0
     assert numbers.max() < 1
+
+
+def streams_of(*names):
+    return NoiseStream([NoiseSource(law_of(name), generator(1, name)) for name in names], (2, 3))
+
+
+def test_a_stream_gives_each_source_its_own_noise_whatever_the_others(monkeypatch):
+    monkeypatch.setitem(perturbations.NUMBERS_AT_ONCE, "cpu", 4 * 2 * 3)
+    alone, beside = streams_of("Normal"), streams_of("Gumbel", "Normal")
+    expected = NoiseSource(law_of("Normal"), generator(1, "Normal"))
+    for _ in range(2):  # blocks of four steps
+        for noise in expected.draw((4, 2, 3)):
+            assert torch.equal(alone.next(), noise.unsqueeze(0))
+            assert torch.equal(beside.next()[1], noise)
+
+
+@pytest.mark.parametrize("taken", [0, 1, 4, 6])
+def test_a_stream_is_continued_from_any_place(monkeypatch, taken):
+    monkeypatch.setitem(perturbations.NUMBERS_AT_ONCE, "cpu", 4 * 2 * 3)
+    stream, continued = streams_of("Gumbel", "StudentT"), streams_of("Gumbel", "StudentT")
+    for _ in range(taken):
+        stream.next()
+    continued.restore(stream.state())
+    for _ in range(9):
+        assert torch.equal(continued.next(), stream.next())
