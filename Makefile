@@ -23,9 +23,10 @@ test-report: .venv/installed
 	apt-get install --yes --no-install-recommends chromium chromium-driver
 	$(BIN)/python -m pytest -m browser
 
-# About a quarter of an hour; nothing else should run meanwhile.
+# About a quarter of an hour; nothing else should run meanwhile. On a machine with a GPU it measures that.
 bench: .venv/installed
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/pipeline.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .

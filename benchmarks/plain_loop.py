@@ -15,11 +15,11 @@ def gumbel_like(logits: torch.Tensor) -> torch.Tensor:
     return -torch.empty_like(logits).exponential_().log()
 
 
-def measure(images: dict[str, torch.Tensor], categories: int, epochs: int) -> dict[str, float]:
+def measure(images: dict[str, torch.Tensor], categories: int, epochs: int, device: torch.device) -> dict[str, float]:
     """Train, with 100 samples an image on validation and test after each epoch; return mean seconds of both."""
     pixels = images["train"].shape[1]
-    encoder = nn.Sequential(nn.Linear(pixels, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, VARIABLES * categories))
-    decoder = nn.Sequential(nn.Linear(VARIABLES * categories, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, pixels))
+    encoder = nn.Sequential(nn.Linear(pixels, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, VARIABLES * categories)).to(device)
+    decoder = nn.Sequential(nn.Linear(VARIABLES * categories, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, pixels)).to(device)
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3)
     loaders = {
         split: DataLoader(TensorDataset(values.float()), batch_size=BATCH, shuffle=split == "train")
@@ -28,7 +28,8 @@ def measure(images: dict[str, torch.Tensor], categories: int, epochs: int) -> di
     seconds = {"training": 0.0, "evaluation": 0.0}
     for _ in range(epochs):
         started = time.perf_counter()
-        for (x,) in loaders["train"]:
+        for (batch,) in loaders["train"]:
+            x = batch.to(device)
             logits = encoder(x).view(-1, VARIABLES, categories)
             codes = F.softmax(logits + gumbel_like(logits), dim=-1)
             reconstruction = F.binary_cross_entropy_with_logits(decoder(codes.flatten(1)), x, reduction="sum")
@@ -40,7 +41,8 @@ def measure(images: dict[str, torch.Tensor], categories: int, epochs: int) -> di
         trained = time.perf_counter()
         with torch.no_grad():
             for split in ("validation", "test"):
-                for (x,) in loaders[split]:
+                for (batch,) in loaders[split]:
+                    x = batch.to(device)
                     logits = encoder(x).view(-1, VARIABLES, categories)
                     for _ in range(100):
                         codes = F.one_hot((logits + gumbel_like(logits)).argmax(-1), categories).float()

@@ -5,6 +5,7 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 STARTED = time.perf_counter()
@@ -15,10 +16,26 @@ import torch
 from discrete_vae.cells import Cell
 from discrete_vae.datasets import BinarizedDataset
 from discrete_vae.stacks import StackTrainer
+from discrete_vae.step_graph import StepGraph
 from plain_loop import BATCH, HIDDEN, VARIABLES, measure
 
+PIXELS = 28 * 28
 SIZES = {"train": 50_000, "validation": 10_000, "test": 10_000}
 LAWS = {name: {"distribution": name.title(), "loc": 0, "scale": 1} for name in ("gumbel", "normal", "logistic")}
+VALIDATION_SAMPLES, FINAL_SAMPLES = 10, 100
+STEPS_FOR_MEMORY, WARM_UP_STEPS = 10, 10
+
+
+def layers_of(categories: int) -> list[tuple[int, int]]:
+    """List inputs and outputs of the four linear layers."""
+    codes = VARIABLES * categories
+    return [(PIXELS, HIDDEN), (HIDDEN, codes), (codes, HIDDEN), (HIDDEN, PIXELS)]
+
+
+def multiply_adds(categories: int) -> int:
+    """Count the multiply-adds of one model's training epoch: forward, and backward for weights and inputs."""
+    products = sum(3 * inputs * outputs for inputs, outputs in layers_of(categories))
+    return SIZES["train"] * (products - PIXELS * HIDDEN)  # no gradient is needed for the images
 
 
 def synthetic_mnist() -> BinarizedDataset:
@@ -28,67 +45,127 @@ def synthetic_mnist() -> BinarizedDataset:
     return BinarizedDataset(splits, {})
 
 
-def measure_trainer(categories: int, stack: int, epochs: int) -> dict[str, float]:
-    """Train a stack, validating with 10 samples after every epoch; return mean seconds of both."""
-    cells = [Cell("mnist", categories, list(LAWS)[i % 3], 1.0 / (1 + i // 3), 775) for i in range(stack)]
+def make_trainer(options: argparse.Namespace) -> StackTrainer:
+    """Make a trainer of the stack that the command line describes."""
+    cells = [Cell("mnist", options.K, list(LAWS)[i % 3], 1.0 / (1 + i // 3), 775) for i in range(options.stack)]
     training = {"batch_size": BATCH, "learning_rate": 0.001, "kl": "softmax", "annealing": None}
     model = {"variables": VARIABLES, "hidden": HIDDEN}
-    trainer = StackTrainer(cells, synthetic_mnist(), LAWS, model, training, torch.device("cpu"))
+    return StackTrainer(cells, synthetic_mnist(), LAWS, model, training, torch.device(options.device))
+
+
+def measure_trainer(options: argparse.Namespace) -> dict[str, float]:
+    """Train a stack, validating after every epoch; return mean seconds of both, and those of the final evaluation."""
+    trainer = make_trainer(options)
     seconds = {"training": 0.0, "evaluation": 0.0}
-    for _ in range(epochs):
+    for epoch in range(-options.warm_up, options.epochs):
         started = time.perf_counter()
         while trainer.step():
             pass
         trainer.end_epoch()
         trained = time.perf_counter()
-        trainer.evaluate(trainer.parameters, "validation", 10, "validation")
-        seconds["training"] += (trained - started) / epochs
-        seconds["evaluation"] += (time.perf_counter() - trained) / epochs
+        trainer.evaluate(trainer.parameters, "validation", VALIDATION_SAMPLES, "validation")
+        if epoch >= 0:
+            seconds["training"] += (trained - started) / options.epochs
+            seconds["evaluation"] += (time.perf_counter() - trained) / options.epochs
+    if options.final:
+        started = time.perf_counter()
+        for split in ("validation", "test"):
+            trainer.evaluate(trainer.parameters, split, FINAL_SAMPLES, f"final {split}")
+        seconds["final evaluation"] = time.perf_counter() - started
     return seconds
 
 
-def measure_arithmetic(categories: int) -> dict[str, float]:
-    """Time the matrix products and the fused Adam of a training epoch and nothing else."""
-    layers = [(784, HIDDEN), (HIDDEN, VARIABLES * categories), (VARIABLES * categories, HIDDEN), (HIDDEN, 784)]
-    weights = [torch.randn(outputs, inputs) for inputs, outputs in layers]
-    for weight in weights:
-        weight.grad = torch.randn_like(weight)
-    optimizer = torch.optim.Adam(weights, fused=True)
-    inputs = [torch.randn(BATCH, size) for size, _ in layers]
-    outputs = [torch.randn(BATCH, size) for _, size in layers]
-    started = time.perf_counter()
-    for _ in range(SIZES["train"] // BATCH):
-        for i, weight in enumerate(weights):
-            torch.mm(inputs[i], weight.T, out=outputs[i])
-            torch.mm(outputs[i].T, inputs[i], out=weight.grad)
-            if i > 0:  # no gradient is needed for the images
-                torch.mm(outputs[i], weight)
+def measure_memory(options: argparse.Namespace) -> dict[str, float]:
+    """Take some steps and evaluate once, so that the peak memory is that of a whole run; the time is of no interest."""
+    trainer = make_trainer(options)
+    best = {name: values.clone() for name, values in trainer.parameters.items()}
+    for _ in range(STEPS_FOR_MEMORY):
+        trainer.step()
+    trainer.images["validation"] = trainer.images["validation"][:1000]
+    trainer.evaluate(best, "validation", FINAL_SAMPLES, "final validation")
+    return {}
+
+
+def measure_arithmetic(options: argparse.Namespace) -> dict[str, float]:
+    """Time the matrix products of a training epoch with its fused Adam, and the rate of the products alone."""
+    layers = layers_of(options.K)
+    device = torch.device(options.device)
+    flat = torch.randn(sum(inputs * outputs for inputs, outputs in layers) * options.stack, device=device)
+    flat.grad = torch.randn_like(flat)
+    shapes = [(options.stack, outputs, inputs) for inputs, outputs in layers]
+    weights, gradients = (
+        [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+        for parts in (values.split([np.prod(shape) for shape in shapes]) for values in (flat, flat.grad))
+    )
+    inputs = [torch.randn(options.stack, BATCH, size, device=device) for size, _ in layers]
+    outputs = [torch.randn(options.stack, BATCH, size, device=device) for _, size in layers]
+    optimizer = torch.optim.Adam([flat], fused=True, capturable=device.type == "cuda")
+
+    def take_adam() -> None:
         optimizer.step()
-    return {"training": time.perf_counter() - started, "evaluation": 0.0}
+
+    def take_products() -> None:
+        for i in range(4):
+            torch.bmm(inputs[i], weights[i].mT, out=outputs[i])
+        for i in reversed(range(4)):
+            torch.bmm(outputs[i].mT, inputs[i], out=gradients[i])
+            if i > 0:
+                torch.bmm(outputs[i], weights[i])
+
+    def seconds_of(*parts: Callable[[], None]) -> float:
+        graphs = [StepGraph(part, capture=device.type == "cuda") for part in parts]
+        for step in range(-WARM_UP_STEPS, SIZES["train"] // BATCH):
+            if step == 0:
+                wait_for(device)
+                started = time.perf_counter()
+            for graph in graphs:
+                graph()
+        wait_for(device)
+        return time.perf_counter() - started
+
+    training = seconds_of(take_products, take_adam)
+    rate = options.stack * multiply_adds(options.K) / seconds_of(take_products)
+    return {"training": training, "evaluation": 0.0, "rate": rate}
+
+
+def wait_for(device: torch.device) -> None:
+    """Wait for a GPU to finish what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
 
 
 def main() -> None:
     """Measure what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", choices=["plain", "trainer", "arithmetic"])
+    parser.add_argument("kind", choices=["plain", "trainer", "memory", "arithmetic"])
     parser.add_argument("--K", type=int, default=10)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--precision", choices=["highest", "high", "medium"], default="highest")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--stack", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--warm-up", type=int, default=0, help="epochs before those that are timed")
+    parser.add_argument("--final", action="store_true", help="also time the final evaluation with 100 samples")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    torch.set_float32_matmul_precision(options.precision)
+    if options.device == "cuda":
+        torch.zeros((), device="cuda")  # its start-up is part of a job's
     startup = time.perf_counter() - STARTED
     match options.kind:
         case "plain":
             splits = synthetic_mnist().splits
             images = {split: torch.from_numpy(values).flatten(1) for split, values in splits.items()}
-            seconds = measure(images, options.K, options.epochs)
+            measured = measure(images, options.K, options.epochs, torch.device(options.device))
         case "trainer":
-            seconds = measure_trainer(options.K, options.stack, options.epochs)
+            measured = measure_trainer(options)
+        case "memory":
+            measured = measure_memory(options)
         case "arithmetic":
-            seconds = measure_arithmetic(options.K)
+            measured = measure_arithmetic(options)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({**seconds, "startup": startup, "peak_mib": peak}))
+    on_gpu = {"gpu_peak_mib": torch.cuda.max_memory_allocated() / 2**20} if options.device == "cuda" else {}
+    print(json.dumps({**measured, "startup": startup, "peak_mib": peak, **on_gpu}))
 
 
 if __name__ == "__main__":
