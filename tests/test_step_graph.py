@@ -49,23 +49,40 @@ def test_a_step_that_waits_for_the_device_is_taken_uncaptured(caplog):
     assert "not captured as a CUDA graph" in caplog.text
 
 
+def make_trainer(dataset, device: str) -> StackTrainer:
+    cells = [Cell("tiny", 4, law, temperature, 1) for law in LAWS for temperature in (0.3, 1.0)]
+    annealing = {"rate": 0.01, "minimum": 0.1, "interval": 3}
+    training = {"batch_size": 10, "learning_rate": 0.01, "kl": "softmax", "annealing": annealing}
+    return StackTrainer(cells, dataset, LAWS, {"variables": 3, "hidden": 16}, training, torch.device(device))
+
+
+def train_epochs(trainer: StackTrainer, epochs: int) -> list[tuple[list[float], list[float]]]:
+    """Return the losses of some epochs, the one begun already among them."""
+    losses = []
+    for _ in range(epochs):
+        while trainer.step():
+            pass
+        losses.append(trainer.end_epoch())
+    return losses
+
+
 @needs_gpu
 def test_captured_training_has_the_bits_of_uncaptured_training(tiny_dataset):
-    def trainer() -> StackTrainer:
-        cells = [Cell("tiny", 4, law, temperature, 1) for law in LAWS for temperature in (0.3, 1.0)]
-        training = {
-            "batch_size": 10,
-            "learning_rate": 0.01,
-            "kl": "softmax",
-            "annealing": {"rate": 0.01, "minimum": 0.1, "interval": 3},
-        }
-        return StackTrainer(cells, tiny_dataset, LAWS, {"variables": 3, "hidden": 16}, training, torch.device("cuda"))
-
-    captured, plain = trainer(), trainer()
+    captured, plain = make_trainer(tiny_dataset, "cuda"), make_trainer(tiny_dataset, "cuda")
     plain._descend_graph = StepGraph(plain._descend, capture=False)
-    for _ in range(4):
-        for trained in (captured, plain):
-            while trained.step():
-                pass
-        assert captured.end_epoch() == plain.end_epoch()
+    assert train_epochs(captured, 4) == train_epochs(plain, 4)
     assert torch.equal(captured.flat_parameters, plain.flat_parameters)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+def test_a_trainer_under_way_is_set_back_to_a_state_in_the_middle_of_an_epoch(tiny_dataset, device, tmp_path):
+    """Restoring keeps the tensors that a captured step reads, and gives the same bits again."""
+    trainer = make_trainer(tiny_dataset, device)
+    for _ in range(6):  # the second step of the second epoch
+        if not trainer.step():
+            trainer.end_epoch()
+    torch.save(trainer.state(), tmp_path / "state.pt")
+    losses, parameters = train_epochs(trainer, 3), trainer.flat_parameters.clone()
+    trainer.restore(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert train_epochs(trainer, 3) == losses
+    assert torch.equal(trainer.flat_parameters, parameters)
