@@ -153,20 +153,18 @@ def loss_and_gradient(
     pixel_logits = linear(parameters, "decoder.2", decoder_hidden)
 
     # Binary cross-entropy with logits o and pixels x is softplus(o) - x o.
-    reconstruction = F.softplus(pixel_logits).sum((1, 2)) - (images * pixel_logits).sum((1, 2))
+    reconstruction = F.softplus(pixel_logits).addcmul_(images, pixel_logits, value=-1).sum((1, 2))
     kl, d_kl = kl_with_gradient(logits)
 
     d_pixel_logits = pixel_logits.sigmoid_().sub_(images).div_(batch)
     _parameter_gradient(gradient, "decoder.2", decoder_hidden, d_pixel_logits)
-    d_decoder_hidden = torch.bmm(d_pixel_logits, parameters["decoder.2.weight"])
-    d_decoder_hidden *= decoder_hidden.sign()
+    d_decoder_hidden = _through_relu(torch.bmm(d_pixel_logits, parameters["decoder.2.weight"]), decoder_hidden)
     _parameter_gradient(gradient, "decoder.0", codes, d_decoder_hidden)
     d_relaxed = torch.bmm(parameters["decoder.0.weight"].mT, d_decoder_hidden.mT).unflatten(1, sizes)
     d_relaxed -= (relaxed * d_relaxed).sum(2, keepdim=True)
     d_logits = d_relaxed.mul_(relaxed).div_(temperature).add_(d_kl, alpha=1 / batch).flatten(1, 2).mT
     _parameter_gradient(gradient, "encoder.2", encoder_hidden, d_logits)
-    d_encoder_hidden = torch.bmm(d_logits, parameters["encoder.2.weight"])
-    d_encoder_hidden *= encoder_hidden.sign()
+    d_encoder_hidden = _through_relu(torch.bmm(d_logits, parameters["encoder.2.weight"]), encoder_hidden)
     _parameter_gradient(gradient, "encoder.0", images, d_encoder_hidden)
     return reconstruction, kl
 
@@ -174,6 +172,11 @@ def loss_and_gradient(
 def _linear_minibatch_last(parameters: Mapping[str, Tensor], layer: str, inputs: Tensor) -> Tensor:
     """Apply a linear layer to inputs of shape S x batch x features, with outputs of shape S x features x batch."""
     return torch.baddbmm(parameters[f"{layer}.bias"].unsqueeze(2), parameters[f"{layer}.weight"], inputs.mT)
+
+
+def _through_relu(d_outputs: Tensor, outputs: Tensor) -> Tensor:
+    """Return the gradient of the inputs of a ReLU, given that of its outputs; autograd uses the same kernel."""
+    return torch.ops.aten.threshold_backward(d_outputs, outputs, 0)
 
 
 def _parameter_gradient(gradient: Mapping[str, Tensor], layer: str, inputs: Tensor, d_outputs: Tensor) -> None:
