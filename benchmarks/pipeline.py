@@ -71,12 +71,12 @@ def main() -> None:
 
 {machine["hardware"]}, {platform.system()}; Python {machine["python"]}; revision {machine["git_revision"]}.
 
-- Planning: `snakemake --dry-run` of the whole grid with {options.seeds} seeds, {options.seeds * CELLS_A_SEED:,} cells:
+- Planning: `snakemake --dry-run` of the whole grid, {options.seeds * CELLS_A_SEED:,} cells:
   {planning:.1f} s.
 - Running {options.configfile.name} on one core: {wall:.1f} s, of which {training:.1f} s are training epochs. All else
   is {overhead:.1f} s or {overhead / wall:.0%}: start-up of processes, final evaluation, bounds, tables, figures. It
-  grows with the number of jobs and not with epochs, so that it is under 10% of a run of this many jobs once the epochs
-  take {9 * overhead / 60:.0f} min.
+  does not grow with the epochs: of the same jobs with more of them it is under 10% once the epochs take
+  {9 * overhead / 60:.0f} min.
 
 | rule | jobs | s |
 | --- | --- | --- |
