@@ -17,7 +17,7 @@ from torch.distributions import (
 # Half the spacing of the uniform numbers: the quantile of 0 itself may be infinite.
 SMALLEST_UNIFORM = 2.0**-25
 # Numbers that a stream draws at once: what fits the caches of a CPU core, and what fills a GPU.
-NUMBERS_AT_ONCE = {"cpu": 2**18, "cuda": 2**24}
+NUMBERS_AT_ONCE = {"cpu": 2**17, "cuda": 2**24}
 
 
 class Logistic(TransformedDistribution):
