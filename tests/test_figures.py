@@ -64,6 +64,41 @@ def test_loss_against_temperature_leaves_diverged_runs_out():
     assert curve.get_xydata().tolist() == [[0.1, 3.0], [0.5, 2.0]]
 
 
+def test_the_control_shows_every_measure_against_the_variance_of_the_noise_and_the_gradients():
+    variances = {"normal": 1.0, "narrow": 1.0, "gumbel": 1.645}
+    cells = [(K, law, seed) for K in (10, 30) for law in variances for seed in (1, 2)]
+    losses = {"test_loss": 100.0, "negative_elbo": 99.0, "importance_weighted_bound": 90.0}
+    selected = pd.DataFrame(
+        {"K": K, "perturbation": law, "seed": seed, **{m: loss + seed + K for m, loss in losses.items()}}
+        for K, law, seed in cells
+    )
+    gradients = pd.DataFrame(
+        {
+            "perturbation": law,
+            "temperature": temperature,
+            "seed": 1,
+            "noise_variance": variance,
+            "relative_bias": temperature,
+            "relative_variance": 1 / temperature,
+        }
+        for law, variance in variances.items()
+        for temperature in (0.1, 1.0)
+    )
+    figure = figures.draw_control(selected, gradients, dataset="d")
+    above, below = figure.axes[:6], figure.axes[6:]
+    assert [ax.get_ylabel() for ax in above[::2]] == [
+        "paper loss (nats)",
+        "negative ELBO (nats)",
+        "IWAE bound (nats)",
+    ]
+    places = [line.get_xydata()[0] for line in above[0].lines if len(line.get_xdata()) == 1]
+    assert [y for _, y in places] == [111.5] * 3, "the mean over seeds"
+    assert [x for x, _ in places] == pytest.approx(list(variances.values()), rel=0.06)
+    assert len({x for x, _ in places}) == 3, "laws of one variance stand beside each other"
+    assert len(below) == 3
+    assert below[2].lines[0].get_xydata().tolist() == [[10.0, 0.1], [1.0, 1.0]]
+
+
 def test_fits_have_columns_of_steps_and_one_of_temperatures():
     fits = pd.DataFrame(
         {

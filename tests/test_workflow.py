@@ -139,7 +139,7 @@ class TestQuickstart:
         assert sorted(planned_jobs(quickstart, *QUICKSTART, *changed)) == [
             "results/config.yaml",
             "results/figures/convergence/digits.pdf, results/figures/convergence/digits.png",
-            "results/tables/claims.csv, results/tables/claims.md",
+            "results/tables/claims.csv, results/tables/verdicts.csv, results/tables/claims.md",
         ]
 
     def test_results_are_redrawn_without_the_runs_and_the_data(self, quickstart, tmp_path):
@@ -155,7 +155,7 @@ class TestQuickstart:
     def test_the_report_opens_on_its_categories(self, quickstart):
         run_snakemake(quickstart, *QUICKSTART, "--report", "report.html")
         report = (quickstart / "report.html").read_text()
-        for text in ("Claims", "Convergence", "Temperature", "Images", "Tables", "mean and range over", "scikit-learn"):
+        for text in ("Claims", "Convergence", "Temperature", "Tables", "mean and range over", "scikit-learn"):
             assert text in report
 
 
@@ -255,6 +255,37 @@ class TestFitting:
         assert fits["discrete_error"].iloc[-1] < 0.7 * fits["discrete_error"].iloc[0]
         for suffix in ("pdf", "png"):
             assert (tmp_path / "results" / "figures" / "fitting" / f"mine.{suffix}").stat().st_size > 5_000
+
+
+class TestControl:
+    def test_laws_are_compared_and_trained_on_the_true_bound_beside_published_values(self, tmp_path):
+        arguments = make_own(tmp_path)
+        published = tmp_path / "published.csv"
+        published.write_text("dataset,K,perturbation,measure,nats\nmine,4,normal,negative ELBO,20\n")
+        options = [
+            "grid={perturbation: [normal, wide], seed: [1, 2]}",
+            "perturbations={wide: {distribution: Normal, loc: 0, scale: 2}}",
+            "training={kl: codes}",
+            "control={enabled: true, variables: 2, K: 3, hidden: 8, epochs: 2, images: 5, samples: 20}",
+            f"published={published}",
+        ]
+        run_snakemake(tmp_path, "--cores", "all", *arguments, "--config", *options)
+        tables = tmp_path / "results" / "tables"
+        control = pd.read_csv(tables / "control.csv")
+        assert control[["differ_in", "perturbation", "other"]].drop_duplicates().to_numpy().tolist() == [
+            ["scale", "wide", "normal"]
+        ]
+        assert control["n"].unique().tolist() == [2]
+        gradients = pd.read_csv(tmp_path / "results" / "gathered" / "mine" / "gradients.csv")
+        assert gradients.set_index(["perturbation", "seed"])["noise_variance"].unstack().to_numpy().tolist() == [
+            [1, 1],
+            [4, 4],
+        ]
+        assert gradients["relative_variance"].gt(0).all()
+        assert (tmp_path / "results" / "figures" / "control" / "mine.pdf").stat().st_size > 5_000
+        assert "negative ELBO, published" in (tables / "results.md").read_text()
+        summary = json.loads((tmp_path / "results/runs/mine/K4/wide/tau0.5/seed1/summary.json").read_text())
+        assert summary["training"]["kl"] == "codes"
 
 
 class TestConfiguration:

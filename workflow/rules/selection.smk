@@ -83,7 +83,7 @@ rule tabulate:
             dataset=config["grid"]["dataset"],
             K=config["grid"]["K"],
         ),
-        published=config["published"] or [],
+        published=[config["published"]] if config["published"] else [],
     output:
         csv=report(
             "results/tables/results.csv",
