@@ -1,11 +1,13 @@
 """What the tests share: small datasets, Snakemake as a user runs it, and one run of the quick start."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from discrete_vae.datasets import BinarizedDataset
@@ -23,22 +25,47 @@ LAWS = {
 }
 
 
-def run_snakemake(directory: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-    """Run Snakemake on this project in a working directory of its own; stdout and stderr come together in stdout."""
+def start_snakemake(directory: Path, *arguments: str, **options) -> subprocess.Popen:
+    """Start Snakemake on this project in a working directory of its own; stdout and stderr come together in stdout."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory)]
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "NO_COLOR": "1"}
-    completed = subprocess.run(
+    return subprocess.Popen(
         [*command, *arguments],
         cwd=ROOT,
         env=environment,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        check=False,
+        **options,
     )
-    if check and completed.returncode != 0:
-        pytest.fail(f"snakemake {' '.join(arguments)} failed:\n{completed.stdout[-6000:]}")
-    return completed
+
+
+def run_snakemake(directory: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+    """Run Snakemake on this project in a working directory of its own and wait for its end."""
+    process = start_snakemake(directory, *arguments)
+    output, _ = process.communicate()
+    if check and process.returncode != 0:
+        pytest.fail(f"snakemake {' '.join(arguments)} failed:\n{output[-6000:]}")
+    return subprocess.CompletedProcess(process.args, process.returncode, output)
+
+
+TIMES = ("seconds", "training_seconds", "wall_seconds", "git_revision")
+
+
+def results_less_times(directory: Path) -> dict[str, bytes | str]:
+    """Read every file under results/, hidden ones too, as what must be the same in every run: without its times."""
+    files = [path for path in (directory / "results").rglob("*") if path.is_file() and "benchmarks" not in path.parts]
+    return {str(path.relative_to(directory)): _less_times(path) for path in sorted(files)}
+
+
+def _less_times(path: Path) -> bytes | str:
+    match path.name:
+        case "summary.json":
+            return str({key: value for key, value in json.loads(path.read_text()).items() if key not in TIMES})
+        case "history.csv" | "histories.csv.gz" | "summaries.csv":
+            table = pd.read_csv(path)
+            return table.drop(columns=table.columns.intersection(TIMES)).to_csv()
+    return path.read_bytes()
 
 
 def planned_jobs(directory: Path, *arguments: str) -> list[str]:

@@ -4,6 +4,7 @@ Saved every few minutes and when the job is asked to end, outside the declared o
 failed job), and continued by the job's next attempt.
 """
 
+import io
 import logging
 import pickle
 import signal
@@ -15,7 +16,8 @@ from typing import Any
 
 import torch
 
-from discrete_vae.files import written_whole
+from discrete_vae.errors import OutputError
+from discrete_vae.files import write_bytes
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +58,11 @@ class Checkpoint:
 
         A file that is torn or of another identity is set aside under another name, with a warning.
         """
-        if not self.path.exists():
-            return None
         try:
             saved = torch.load(self.path, weights_only=True, map_location="cpu")
             differing = sorted(key for key in self.identity if saved["identity"].get(key) != self.identity[key])
+        except FileNotFoundError:
+            return None
         except UNREADABLE as error:
             return self._set_aside(f"it cannot be read ({' '.join(str(error).split())[:200]})")
         if differing:
@@ -80,14 +82,22 @@ class Checkpoint:
     def save(self, state: Mapping[str, Any]) -> None:
         """Save a state whole; end the job if a signal asked for it.
 
+        A full disk does not end a training: the next save may find room.
+
         Raises:
             SystemExit: after a signal, with 128 and its number, as a shell reports it.
         """
-        with written_whole(self.path) as temporary:
-            torch.save({"identity": self.identity, "state": state}, temporary)
+        buffer = io.BytesIO()
+        torch.save({"identity": self.identity, "state": state}, buffer)
+        try:
+            write_bytes(self.path, buffer.getvalue())
+        except OutputError as error:
+            log.warning("%s; the training goes on", error)
+        else:
+            log.info("saved %s", self.path)
         self._saved_at = time.monotonic()
         if self._signal is not None:
-            log.warning("saved %s and ending on %s", self.path, signal.Signals(self._signal).name)
+            log.warning("ending on %s", signal.Signals(self._signal).name)
             raise SystemExit(128 + self._signal)
 
     def remove(self) -> None:

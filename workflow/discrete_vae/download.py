@@ -3,7 +3,6 @@
 import gzip
 import logging
 import shutil
-import tempfile
 import time
 import urllib.parse
 import zlib
@@ -13,8 +12,8 @@ from pathlib import Path
 import requests
 import urllib3
 
-from discrete_vae.errors import InputError
-from discrete_vae.files import written_whole
+from discrete_vae.errors import InputError, OutputError
+from discrete_vae.files import scratch_file, written_whole
 from discrete_vae.sources import SourceFile, verify
 
 log = logging.getLogger(__name__)
@@ -23,6 +22,8 @@ PASSES = 3  # over the homes of a file
 BACKOFF_SECONDS = 2  # before the second pass, twice that before the third
 TIMEOUT_SECONDS = (10, 60)  # to connect, and between two reads
 LARGEST_BYTES = 500_000_000  # several times the largest source file: a server that never ends is not waited for
+LOWEST_BYTES_PER_SECOND = 2_000  # on average, once the first minute is over: nor is one that sends drop by drop
+PATIENCE_SECONDS = 60
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -34,6 +35,7 @@ def obtain(file: SourceFile, destination: Path, *, mirror: str | None) -> None:
 
     Raises:
         InputError: no source has the file, or what the mirror or the hand-placed file holds is not it.
+        OutputError: the disk is full or the folder is read-only.
     """
     placed = destination.with_name(file.official_name)
     if placed != destination and placed.is_file():
@@ -68,6 +70,8 @@ def _download(homes: Sequence[str], file: SourceFile, destination: Path) -> None
                 log.info("downloading %s", url)
                 _download_one(url, file, destination)
                 return
+            except OutputError:
+                raise
             except (requests.RequestException, urllib3.exceptions.HTTPError, InputError) as error:
                 failures[url] = " ".join(str(error).split())[:300]
                 log.warning("%s: %s", url, failures[url])
@@ -78,11 +82,9 @@ def _download(homes: Sequence[str], file: SourceFile, destination: Path) -> None
 
 
 def _download_one(url: str, file: SourceFile, destination: Path) -> None:
-    destination.parent.mkdir(parents=True, exist_ok=True)
     # The bytes as they are: a server may label a .gz as gzip-encoded, and requests would decompress it.
     headers = {"Accept-Encoding": "identity"}
-    with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
-        part = Path(scratch) / file.official_name
+    with scratch_file(destination.with_name(f"{file.official_name}.part")) as part:
         with requests.get(url, stream=True, timeout=TIMEOUT_SECONDS, headers=headers) as response:
             response.raise_for_status()
             _save(response, part)
@@ -90,13 +92,20 @@ def _download_one(url: str, file: SourceFile, destination: Path) -> None:
 
 
 def _save(response: requests.Response, path: Path) -> None:
-    received = 0
+    received, started = 0, time.monotonic()
     with path.open("wb") as output:
-        for chunk in response.raw.stream(1 << 20, decode_content=False):
+        # read1 returns what has arrived; any other read would wait for all it asks for.
+        while chunk := response.raw.read1(1 << 20, decode_content=False):
             received += len(chunk)
+            seconds = time.monotonic() - started
             if received > LARGEST_BYTES:
                 raise InputError(
                     f"the server sent more than {LARGEST_BYTES} bytes, expected a source file; try another home"
+                )
+            if seconds > PATIENCE_SECONDS and received < LOWEST_BYTES_PER_SECOND * seconds:
+                raise InputError(
+                    f"the server sent {received} bytes in {seconds:.0f} s, expected at least"
+                    f" {LOWEST_BYTES_PER_SECOND} a second; try another home"
                 )
             output.write(chunk)
     announced = response.headers.get("Content-Length")

@@ -1,4 +1,4 @@
-"""The one exception for what a person can put right."""
+"""The exceptions for what a person can put right."""
 
 
 class InputError(Exception):
@@ -6,3 +6,7 @@ class InputError(Exception):
 
     It names the key or file, the value, what was expected and what to do.
     """
+
+
+class OutputError(InputError):
+    """A file cannot be written: the disk is full, or the folder is read-only."""

@@ -1,30 +1,76 @@
 """Outputs that are whole or absent: write beside, then rename."""
 
+import errno
 import json
 import os
+import socket
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from discrete_vae.errors import OutputError
+
+CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+@contextmanager
+def scratch_file(path: Path | str) -> Iterator[Path]:
+    """Give a temporary path beside ``path``, of this process alone, and remove what was written there in the end.
+
+    The suffix stays that of ``path``, as savers choose a format by it.
+
+    Raises:
+        OutputError: the disk is full or the folder is read-only.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{socket.gethostname()}-{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
+        yield temporary
+    except OSError as error:
+        if error.errno not in CANNOT_WRITE:
+            raise
+        raise OutputError(
+            f"{path} cannot be written ({error}), expected a writable folder with space left;"
+            " make room or change the permissions, then run the same command again"
+        ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the temporary files beside ``path`` whose process on this machine was killed."""
+    for temporary in path.parent.glob(f".{path.stem}.{socket.gethostname()}-*{path.suffix}"):
+        process = temporary.stem.rpartition("-")[2]
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            temporary.unlink(missing_ok=True)
+        except PermissionError:
+            pass  # it runs, as another user
+
 
 @contextmanager
 def written_whole(path: Path | str) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to; rename it to ``path`` on success, remove it otherwise.
+    """Give a temporary path beside ``path`` to write to, and rename it to ``path`` on success (see `scratch_file`).
 
-    The suffix stays that of ``path``, as savers choose a format by it.
+    Two processes that write the same path do not mix: the last one's file stays.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
+    with scratch_file(path) as temporary:
         yield temporary
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path | str, content: bytes) -> None:
+    """Write a file whole."""
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from discrete_vae.files import write_csv, write_json, written_whole
+from discrete_vae.files import write_bytes, write_csv, write_json
 from discrete_vae.training import Run
 
 
@@ -33,11 +33,10 @@ def write_run(
         options: the noise law and the sections of the configuration that determine the result.
     """
     write_csv(history, pd.DataFrame(run.history))
-    with written_whole(model) as temporary:
-        # By way of a buffer: torch.save puts the name of a file into it, and equal weights are to be equal bits.
-        buffer = io.BytesIO()
-        torch.save(run.parameters, buffer)
-        temporary.write_bytes(buffer.getvalue())
+    # By way of a buffer: torch.save puts the name of a file into it, and equal weights are to be equal bits.
+    buffer = io.BytesIO()
+    torch.save(run.parameters, buffer)
+    write_bytes(model, buffer.getvalue())
     write_json(summary, {**summarize(run), **options, **provenance})
 
 

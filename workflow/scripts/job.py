@@ -20,6 +20,7 @@ def logged(log_file: str) -> Iterator[None]:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler], force=True
     )
     logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, does not hide the job's own error
     try:
         yield
     except InputError as error:

@@ -1,5 +1,6 @@
 """Train the cells of one job and write the files of each."""
 
+import logging
 import time
 from pathlib import Path
 
@@ -41,6 +42,10 @@ with logged(snakemake.log[0]):
         **environment(device),
     }
     for i, run in enumerate(runs):
+        # Snakemake removed it at the start. Where the controlling process was killed, an older job may still have run.
+        if Path(snakemake.output.summary[i]).exists():
+            logging.warning("%s was written by another job meanwhile, from the same training; it stays", run.cell)
+            continue
         write_run(
             run,
             history=snakemake.output.history[i],
