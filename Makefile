@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart test test-slurm test-report bench lint lock rulegraph clean
+.PHONY: quickstart test test-slurm test-report test-faults bench lint lock rulegraph clean
 
 quickstart: .venv/installed
 	@echo "Each training job writes its progress to quickstart/logs/train/."
@@ -22,6 +22,10 @@ test-slurm: .venv/installed
 test-report: .venv/installed
 	apt-get install --yes --no-install-recommends chromium chromium-driver
 	$(BIN)/python -m pytest -m browser
+
+# Kills at 200 random moments, full disks, bad mirrors; most of an hour, and root for the small disks.
+test-faults: .venv/installed
+	$(BIN)/python -m pytest -m faults --capture=no
 
 # About a quarter of an hour; nothing else should run meanwhile. On a machine with a GPU it measures that.
 bench: .venv/installed

@@ -29,14 +29,9 @@ def start_snakemake(directory: Path, *arguments: str, **options) -> subprocess.P
     """Start Snakemake on this project in a working directory of its own; stdout and stderr come together in stdout."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory)]
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "NO_COLOR": "1"}
+    options = {"stdout": subprocess.PIPE, **options}
     return subprocess.Popen(
-        [*command, *arguments],
-        cwd=ROOT,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        **options,
+        [*command, *arguments], cwd=ROOT, env=environment, text=True, stderr=subprocess.STDOUT, **options
     )
 
 
@@ -52,9 +47,10 @@ def run_snakemake(directory: Path, *arguments: str, check: bool = True) -> subpr
 TIMES = ("seconds", "training_seconds", "wall_seconds", "git_revision")
 
 
-def results_less_times(directory: Path) -> dict[str, bytes | str]:
-    """Read every file under results/, hidden ones too, as what must be the same in every run: without its times."""
-    files = [path for path in (directory / "results").rglob("*") if path.is_file() and "benchmarks" not in path.parts]
+def outputs_less_times(directory: Path) -> dict[str, bytes | str]:
+    """Read every file under results/ and data/, hidden ones too, as what every run must give: without its times."""
+    files = [path for top in ("results", "data") for path in (directory / top).rglob("*") if path.is_file()]
+    files = [path for path in files if "benchmarks" not in path.parts]
     return {str(path.relative_to(directory)): _less_times(path) for path in sorted(files)}
 
 

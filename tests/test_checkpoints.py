@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -107,6 +108,13 @@ def test_a_training_that_is_killed_continues_from_its_last_save(tiny_dataset, tm
     assert saves[-1] > 0, "it should have died after the first epoch"
     with Checkpoint(tmp_path / "c.pt", {}) as checkpoint:
         assert_same_bits(run(tiny_dataset, checkpoint), undisturbed)
+
+
+def test_a_save_that_finds_no_room_does_not_end_the_training(tiny_dataset, monkeypatch, caplog):
+    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN_SAVES", 0)
+    with Checkpoint(Path("/sys/kernel/c.pt"), {}) as checkpoint:  # even root may not create a file there
+        assert_same_bits(run(tiny_dataset, checkpoint), run(tiny_dataset))
+    assert "cannot be written" in caplog.text
 
 
 @pytest.mark.parametrize("spoil", ["another identity", "empty", "garbage", "truncated", "another object"])

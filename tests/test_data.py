@@ -1,12 +1,17 @@
 """From source files to binarized sets: downloads from a real server, every reader, and every way to fail."""
 
+import contextlib
 import functools
 import gzip
 import hashlib
 import http.server
 import io
+import socket
 import struct
+import subprocess
+import sys
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -18,7 +23,7 @@ from discrete_vae import binarization, download
 from discrete_vae.binarization import binarize
 from discrete_vae.datasets import SPLITS, BinarizedDataset
 from discrete_vae.download import obtain
-from discrete_vae.errors import InputError
+from discrete_vae.errors import InputError, OutputError
 from discrete_vae.sources import SourceFile, find_source_file, fingerprint, input_files, source_files
 from PIL import Image
 
@@ -48,6 +53,13 @@ def server(tmp_path):
                 self.send_header("Content-Length", "1000000")
                 self.end_headers()
                 self.wfile.write(b"\x1f\x8b too short")
+            elif self.path.endswith("/dripping.gz"):
+                self.send_response(200)
+                self.end_headers()
+                with contextlib.suppress(ConnectionError):
+                    for _ in range(1000):
+                        self.wfile.write(b"x")
+                        time.sleep(0.01)
             elif Handler.failures_left > 0:
                 Handler.failures_left -= 1
                 self.send_error(503)
@@ -137,6 +149,29 @@ class TestDownload:
         url, _, _ = server
         monkeypatch.setattr(download, "LARGEST_BYTES", 10)
         assert "more than 10 bytes" in refused(source_file(f"{url}mnist/"), tmp_path / "raw" / "images")
+
+    def test_a_transfer_drop_by_drop_is_cut(self, server, tmp_path, monkeypatch):
+        url, _, _ = server
+        monkeypatch.setattr(download, "PATIENCE_SECONDS", 0.3)
+        file = SourceFile("mnist", "images", "dripping.gz", (f"{url}mnist/",), None)
+        started = time.monotonic()
+        assert "expected at least 2000 a second" in refused(file, tmp_path / "raw" / "images")
+        assert time.monotonic() - started < 10
+
+    def test_a_disk_that_cannot_be_written_is_told_without_trying_again(self, server):
+        url, _, _ = server
+        with pytest.raises(OutputError, match="cannot be written"):
+            obtain(source_file(f"{url}mnist/"), Path("/sys/kernel/images"), mirror=None)
+
+    def test_what_a_killed_download_left_is_removed(self, server, tmp_path):
+        url, _, _ = server
+        dead = subprocess.Popen([sys.executable, "-c", ""])
+        dead.wait()
+        destination = tmp_path / "raw" / "images"
+        destination.parent.mkdir()
+        (destination.parent / f".images.gz.{socket.gethostname()}-{dead.pid}.part").write_bytes(b"half")
+        obtain(source_file(f"{url}mnist/"), destination, mirror=None)
+        assert left_in(destination.parent) == [destination]
 
     def test_a_mirror_without_the_file_is_told(self, tmp_path):
         (tmp_path / "mirror").mkdir()

@@ -4,23 +4,29 @@ Needs root, the packages slurm-wlm and munge (`make test-slurm` installs them), 
 """
 
 import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
-from conftest import run_snakemake
-from test_workflow import make_own, result_of
+from conftest import outputs_less_times, run_snakemake, start_snakemake
+from test_workflow import QUICKSTART, make_own, result_of
 
 pytestmark = pytest.mark.slurm
 
 CONFIGURATION = Path("/etc/slurm")  # srun inside a job reads no other place
 PROFILE = ("--workflow-profile", "workflow/profiles/slurm")
 QUICK_CHECKS = ("--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "3")
+FEWER_EPOCHS = (*QUICKSTART, "--config", "training={epochs: 10}")  # of the quick start
 CELL = "mine/K4/normal/tau0.5/seed1"
+LABEL = "mine-K4-normal-tau0.5-seed1"
 
 SLURM_CONF = """
 ClusterName=loopback
@@ -45,9 +51,12 @@ MinJobAge=600
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=bf_interval=5,sched_interval=5,batch_sched_delay=0
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=24000 Gres=gpu:4 State=UNKNOWN
-PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP PriorityTier=1
+PartitionName=urgent Nodes={host} MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
 """
 
 
@@ -112,9 +121,48 @@ def wait_for(condition, seconds: float = 60) -> None:
 def expected(tmp_path_factory):
     """The result of a cell that trains for some seconds, from a local run."""
     directory = tmp_path_factory.mktemp("local")
-    arguments = ["--cores", "1", f"results/runs/{CELL}/summary.json", *make_own(directory)]
-    run_snakemake(directory, *arguments, "--config", "training={epochs: 4000}")
+    run_snakemake(directory, "--cores", "1", *cell_arguments(directory))
     return result_of(directory, CELL)
+
+
+@pytest.fixture(scope="module")
+def expected_quickstart(tmp_path_factory):
+    """Everything that a local run of the quick start gives, with fewer epochs."""
+    directory = tmp_path_factory.mktemp("local-quickstart")
+    run_snakemake(directory, "--cores", "all", *FEWER_EPOCHS)
+    return outputs_less_times(directory)
+
+
+def cell_arguments(directory: Path) -> list[str]:
+    return [f"results/runs/{CELL}/summary.json", *make_own(directory), "--config", "training={epochs: 4000}"]
+
+
+def train_while(disturb: Callable[[Path], None], directory: Path, *options: str) -> str:
+    """Train the cell on the cluster, and disturb its first job once it has reported an epoch; return the last log."""
+    log = directory / "logs" / "train" / f"{LABEL}.log"
+
+    def disturb_once_it_reports() -> None:
+        wait_for(lambda: log.exists() and "epoch" in log.read_text(), seconds=120)
+        disturb(directory)
+
+    disturbing = threading.Thread(target=disturb_once_it_reports)
+    disturbing.start()
+    run_snakemake(directory, *PROFILE, *QUICK_CHECKS, *cell_arguments(directory), *options)
+    disturbing.join()
+    return log.read_text()
+
+
+def running_job() -> str:
+    (job,) = slurm("squeue", "-h", "-t", "running", "-o", "%i").split()
+    return job
+
+
+def send_to_training(directory: Path, number: int) -> None:
+    """Send a signal to the process that trains under a working directory, without its shell."""
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if len(words) == 2 and words[1].startswith(str(directory)) and words[1].endswith("train.py"):
+            process.send_signal(number)
 
 
 def assert_same_result(directory: Path, expected) -> None:
@@ -122,33 +170,78 @@ def assert_same_result(directory: Path, expected) -> None:
     assert weights == expected[0]
     assert history.equals(expected[1])
     assert summary == expected[2]
+    assert list((directory / "logs" / "train").glob("*.checkpoint.pt*")) == []
 
 
-def test_jobs_get_a_gpu_and_end_in_the_bits_of_a_local_run(cluster, expected, tmp_path):
-    arguments = [*PROFILE, *QUICK_CHECKS, *make_own(tmp_path), "--config", "training={epochs: 4000}"]
-    run_snakemake(tmp_path, *arguments)
-    assert (tmp_path / "results" / "tables" / "claims.md").exists()
-    assert_same_result(tmp_path, expected)
+def states(directory: Path) -> list[str]:
+    """List the states that the jobs of a working directory have come to."""
     jobs = slurm("scontrol", "--oneliner", "show", "jobs").splitlines()
-    assert len(jobs) == 3, "two trainings and the bounds of their models"
-    for job in jobs:
-        assert "JobState=COMPLETED" in job
-        assert "TresPerJob=gres:gpu:1" in job
+    return [re.search(r"JobState=(\w+)", job)[1] for job in jobs if f"WorkDir={directory} " in f"{job} "]
+
+
+def test_the_quick_start_ends_in_the_bits_of_a_local_run_with_a_gpu_for_each_job(
+    cluster, expected_quickstart, tmp_path
+):
+    run_snakemake(tmp_path, *PROFILE, *QUICK_CHECKS, *FEWER_EPOCHS)
+    assert outputs_less_times(tmp_path) == expected_quickstart
+    assert states(tmp_path) == ["COMPLETED"] * 9, "six trainings and the bounds for three K"
+    assert slurm("scontrol", "--oneliner", "show", "jobs").count("TresPerJob=gres:gpu:1") == 9
+
+
+def test_a_killed_controller_is_started_again_and_retrains_no_finished_cell(cluster, expected_quickstart, tmp_path):
+    arguments = [*PROFILE, *QUICK_CHECKS, *FEWER_EPOCHS]
+    controller = start_snakemake(tmp_path, *arguments, start_new_session=True)
+    wait_for(lambda: len(finished_cells(tmp_path)) >= 24, seconds=300)
+    os.killpg(controller.pid, signal.SIGKILL)
+    controller.communicate()
+    finished = {path: path.stat().st_mtime_ns for path in finished_cells(tmp_path)}
+    assert len(finished) < 72, "it should have been killed in the middle"
+    assert slurm("squeue", "-h", "-o", "%i"), "the jobs of the killed controller should run beside the new ones"
+
+    run_snakemake(tmp_path, "--unlock", *FEWER_EPOCHS)
+    run_snakemake(tmp_path, *arguments)
+    wait_for(lambda: not slurm("squeue", "-h", "-o", "%i"), seconds=120)
+    assert outputs_less_times(tmp_path) == expected_quickstart
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    assert list((tmp_path / "logs" / "train").glob("*.checkpoint.pt*")) == []
+
+
+def finished_cells(directory: Path) -> list[Path]:
+    return list((directory / "results" / "runs").rglob("summary.json"))
 
 
 def test_a_cancelled_job_is_retried_and_continues_to_the_same_bits(cluster, expected, tmp_path):
-    arguments = [*PROFILE, *QUICK_CHECKS, f"results/runs/{CELL}/summary.json", *make_own(tmp_path)]
-    log = tmp_path / "logs" / "train" / f"{CELL.replace('/', '-')}.log"
+    log = train_while(lambda directory: slurm("scancel", running_job()), tmp_path)
+    assert states(tmp_path) == ["CANCELLED", "COMPLETED"]
+    assert "continuing from" in log
+    assert_same_result(tmp_path, expected)
 
-    def cancel_once_it_reports() -> None:
-        wait_for(lambda: log.exists() and "epoch" in log.read_text(), seconds=120)
-        (job,) = slurm("squeue", "-h", "-t", "running", "-o", "%i").split()
-        slurm("scancel", job)
 
-    cancelling = threading.Thread(target=cancel_once_it_reports)
-    cancelling.start()
-    run_snakemake(tmp_path, *arguments, "--config", "training={epochs: 4000}")
-    cancelling.join()
-    assert "JobState=CANCELLED" in slurm("scontrol", "--oneliner", "show", "jobs")
-    assert "continuing from" in log.read_text()
+def test_a_job_that_fails_once_is_retried_to_the_same_bits(cluster, expected, tmp_path):
+    train_while(lambda directory: send_to_training(directory, signal.SIGKILL), tmp_path)
+    assert states(tmp_path) == ["FAILED", "COMPLETED"]
+    assert_same_result(tmp_path, expected)
+
+
+def test_a_job_past_its_time_limit_is_retried_with_more_time_and_continues_to_the_same_bits(
+    cluster, expected, tmp_path
+):
+    resources = ("--set-resources", "train:gpu=1", "train:runtime=attempt")  # in minutes
+    log = train_while(lambda directory: send_to_training(directory, signal.SIGSTOP), tmp_path, *resources)
+    assert states(tmp_path) == ["TIMEOUT", "COMPLETED"]
+    assert "continuing from" in log
+    assert_same_result(tmp_path, expected)
+
+
+def test_a_preempted_job_is_requeued_and_continues_to_the_same_bits(cluster, expected, tmp_path):
+    def preempt(directory: Path) -> None:
+        job = running_job()
+        slurm("sbatch", "--partition=urgent", "--gpus=4", "--output=/dev/null", "--wrap=sleep 1")
+        wait_for(lambda: "Restarts=1" in slurm("scontrol", "show", "job", job))
+        wait_for(lambda: "JobState=PENDING" in slurm("scontrol", "show", "job", job))
+        slurm("scontrol", "update", f"JobId={job}", "StartTime=now")  # Slurm would hold it for two minutes
+
+    log = train_while(preempt, tmp_path)
+    assert states(tmp_path) == ["COMPLETED"], "the job keeps its number"
+    assert "continuing from" in log
     assert_same_result(tmp_path, expected)

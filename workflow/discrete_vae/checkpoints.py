@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from discrete_vae.errors import OutputError
-from discrete_vae.files import write_bytes
+from discrete_vae.files import remove_abandoned, write_bytes
 
 log = logging.getLogger(__name__)
 
@@ -103,3 +103,4 @@ class Checkpoint:
     def remove(self) -> None:
         """Remove the file: the job's outputs are whole."""
         self.path.unlink(missing_ok=True)
+        remove_abandoned(self.path)

@@ -30,7 +30,7 @@ def scratch_file(path: Path | str) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.{socket.gethostname()}-{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path)
+        remove_abandoned(path)
         yield temporary
     except OSError as error:
         if error.errno not in CANNOT_WRITE:
@@ -44,7 +44,7 @@ def scratch_file(path: Path | str) -> Iterator[Path]:
             temporary.unlink()
 
 
-def _remove_abandoned(path: Path) -> None:
+def remove_abandoned(path: Path) -> None:
     """Remove the temporary files beside ``path`` whose process on this machine was killed."""
     for temporary in path.parent.glob(f".{path.stem}.{socket.gethostname()}-*{path.suffix}"):
         process = temporary.stem.rpartition("-")[2]

@@ -1,0 +1,58 @@
+"""Outputs are whole or absent, whatever happens to their writers."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from discrete_vae.errors import OutputError
+from discrete_vae.files import write_text, written_whole
+
+
+def of_process(path: Path, number: int) -> Path:
+    return path.with_name(f".{path.stem}.{socket.gethostname()}-{number}{path.suffix}")
+
+
+@pytest.fixture
+def dead_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_a_failed_write_leaves_the_former_file_and_nothing_else(tmp_path):
+    write_text(tmp_path / "a.txt", "former")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(tmp_path / "a.txt", "half \ud800")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "former"}
+
+
+def test_what_a_killed_writer_left_is_removed_and_a_running_one_is_left_alone(tmp_path, dead_process):
+    path = tmp_path / "a.txt"
+    abandoned, in_use = of_process(path, dead_process), of_process(path, os.getppid())
+    abandoned.write_text("half")
+    in_use.write_text("half")
+    write_text(path, "whole")
+    assert sorted(tmp_path.iterdir()) == sorted([path, in_use])
+
+
+def test_two_writers_of_a_file_do_not_mix(tmp_path):
+    path = tmp_path / "a.txt"
+    other = [sys.executable, "-c", f"from discrete_vae.files import *; write_text({str(path)!r}, 'theirs')"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "workflow")}
+    with written_whole(path) as temporary:
+        temporary.write_text("ours, ")
+        subprocess.run(other, env=environment, check=True)
+        assert path.read_text() == "theirs"
+        with temporary.open("a") as file:
+            file.write("whole")
+    assert path.read_text() == "ours, whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_place_that_cannot_be_written_is_told_in_one_line():
+    # Even root may not create a file here.
+    with pytest.raises(OutputError, match=r"/sys/kernel/a.txt cannot be written .* make room"):
+        write_text("/sys/kernel/a.txt", "text")
