@@ -4,13 +4,17 @@ import io
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
+from discrete_vae.cells import cell_files
 from discrete_vae.files import write_bytes, write_csv, write_json
 from discrete_vae.training import Run
 
@@ -53,6 +57,16 @@ def summarize(run: Run) -> dict[str, Any]:
         "final_training_loss": None if run.diverged_epoch else last["training_loss"],
         **{f"{split}_{part}": run.final.get(f"{split}_{part}") for split in ("validation", "test") for part in losses},
     }
+
+
+def announce_progress(grid: Mapping[str, Sequence[Any]], log_file: Path) -> None:
+    """Say on the terminal, and in a new line of a file, how many cells of a grid are finished."""
+    summaries = cell_files(grid, "summary.json")
+    finished = sum(Path(path).exists() for path in summaries)
+    line = f"{datetime.now():%Y-%m-%d %H:%M:%S} cells finished: {finished} of {len(summaries)}"
+    print(line, file=sys.stderr)
+    with suppress(OSError), log_file.open("a", encoding="utf-8") as file:  # a full disk is no reason to fail
+        file.write(f"{line}\n")
 
 
 def environment(device: torch.device) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -174,22 +175,23 @@ class _Progress:
             self.best[name][improved] = values[improved]
 
     def report(self, epochs: int) -> None:
-        """Log epoch, mean losses and time left, every now and then."""
+        """Log the epoch, the losses, the speed over all attempts and the time left, every now and then."""
         rows = [run.history[-1] for run in self.runs if run.diverged_epoch is None]
         due = time.monotonic() - self.reported > SECONDS_BETWEEN_REPORTS or self.epoch == epochs
         if not rows or not due:
             return
         self.reported = time.monotonic()
-        losses = [f"{split} loss {sum(row[f'{split}_loss'] for row in rows) / len(rows):.2f}" for split in EVERY_EPOCH]
-        seconds_per_epoch = self.elapsed / self.epoch
+        training, validation = (sum(row[f"{split}_loss"] for row in rows) / len(rows) for split in EVERY_EPOCH)
         log.info(
-            "epoch %d of %d: %s%s; %.2f s an epoch, %.1f min left",
+            "epoch %d/%d  %d%%  training %.2f  validation %.2f%s  %.3g epochs/s  %s left",
             self.epoch,
             epochs,
-            ", ".join(losses),
-            " (mean of the stack)" if len(self.runs) > 1 else "",
-            seconds_per_epoch,
-            seconds_per_epoch * (epochs - self.epoch) / 60,
+            100 * self.epoch // epochs,
+            training,
+            validation,
+            f"  (means of {len(rows)} cells)" if len(self.runs) > 1 else "",
+            self.epoch / self.elapsed,
+            timedelta(seconds=round(self.elapsed / self.epoch * (epochs - self.epoch))),
         )
 
     def finished_runs(self, trainer: StackTrainer, samples: int) -> list[Run]:

@@ -173,3 +173,4 @@ rule tables:
         rules.judge.output,
         rules.describe.output,
         rules.fitting.input.table if config["fitting"]["enabled"] else [],
+        rules.ledger.output,

@@ -11,7 +11,7 @@ with logged(snakemake.log[0]):
     from discrete_vae.cells import Cell
     from discrete_vae.checkpoints import Checkpoint
     from discrete_vae.datasets import BinarizedDataset
-    from discrete_vae.results import environment, write_run
+    from discrete_vae.results import announce_progress, environment, write_run
     from discrete_vae.training import choose_device, train
 
     started = time.monotonic()
@@ -55,3 +55,4 @@ with logged(snakemake.log[0]):
             options={"law": perturbations[run.cell.perturbation], **options},
         )
     checkpoint.remove()
+    announce_progress(snakemake.config["grid"], Path("logs/progress.txt"))

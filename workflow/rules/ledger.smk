@@ -1,0 +1,58 @@
+"""The ledger: CPU-hours and GPU-hours per rule, dataset and K.
+
+Needs:  results/gathered/{dataset}/summaries.csv; Snakemake's benchmark files, where there are some
+Makes:  results/gathered/{dataset}/costs.csv  what each job of a dataset has cost
+        results/tables/ledger.*               the sums, as CSV and Markdown
+Steps:  gather_costs, ledger
+"""
+
+
+rule gather_costs:
+    input:
+        # New runs bring new costs; the tables alone, such as published ones, do not ask for runs.
+        summaries=ancient("results/gathered/{dataset}/summaries.csv"),
+        bounds=ancient(
+            expand(
+                "results/gathered/{dataset}/bounds-K{K}.csv",
+                K=config["grid"]["K"],
+                allow_missing=True,
+            )
+        ),
+        runs=lambda wildcards: cells.cell_files(
+            config["grid"], "summary.json", dataset=wildcards.dataset
+        ),
+    output:
+        "results/gathered/{dataset}/costs.csv",
+    log:
+        "logs/gather_costs/{dataset}.log",
+    benchmark:
+        "results/benchmarks/gather_costs/{dataset}.tsv"
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/gather_costs.py"
+
+
+rule ledger:
+    input:
+        expand(
+            "results/gathered/{dataset}/costs.csv", dataset=config["grid"]["dataset"]
+        ),
+    output:
+        csv=report(
+            "results/tables/ledger.csv",
+            caption="../report/ledger.rst",
+            category="Ledger",
+            labels={"table": "CPU-hours and GPU-hours"},
+        ),
+        markdown="results/tables/ledger.md",
+    log:
+        "logs/ledger.log",
+    benchmark:
+        "results/benchmarks/ledger.tsv"
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/ledger.py"
