@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ def run_snakemake(directory: Path, *arguments: str, check: bool = True) -> subpr
     return subprocess.CompletedProcess(process.args, process.returncode, output)
 
 
-TIMES = ("seconds", "training_seconds", "wall_seconds", "git_revision")
+TIMES = ("seconds", "training_seconds", "wall_seconds", "cpu_hours", "gpu_hours", "git_revision")
 
 
 def outputs_less_times(directory: Path) -> dict[str, bytes | str]:
@@ -58,9 +59,11 @@ def _less_times(path: Path) -> bytes | str:
     match path.name:
         case "summary.json":
             return str({key: value for key, value in json.loads(path.read_text()).items() if key not in TIMES})
-        case "history.csv" | "histories.csv.gz" | "summaries.csv":
+        case "history.csv" | "histories.csv.gz" | "summaries.csv" | "costs.csv" | "ledger.csv":
             table = pd.read_csv(path)
             return table.drop(columns=table.columns.intersection(TIMES)).to_csv()
+        case "ledger.md":
+            return re.sub(r"\d+\.\d+", "", path.read_text())
     return path.read_bytes()
 
 

@@ -32,14 +32,14 @@ STAGES = {  # the scripts of each
     "download": {"download"},
     "binarize": {"binarize"},
     "train": {"train"},
-    "select": {"gather", "select", "bound", "tabulate", "judge"},
+    "select": {"gather", "select", "bound", "tabulate", "judge", "gather_costs", "ledger"},
     "plot": {"draw_images", "plot_convergence", "plot_temperature", "plot_images"},
 }
 CONFIG = """
 grid: {{dataset: [mnist], K: [4], perturbation: [gumbel, normal], temperature: [0.5, 1.0], seed: [1]}}
 datasets: {{mnist: {{sha256: {sums}}}}}
 model: {{variables: 3, hidden: 16}}
-training: {{epochs: 20, stack: [temperature]}}
+training: {{epochs: 6, stack: [temperature]}}
 evaluation: {{validation_samples: 2, test_samples: 5, importance_samples: 20}}
 mirror: {mirror}
 """
