@@ -16,7 +16,7 @@ test: .venv/installed
 # On a real Slurm, for as long as the test runs; as root on Debian.
 test-slurm: .venv/installed
 	apt-get install --yes --no-install-recommends slurm-wlm munge
-	$(BIN)/python -m pytest -m slurm
+	$(BIN)/python -m pytest -m slurm -k "$(SLURM_TESTS)"
 
 # In a real browser; as root on Debian.
 test-report: .venv/installed

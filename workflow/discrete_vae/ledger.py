@@ -1,4 +1,4 @@
-"""The ledger: what the data, the trainings and the bounds of a run have cost, from Snakemake's benchmark files."""
+"""The ledger: what a run's jobs have cost, from Snakemake's benchmark files."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ COUNTED = (
     "CPU-hours are the wall time of a job times its threads; GPU-hours are the wall time of a job on a GPU",
     "wall times are those of Snakemake's benchmark files, of the attempt that succeeded; where a training was"
     " interrupted and continued, the time of all its attempts",
-    "not counted: attempts that were killed before their first resume point, and the rules that gather, tabulate and"
+    "not counted: what a killed attempt did after its last resume point, and the rules that gather, tabulate and"
     " draw, which take seconds",
 )
 
@@ -44,6 +44,7 @@ def gather_costs(
             _row("bound", _benchmark_seconds(f"bound/{dataset}-K{K}.tsv"), K=K, device=device)
             for K, device in devices.items()
         ),
+        _row("measure_gradients", _benchmark_seconds(f"measure_gradients/{dataset}.tsv"), device=devices.iloc[0]),
     ]
     table = pd.DataFrame(rows).astype({"K": "Int64"})
     table.insert(1, "dataset", dataset)

@@ -18,6 +18,11 @@ rule gather_costs:
                 allow_missing=True,
             )
         ),
+        gradients=(
+            ancient("results/gathered/{dataset}/gradients.csv")
+            if config["control"]["enabled"]
+            else []
+        ),
         runs=lambda wildcards: cells.cell_files(
             config["grid"], "summary.json", dataset=wildcards.dataset
         ),
