@@ -126,6 +126,20 @@ class TestQuickstart:
         assert logged == {path.relative_to(benchmarks).with_suffix("") for path in benchmarks.rglob("*.tsv")}
         assert len([path for path in logged if path.parent.name == "train"]) == 6
 
+    def test_every_training_job_says_how_many_cells_are_finished(self, quickstart):
+        counts = [
+            line.split("cells finished: ")[1] for line in (quickstart / "logs/progress.txt").read_text().splitlines()
+        ]
+        assert len(counts) == 6
+        assert counts[-1] == "72 of 72"
+
+    def test_the_ledger_counts_every_training_and_bound(self, quickstart):
+        ledger = pd.read_csv(quickstart / "results" / "tables" / "ledger.csv")
+        assert ledger.groupby("rule")["jobs"].sum().to_dict() == {"binarize": 1, "bound": 3, "train": 6}
+        benchmarks = [*(quickstart / "results" / "benchmarks" / "train").glob("*.tsv")]
+        seconds = sum(pd.read_csv(path, sep="\t")["s"].sum() for path in benchmarks)
+        assert ledger.loc[ledger["rule"] == "train", "cpu_hours"].sum() == pytest.approx(seconds / 3600, rel=0.01)
+
     def test_the_effective_configuration_is_saved(self, quickstart):
         saved = (quickstart / "results" / "config.yaml").read_text()
         for value in ("digits", "epochs: 100", "distribution: Logistic", "importance_samples: 200"):
@@ -155,7 +169,7 @@ class TestQuickstart:
     def test_the_report_opens_on_its_categories(self, quickstart):
         run_snakemake(quickstart, *QUICKSTART, "--report", "report.html")
         report = (quickstart / "report.html").read_text()
-        for text in ("Claims", "Convergence", "Temperature", "Tables", "mean and range over", "scikit-learn"):
+        for text in ("Claims", "Convergence", "Temperature", "Tables", "Ledger", "mean and range over", "scikit-learn"):
             assert text in report
 
 

@@ -120,6 +120,8 @@ class _Progress:
     best: Parameters
     epoch: int = 0
     elapsed: float = 0.0
+    restored_epoch: int = 0
+    restored_elapsed: float = 0.0
     epoch_started: float = field(default_factory=time.monotonic)
     reported: float = -math.inf
 
@@ -138,6 +140,7 @@ class _Progress:
         for name, values in self.best.items():
             values.copy_(state["best"][name])
         self.epoch, self.elapsed = state["epoch"], state["elapsed"]
+        self.restored_epoch, self.restored_elapsed = self.epoch, self.elapsed
 
     def all_diverged(self) -> bool:
         return all(run.diverged_epoch is not None for run in self.runs)
@@ -175,12 +178,13 @@ class _Progress:
             self.best[name][improved] = values[improved]
 
     def report(self, epochs: int) -> None:
-        """Log the epoch, the losses, the speed over all attempts and the time left, every now and then."""
+        """Log the epoch, the losses, the speed of this attempt and the time left, every now and then."""
         rows = [run.history[-1] for run in self.runs if run.diverged_epoch is None]
         due = time.monotonic() - self.reported > SECONDS_BETWEEN_REPORTS or self.epoch == epochs
         if not rows or not due:
             return
         self.reported = time.monotonic()
+        rate = (self.epoch - self.restored_epoch) / (self.elapsed - self.restored_elapsed)
         training, validation = (sum(row[f"{split}_loss"] for row in rows) / len(rows) for split in EVERY_EPOCH)
         log.info(
             "epoch %d/%d  %d%%  training %.2f  validation %.2f%s  %.3g epochs/s  %s left",
@@ -190,8 +194,8 @@ class _Progress:
             training,
             validation,
             f"  (means of {len(rows)} cells)" if len(self.runs) > 1 else "",
-            self.epoch / self.elapsed,
-            timedelta(seconds=round(self.elapsed / self.epoch * (epochs - self.epoch))),
+            rate,
+            timedelta(seconds=round((epochs - self.epoch) / rate)),
         )
 
     def finished_runs(self, trainer: StackTrainer, samples: int) -> list[Run]:
