@@ -199,9 +199,8 @@ def test_annealing_reaches_the_history(tiny_dataset):
 def test_progress_names_epoch_losses_and_time_left(tiny_dataset, caplog):
     with caplog.at_level("INFO", logger=training.__name__):
         run(tiny_dataset, cell())
-    line = (
-        r"epoch 4/4  100%  training \d+\.\d\d  validation \d+\.\d\d  \(means of \d+ cells\)  \S+ epochs/s  0:00:00 left"
-    )
+    losses = r"training \d+\.\d\d  validation \d+\.\d\d"
+    line = rf"epoch 4/4  100%  {losses}  \S+ epochs/s  0:00:00 left"
     assert re.search(line, caplog.text)
 
 
