@@ -9,7 +9,7 @@ min_version("9.0")
 
 sys.path.insert(0, f"{workflow.current_basedir}/workflow")
 
-from discrete_vae import cells, configuration, sources
+from discrete_vae import cells, configuration, files, sources
 from discrete_vae.errors import InputError
 
 
@@ -41,6 +41,13 @@ include: "workflow/rules/selection.smk"
 include: "workflow/rules/bounds.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/control.smk"
+
+
+onstart:
+    try:
+        files.check_writable("data", "logs", "results")
+    except InputError as error:
+        sys.exit(f"ERROR: {error}")
 
 
 rule all:

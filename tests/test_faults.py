@@ -230,12 +230,11 @@ def small_disk(path: Path, megabytes: int = 64) -> Iterator[None]:
 def fill(disk: Path) -> Path:
     """Fill a disk to its last byte; return the file to remove."""
     filler = disk / "filler"
-    with filler.open("wb") as file:
+    with filler.open("wb", buffering=0) as file:
         for size in (1 << 16, 1):
             try:
                 while True:
                     file.write(bytes(size))
-                    file.flush()
             except OSError:
                 pass
     return filler

@@ -29,8 +29,9 @@ def test_a_failed_write_leaves_the_former_file_and_nothing_else(tmp_path):
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "former"}
 
 
-def test_what_a_killed_writer_left_is_removed_and_a_running_one_is_left_alone(tmp_path, dead_process):
-    path = tmp_path / "a.txt"
+@pytest.mark.parametrize("name", ["a.txt", "a-b.c.txt", "train-images-idx3-ubyte"])
+def test_what_a_killed_writer_left_is_removed_and_a_running_one_is_left_alone(tmp_path, dead_process, name):
+    path = tmp_path / name
     abandoned, in_use = of_process(path, dead_process), of_process(path, os.getppid())
     abandoned.write_text("half")
     in_use.write_text("half")

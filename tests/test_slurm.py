@@ -228,7 +228,7 @@ def test_a_job_past_its_time_limit_is_retried_with_more_time_and_continues_to_th
 ):
     resources = ("--set-resources", "train:gpu=1", "train:runtime=attempt")  # in minutes
     log = train_while(lambda directory: send_to_training(directory, signal.SIGSTOP), tmp_path, *resources)
-    assert states(tmp_path) == ["TIMEOUT", "COMPLETED"]
+    assert states(tmp_path) in (["TIMEOUT"] * n + ["COMPLETED"] for n in (1, 2, 3)), "a slow machine may need more"
     assert "continuing from" in log
     assert_same_result(tmp_path, expected)
 

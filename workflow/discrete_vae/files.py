@@ -27,7 +27,7 @@ def scratch_file(path: Path | str) -> Iterator[Path]:
         OutputError: the disk is full or the folder is read-only.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{socket.gethostname()}-{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f"{_beginning(path)}{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(path)
@@ -46,14 +46,39 @@ def scratch_file(path: Path | str) -> Iterator[Path]:
 
 def remove_abandoned(path: Path) -> None:
     """Remove the temporary files beside ``path`` whose process on this machine was killed."""
-    for temporary in path.parent.glob(f".{path.stem}.{socket.gethostname()}-*{path.suffix}"):
-        process = temporary.stem.rpartition("-")[2]
-        try:
-            os.kill(int(process), 0)
-        except ProcessLookupError:
+    for temporary in path.parent.glob(f"{_beginning(path)}*{path.suffix}"):
+        process = temporary.name.removeprefix(_beginning(path)).removesuffix(path.suffix)
+        if process.isdigit() and not _is_running(int(process)):
             temporary.unlink(missing_ok=True)
-        except PermissionError:
-            pass  # it runs, as another user
+
+
+def _beginning(path: Path) -> str:
+    """Return how the name of a temporary file begins; the number of its process follows, and the suffix."""
+    return f".{path.stem}.{socket.gethostname()}-"
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # as another user
+    return True
+
+
+def check_writable(*folders: str) -> None:
+    """Check that files can be made in some folders, where they exist, and in the current one.
+
+    Raises:
+        OutputError: one is read-only.
+    """
+    for folder in (".", *folders):
+        if Path(folder).exists() and not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputError(
+                f"the folder {Path(folder).resolve()} is read-only, expected one to write to;"
+                " change its permissions or choose another with --directory"
+            )
 
 
 @contextmanager
