@@ -22,8 +22,12 @@ from test_workflow import QUICKSTART, make_own, result_of
 pytestmark = pytest.mark.slurm
 
 CONFIGURATION = Path("/etc/slurm")  # srun inside a job reads no other place
-PROFILE = ("--workflow-profile", "workflow/profiles/slurm")
-QUICK_CHECKS = ("--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "3")
+QUICK_CHECKS = ("--seconds-between-status-checks", "3")
+SLURM = (
+    *("--workflow-profile", "workflow/profiles/slurm", *QUICK_CHECKS),
+    *("--slurm-init-seconds-before-status-checks", "3"),
+)
+GENERIC = ("--workflow-profile", "workflow/profiles/cluster-generic", *QUICK_CHECKS)
 FEWER_EPOCHS = (*QUICKSTART, "--config", "training={epochs: 10}")  # of the quick start
 CELL = "mine/K4/normal/tau0.5/seed1"
 LABEL = "mine-K4-normal-tau0.5-seed1"
@@ -137,7 +141,7 @@ def cell_arguments(directory: Path) -> list[str]:
     return [f"results/runs/{CELL}/summary.json", *make_own(directory), "--config", "training={epochs: 4000}"]
 
 
-def train_while(disturb: Callable[[Path], None], directory: Path, *options: str) -> str:
+def train_while(disturb: Callable[[Path], None], directory: Path, *options: str, profile=SLURM) -> str:
     """Train the cell on the cluster, and disturb its first job once it has reported an epoch; return the last log."""
     log = directory / "logs" / "train" / f"{LABEL}.log"
 
@@ -147,7 +151,7 @@ def train_while(disturb: Callable[[Path], None], directory: Path, *options: str)
 
     disturbing = threading.Thread(target=disturb_once_it_reports)
     disturbing.start()
-    run_snakemake(directory, *PROFILE, *QUICK_CHECKS, *cell_arguments(directory), *options)
+    run_snakemake(directory, *profile, *cell_arguments(directory), *options)
     disturbing.join()
     return log.read_text()
 
@@ -182,14 +186,14 @@ def states(directory: Path) -> list[str]:
 def test_the_quick_start_ends_in_the_bits_of_a_local_run_with_a_gpu_for_each_job(
     cluster, expected_quickstart, tmp_path
 ):
-    run_snakemake(tmp_path, *PROFILE, *QUICK_CHECKS, *FEWER_EPOCHS)
+    run_snakemake(tmp_path, *SLURM, *FEWER_EPOCHS)
     assert outputs_less_times(tmp_path) == expected_quickstart
     assert states(tmp_path) == ["COMPLETED"] * 9, "six trainings and the bounds for three K"
     assert slurm("scontrol", "--oneliner", "show", "jobs").count("TresPerJob=gres:gpu:1") == 9
 
 
 def test_a_killed_controller_is_started_again_and_retrains_no_finished_cell(cluster, expected_quickstart, tmp_path):
-    arguments = [*PROFILE, *QUICK_CHECKS, *FEWER_EPOCHS]
+    arguments = [*SLURM, *FEWER_EPOCHS]
     controller = start_snakemake(tmp_path, *arguments, start_new_session=True)
     wait_for(lambda: len(finished_cells(tmp_path)) >= 24, seconds=300)
     os.killpg(controller.pid, signal.SIGKILL)
@@ -210,8 +214,9 @@ def finished_cells(directory: Path) -> list[Path]:
     return list((directory / "results" / "runs").rglob("summary.json"))
 
 
-def test_a_cancelled_job_is_retried_and_continues_to_the_same_bits(cluster, expected, tmp_path):
-    log = train_while(lambda directory: slurm("scancel", running_job()), tmp_path)
+@pytest.mark.parametrize("profile", [SLURM, GENERIC], ids=["slurm", "cluster-generic"])
+def test_a_cancelled_job_is_retried_and_continues_to_the_same_bits(cluster, expected, tmp_path, profile):
+    log = train_while(lambda directory: slurm("scancel", running_job()), tmp_path, profile=profile)
     assert states(tmp_path) == ["CANCELLED", "COMPLETED"]
     assert "continuing from" in log
     assert_same_result(tmp_path, expected)
