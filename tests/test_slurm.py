@@ -84,8 +84,11 @@ def cluster(tmp_path_factory):
     folder = tmp_path_factory.mktemp("slurm")
     for name in ("state", "spool"):
         (folder / name).mkdir()
-    for i in range(4):
-        os.mknod(folder / f"gpu{i}", 0o020666, os.makedev(195, i))
+    try:
+        for i in range(4):
+            os.mknod(folder / f"gpu{i}", 0o020666, os.makedev(195, i))
+    except PermissionError:
+        pytest.skip("device nodes cannot be made here, as in some containers")
     (folder / "munge.key").write_bytes(os.urandom(1024))
     (folder / "munge.key").chmod(0o600)
     CONFIGURATION.mkdir(exist_ok=True)
