@@ -173,17 +173,18 @@ class TestKills:
     @pytest.mark.parametrize("stage", STAGES)
     def test_a_rerun_after_any_kill_ends_in_the_same_bits(self, case, tmp_path, stage):
         chance = random.Random(stage)
-        landed, rounds = Counter(), 0
+        landed, kills, rounds = Counter(), 0, 0
         while landed[stage] < KILLS_PER_STAGE:
             rounds += 1
             directory = case.ready_for(stage, tmp_path / str(rounds))
             while killed := self.kill_at_a_moment_of(stage, case, directory, chance):
+                kills += 1
                 landed.update(name for name, scripts in STAGES.items() if scripts & killed)
                 if landed[stage] >= KILLS_PER_STAGE:
                     break
             case.finish(directory)
             shutil.rmtree(directory)
-        print(f"\n{stage}: {landed.total()} kills landed in {dict(landed)}, {rounds} times to the end")
+        print(f"\n{stage}: {kills} kills, with jobs running of {dict(landed)}; {rounds} times to the end")
 
     def kill_at_a_moment_of(self, stage: str, case: Case, directory: Path, chance: random.Random) -> set[str]:
         """Run, and kill Snakemake with all its jobs at a moment of a stage.
