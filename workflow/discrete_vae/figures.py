@@ -1,7 +1,9 @@
 """The figures of the paper, drawn from the gathered CSV files."""
 
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -11,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from discrete_vae.files import written_whole
+from discrete_vae.files import write_bytes
 from discrete_vae.measures import MEASURES
 from discrete_vae.selection import at_nearest_temperature
 
@@ -56,9 +58,11 @@ def style() -> Iterator[None]:
 def save(figure: Figure, paths: Iterable[str]) -> None:
     """Write a figure whole to each path, in the format of its suffix, with no date inside: the same bits each time."""
     for path in paths:
-        metadata = {"CreationDate": None} if path.endswith(".pdf") else {}
-        with written_whole(path) as temporary:
-            figure.savefig(temporary, dpi=300, bbox_inches="tight", pad_inches=0.02, metadata=metadata)
+        suffix = Path(path).suffix
+        metadata = {"CreationDate": None} if suffix == ".pdf" else {}
+        buffer = io.BytesIO()  # on a full disk Matplotlib's own files fail with more than that error
+        figure.savefig(buffer, format=suffix[1:], dpi=300, bbox_inches="tight", pad_inches=0.02, metadata=metadata)
+        write_bytes(path, buffer.getvalue())
 
 
 def colours(perturbations: Sequence[str]) -> dict[str, tuple[float, float, float]]:
