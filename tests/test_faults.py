@@ -280,7 +280,8 @@ class TestDisks:
             subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
             failed = run_snakemake(directory, *case.arguments, check=False)
             assert failed.returncode != 0
-            assert "Read-only file system" in failed.stdout
+            (error,) = errors_in(failed.stdout)
+            assert f"the folder {disk} is read-only" in error
             assert "Traceback" not in failed.stdout
             subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
             case.finish(directory)
