@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from discrete_vae.errors import OutputError
-from discrete_vae.files import write_text, written_whole
+from discrete_vae.files import write_csv, write_text, written_whole
 
 
 def of_process(path: Path, number: int) -> Path:
@@ -57,3 +58,12 @@ def test_a_place_that_cannot_be_written_is_told_in_one_line():
     # Even root may not create a file here.
     with pytest.raises(OutputError, match=r"/sys/kernel/a.txt cannot be written .* make room"):
         write_text("/sys/kernel/a.txt", "text")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
+def test_equal_tables_are_equal_bits_whatever_their_name(tmp_path, suffix):
+    table = pd.DataFrame({"loss": [0.1, 2.0 / 3]})
+    for name in ("a", "b"):
+        write_csv(tmp_path / f"{name}.{suffix}", table)
+    assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / f"a.{suffix}"), table)

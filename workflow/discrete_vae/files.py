@@ -1,6 +1,7 @@
 """Outputs that are whole or absent: write beside, then rename."""
 
 import errno
+import gzip
 import json
 import os
 import socket
@@ -110,10 +111,9 @@ def write_json(path: Path | str, content: Mapping[str, Any]) -> None:
 
 
 def write_csv(path: Path | str, table: pd.DataFrame) -> None:
-    """Write a table whole as CSV, compressed (with no date inside) where the path ends in .gz."""
-    compression = {"method": "gzip", "mtime": 0} if str(path).endswith(".gz") else None
-    with written_whole(path) as temporary:
-        table.to_csv(temporary, index=False, compression=compression)
+    """Write a table whole as CSV, compressed where the path ends in .gz, with no date and no name inside."""
+    content = table.to_csv(index=False).encode()
+    write_bytes(path, gzip.compress(content, mtime=0) if str(path).endswith(".gz") else content)
 
 
 def write_arrays(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
