@@ -23,7 +23,7 @@ def short_run(tmp_path_factory, local_mirror):
 grid: {{K: [10], perturbation: [gumbel], temperature: [1.0], seed: [775]}}
 datasets: {{omniglot: {{source: omniglot}}}}
 training: {{epochs: 1}}
-evaluation: {{validation_samples: 1, test_samples: 1}}
+evaluation: {{validation_samples: 1, test_samples: 1, importance_samples: 2}}
 mirror: {local_mirror}
 """)
     run_snakemake(directory, "--cores", "all", "--configfile", str(directory / "short.yaml"))
