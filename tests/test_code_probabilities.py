@@ -79,7 +79,7 @@ def test_extreme_logits_and_many_categories_stay_probabilities(name, categories)
     assert kl_of_codes(of_equal_logits).item() == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", [*LAWS, *OTHER_LAWS])
 def test_probabilities_are_differentiable(name):
     logits = LOGITS[:1].clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda theta: argmax_probabilities(theta, law_of(name)), logits, atol=1e-6)

@@ -11,16 +11,18 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributions import Distribution, Gumbel
+from torch.distributions import Distribution, Gumbel, Laplace
 
 from discrete_vae.errors import InputError
 
 TAIL = 1e-13  # probability of a single noise value beyond either end of the quadrature
-SMOOTH_INTERVALS, MOST_INTERVALS = (32, 128, 512), 32_768
-SUM_TOLERANCE = 1e-8  # from one, of the probabilities of a smooth law
+INTERVALS, GAUSS_POINTS = (32, 128, 512), (16, 32, 64)  # of the trapezoidal rule, and between two kinks
+MOST_INTERVALS = 32_768
+SUM_TOLERANCE = 1e-8  # from one, of the probabilities of either
 TOLERANCE = 5e-7  # between two numbers of intervals
 NUMBERS_AT_ONCE = 8_000_000
 
@@ -29,8 +31,9 @@ def argmax_probabilities(logits: Tensor, law: Distribution) -> Tensor:
     """Return the probability of each category to have the largest logit plus noise; differentiable in the logits.
 
     In closed form for Gumbel noise. Otherwise by the trapezoidal rule on the density, which converges exponentially for
-    a smooth one; where the probabilities then do not sum to one, as with a jump or a kink, by summing over steps of the
-    distribution function, halved until the probabilities settle.
+    a smooth one, or for one with jumps or kinks by the Gauss-Legendre rule between them. Where the probabilities then
+    do not sum to one, as with a density without bounds, by summing over steps of the distribution function, halved
+    until the probabilities settle.
 
     Args:
         logits: theta, ... x K.
@@ -47,13 +50,17 @@ def argmax_probabilities(logits: Tensor, law: Distribution) -> Tensor:
         return F.softmax(logits / law.scale, dim=-1)
     lowest, highest = noise_range(law)
     rows = logits.reshape(-1, logits.shape[-1])
-    for intervals in SMOOTH_INTERVALS:
-        probabilities = _by_chunks(_sum_over_density, rows, law, lowest, highest, intervals)
+    kinks = _kinks(law)
+    for intervals, points in zip(INTERVALS, GAUSS_POINTS, strict=True):
+        if kinks:
+            probabilities = _between_kinks(rows, law, lowest, highest, kinks, points)
+        else:
+            probabilities = _at_even_nodes(_sum_over_density, rows, law, lowest, highest, intervals)
         if (probabilities.detach().sum(-1) - 1).abs().max() < SUM_TOLERANCE:
             return probabilities.view_as(logits)
     while intervals < MOST_INTERVALS:
         former, intervals = probabilities.detach(), 2 * intervals
-        probabilities = _by_chunks(_sum_over_steps, rows, law, lowest, highest, intervals)
+        probabilities = _at_even_nodes(_sum_over_steps, rows, law, lowest, highest, intervals)
         if (probabilities.detach() - former).abs().max() < TOLERANCE:
             return probabilities.view_as(logits)
     raise InputError(
@@ -62,7 +69,7 @@ def argmax_probabilities(logits: Tensor, law: Distribution) -> Tensor:
     )
 
 
-def _by_chunks(
+def _at_even_nodes(
     rule: Callable[..., Tensor], rows: Tensor, law: Distribution, lowest: float, highest: float, intervals: int
 ) -> Tensor:
     # The largest of theta + gamma lies within the range of the noise above the largest theta.
@@ -71,13 +78,43 @@ def _by_chunks(
     parts = []
     for part in rows.split(chunk):
         noise = part.detach().amax(-1, keepdim=True).unsqueeze(-1) + nodes - part.unsqueeze(-1)
-        within = noise.clamp(lowest, highest)
-        distribution_function = law.cdf(within)
-        log_distribution = distribution_function.clamp(min=TAIL).log()
-        others = (log_distribution.sum(-2, keepdim=True) - log_distribution).exp()
-        density = torch.where(noise == within, law.log_prob(within).exp(), 0)
-        parts.append(rule(density, distribution_function, others, (highest - lowest) / intervals))
+        parts.append(rule(*_factors(noise, law, lowest, highest), (highest - lowest) / intervals))
     return torch.cat(parts)
+
+
+def _between_kinks(
+    rows: Tensor, law: Distribution, lowest: float, highest: float, kinks: Sequence[float], points: int
+) -> Tensor:
+    nodes, weights = (torch.from_numpy(values).to(rows.device) for values in np.polynomial.legendre.leggauss(points))
+    relative_kinks = torch.tensor(kinks, dtype=torch.float64, device=rows.device)
+    categories = rows.shape[1]
+    chunk = max(1, NUMBERS_AT_ONCE // (categories * (categories * len(kinks) + 1) * points))
+    parts = []
+    for part in rows.split(chunk):
+        # The kinks move with the logits, and the derivative follows them.
+        ends = part.amax(-1, keepdim=True) + torch.tensor([lowest, highest], dtype=torch.float64, device=rows.device)
+        places = (part.unsqueeze(-1) + relative_kinks).flatten(1).clamp(ends[:, :1], ends[:, 1:])
+        places = torch.cat((ends, places), dim=1).sort(-1).values
+        halves = places.diff(dim=-1).unsqueeze(-1) / 2
+        z = (places[:, :-1].unsqueeze(-1) + halves * (1 + nodes)).flatten(1)
+        density, _, others = _factors(z.unsqueeze(1) - part.unsqueeze(-1), law, lowest, highest)
+        parts.append((density * others * (halves * weights).flatten(1).unsqueeze(1)).sum(-1))
+    return torch.cat(parts)
+
+
+def _factors(noise: Tensor, law: Distribution, lowest: float, highest: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Return f, F and the product of the other categories' F at noise values of rows x K x nodes."""
+    within = noise.clamp(lowest, highest)
+    distribution_function = law.cdf(within)
+    log_distribution = distribution_function.clamp(min=TAIL).log()
+    others = (log_distribution.sum(-2, keepdim=True) - log_distribution).exp()
+    return torch.where(noise == within, law.log_prob(within).exp(), 0), distribution_function, others
+
+
+def _kinks(law: Distribution) -> list[float]:
+    """List where the density is not smooth: the ends of the support, and the peak of Laplace's."""
+    ends = [float(getattr(law.support, end)) for end in ("lower_bound", "upper_bound") if hasattr(law.support, end)]
+    return [*ends, law.loc.item()] if isinstance(law, Laplace) else ends
 
 
 def _sum_over_density(density: Tensor, distribution_function: Tensor, others: Tensor, step: float) -> Tensor:
