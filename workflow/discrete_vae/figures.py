@@ -224,7 +224,7 @@ def _plot_losses_against_variance(
                 if values.empty:
                     continue
                 # Laws of one variance stand beside each other, not on top of each other.
-                x = variance * (1 + 0.03 * (place - len(variances) / 2))
+                x = variance * (1 + 0.012 * (place - len(variances) / 2))
                 spread = [[values.mean() - values.min()], [values.max() - values.mean()]]
                 ax.errorbar(
                     x, values.mean(), spread, color=palette[law], marker=MARKERS[place % len(MARKERS)], markersize=4
@@ -240,18 +240,17 @@ def _plot_gradients(
 ) -> None:
     by_variance, by_bias, tradeoff = figure.subplots(1, 3)
     lines = {"marker": "o", "markersize": 3, "markeredgewidth": 0}
-    for ax, column, label in (
-        (by_variance, "relative_variance", "variance / squared norm"),
-        (by_bias, "relative_bias", "bias / norm"),
-    ):
+    for ax, column in ((by_variance, "relative_variance"), (by_bias, "relative_bias")):
         _plot_curves(ax, gradients, x="temperature", y=column, palette=palette, **lines)
-        ax.set(xscale="log", yscale="log", xlabel="temperature", ylabel=label)
+        ax.set(xscale="log", xlabel="temperature")
+    by_variance.set(yscale="log", ylabel="variance / squared norm")
+    by_bias.set_ylabel("bias / norm")
     means = gradients.groupby(["perturbation", "temperature"], sort=False)[
         ["relative_variance", "relative_bias"]
     ].mean()
     for law, colour in palette.items():
         tradeoff.plot(*means.loc[law].T.to_numpy(), color=colour, **lines)
-    tradeoff.set(xscale="log", yscale="log", xlabel="variance / squared norm", ylabel="bias / norm")
+    tradeoff.set(xscale="log", xlabel="variance / squared norm", ylabel="bias / norm")
     for ax in (by_variance, by_bias):
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
