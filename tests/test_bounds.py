@@ -8,10 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import LAWS
-from discrete_vae.bounds import MEASURES, evaluate_images, evaluate_selected, use_of_codes
+from discrete_vae.bounds import evaluate_images, evaluate_selected, use_of_codes
 from discrete_vae.cells import Cell
 from discrete_vae.code_probabilities import argmax_probabilities
 from discrete_vae.generators import generator
+from discrete_vae.measures import IMAGE_LOSSES
 from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters, kl_to_uniform, stack
 from discrete_vae.perturbations import NoiseSource, distribution
 
@@ -67,7 +68,7 @@ def test_the_table_holds_the_means_of_what_is_kept_for_each_image(tmp_path):
     row, per_image = evaluate(tmp_path, LAWS["normal"])
     assert per_image.shape == (3, 7)
     assert per_image.dtype == np.float32
-    for name, values in zip(MEASURES, per_image, strict=True):
+    for name, values in zip(IMAGE_LOSSES, per_image, strict=True):
         assert row[name] == pytest.approx(values.mean(), rel=1e-5)
     assert row["paper_loss"] == pytest.approx(row["reconstruction"] + row["kl_of_softmax"])
     assert row["negative_elbo"] == pytest.approx(row["reconstruction"] + row["kl_of_codes"])

@@ -17,12 +17,12 @@ from discrete_vae.code_probabilities import argmax_probabilities, kl_of_codes
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation import pixel_logits_of_codes
 from discrete_vae.generators import generator
+from discrete_vae.measures import IMAGE_LOSSES
 from discrete_vae.model import encode, kl_to_uniform
 from discrete_vae.perturbations import NoiseSource, distribution
 
 log = logging.getLogger(__name__)
 
-MEASURES = ("paper_loss", "negative_elbo", "importance_weighted_bound")
 CODES_AT_ONCE = 2_000
 SMALLEST_PROBABILITY = 1e-300  # of a code that was drawn, however unlikely
 ACTIVE = 0.01  # nats of information about the image, above which a variable counts as active
@@ -144,7 +144,7 @@ def evaluate_selected(
 
     Returns:
         A row for each cell: its coordinates, the means over images of its losses and of their parts in nats, missing
-        where a law allows no quadrature, and its use of codes; and by the cell's name the MEASURES of each image,
+        where a law allows no quadrature, and its use of codes; and by the cell's name the IMAGE_LOSSES of each image,
         float32 of 3 x images.
     """
     flat_images = torch.from_numpy(images).flatten(1).to(device)
@@ -157,9 +157,9 @@ def evaluate_selected(
         losses = evaluate_images(model, flat_images, noise, variables=variables, samples=samples)
         means = {
             name: getattr(losses, name).mean().item()
-            for name in (*MEASURES, "reconstruction", "kl_of_softmax", "kl_of_codes")
+            for name in (*IMAGE_LOSSES, "reconstruction", "kl_of_softmax", "kl_of_codes")
         }
         rows.append({**cell.coordinates(), "samples": samples, **means, **use_of_codes(losses.probabilities)})
-        per_image[str(cell)] = torch.stack([getattr(losses, name) for name in MEASURES]).float().cpu().numpy()
-        log.info("%s: %s", cell, ", ".join(f"{name} {means[name]:.2f}" for name in MEASURES))
+        per_image[str(cell)] = torch.stack([getattr(losses, name) for name in IMAGE_LOSSES]).float().cpu().numpy()
+        log.info("%s: %s", cell, ", ".join(f"{name} {means[name]:.2f}" for name in IMAGE_LOSSES))
     return pd.DataFrame(rows), per_image

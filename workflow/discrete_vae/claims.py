@@ -12,7 +12,7 @@ import pandas as pd
 
 from discrete_vae.measures import MEASURES
 from discrete_vae.selection import at_nearest_temperature, selected_cells
-from discrete_vae.statistics import LEVEL, holm, mean_of_images, paired_comparison, standard_error
+from discrete_vae.statistics import LEVEL, holm, interval_texts, mean_of_images, paired_comparison, standard_error
 from discrete_vae.tables import with_bounds
 
 CLAIMED, REFERENCE = "normal", "gumbel"
@@ -169,15 +169,11 @@ def to_markdown(table: pd.DataFrame, *, temperature: float) -> str:
     """Lay the claims out in Markdown: the verdicts by measure, their rule, and each comparison."""
     if table.empty:
         return f"{NO_COMPARISON}.\n"
-    intervals = [
-        "no interval" if np.isnan(low) else f"{low:.2f} to {high:.2f}"
-        for low, high in zip(table["low"], table["high"], strict=True)
-    ]
     image_errors = table["image_se"].map(lambda error: "" if np.isnan(error) else f"{error:.2f}")
     each = table.assign(
         claim=table["claim"].str.partition(":")[0],
         difference=table["difference"].map("{:.2f}".format),
-        interval=intervals,
+        interval=interval_texts(table),
         **{"image s.e.": image_errors},
     )
     each = each[["claim", "dataset", "K", "measure", "other", "n", "difference", "interval", "image s.e.", "verdict"]]

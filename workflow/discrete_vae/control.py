@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from discrete_vae.measures import MEASURES
-from discrete_vae.statistics import LEVEL, holm, paired_comparison
+from discrete_vae.statistics import LEVEL, holm, interval_texts, paired_comparison
 from discrete_vae.tables import with_bounds
 
 COLUMNS = [
@@ -80,11 +80,7 @@ def to_markdown(table: pd.DataFrame) -> str:
     counts = table.groupby(["differ_in", "measure"], sort=False)["verdict"].value_counts().unstack(fill_value=0)
     sizes = table.assign(size=table["difference"].abs()).groupby(["differ_in", "measure"], sort=False)["size"]
     counts.insert(0, "median size (nats)", sizes.median().map("{:.2f}".format))
-    intervals = [
-        "no interval" if np.isnan(low) else f"{low:.2f} to {high:.2f}"
-        for low, high in zip(table["low"], table["high"], strict=True)
-    ]
-    each = table.assign(difference=table["difference"].map("{:.2f}".format), interval=intervals)
+    each = table.assign(difference=table["difference"].map("{:.2f}".format), interval=interval_texts(table))
     each = each[
         ["differ_in", "dataset", "K", "measure", "perturbation", "other", "n", "difference", "interval", "verdict"]
     ]

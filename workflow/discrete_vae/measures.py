@@ -5,3 +5,5 @@ MEASURES = {
     "negative_elbo": "negative ELBO",
     "importance_weighted_bound": "IWAE bound",
 }
+# The rows of what is kept for each test image, in the same order.
+IMAGE_LOSSES = ("paper_loss", "negative_elbo", "importance_weighted_bound")

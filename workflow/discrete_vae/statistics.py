@@ -21,6 +21,14 @@ def t_interval(values: Sequence[float] | pd.Series) -> tuple[float, float]:
     return interval.low, interval.high
 
 
+def interval_texts(table: pd.DataFrame) -> list[str]:
+    """Spell the intervals ``low`` to ``high`` of a table's rows, with two decimals."""
+    return [
+        "no interval" if np.isnan(low) else f"{low:.2f} to {high:.2f}"
+        for low, high in zip(table["low"], table["high"], strict=True)
+    ]
+
+
 def paired_comparison(differences: Sequence[float] | pd.Series) -> dict[str, float]:
     """Test whether the mean of paired differences is zero.
 
