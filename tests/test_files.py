@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -16,11 +17,14 @@ def of_process(path: Path, number: int) -> Path:
     return path.with_name(f".{path.stem}.{socket.gethostname()}-{number}{path.suffix}")
 
 
-@pytest.fixture
-def dead_process() -> int:
+@pytest.fixture(params=["reaped", "zombie"])
+def dead_process(request) -> Iterator[int]:
     process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # its parent has not taken note of its end
+    if request.param == "reaped":
+        process.wait()
+    yield process.pid
     process.wait()
-    return process.pid
 
 
 def test_a_failed_write_leaves_the_former_file_and_nothing_else(tmp_path):

@@ -65,6 +65,8 @@ def _is_running(process: int) -> bool:
         return False
     except PermissionError:
         return True  # as another user
+    with suppress(OSError):  # only Linux has this file
+        return "State:\tZ" not in Path(f"/proc/{process}/status").read_text()  # a zombie writes no more
     return True
 
 
