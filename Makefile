@@ -2,13 +2,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart test test-slurm test-report test-faults bench lint lock rulegraph clean
+.PHONY: quickstart redraw test test-slurm test-report test-faults bench lint lock rulegraph clean
 
 quickstart: .venv/installed
 	@echo "Each training job writes its progress to quickstart/logs/train/."
 	$(BIN)/snakemake --cores all --directory quickstart --configfile configs/quickstart.yaml --quiet rules host reason
 	@echo "Made these figures and tables:"
 	@find quickstart/results/figures quickstart/results/tables -type f | sort
+
+# The published figures and tables anew, from results/gathered/ and results/fitting/: no training, no data.
+redraw: .venv/installed
+	$(BIN)/snakemake --cores all figures tables --configfile configs/omniglot-convergence.yaml \
+	    --forcerun select tabulate judge describe ledger plot_convergence plot_temperature plot_images
+	$(BIN)/snakemake --cores all fitting --forcerun tabulate_fits plot_fits
 
 test: .venv/installed
 	$(BIN)/python -m pytest
