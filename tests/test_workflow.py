@@ -7,6 +7,7 @@ import http.server
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -149,7 +150,7 @@ class TestQuickstart:
 
     def test_the_ledger_counts_every_training_and_bound(self, quickstart):
         ledger = pd.read_csv(quickstart / "results" / "tables" / "ledger.csv")
-        assert ledger.groupby("rule")["jobs"].sum().to_dict() == {"binarize": 1, "bound": 3, "train": 6}
+        assert ledger.groupby("rule")["jobs"].sum().to_dict() == {"binarize": 1, "bound": 6, "train": 6}
         benchmarks = [*(quickstart / "results" / "benchmarks" / "train").glob("*.tsv")]
         seconds = sum(pd.read_csv(path, sep="\t")["s"].sum() for path in benchmarks)
         assert ledger.loc[ledger["rule"] == "train", "cpu_hours"].sum() == pytest.approx(seconds / 3600, rel=0.01)
@@ -230,6 +231,29 @@ class TestOwnDatasetAndLaw:
         trained = [job.split(",")[0] for job in jobs if job.startswith("results/runs/")]
         grid = {"dataset": ["mine"], "K": [4], "perturbation": ["normal", "laplace"], "temperature": [1.0], "seed": [1]}
         assert sorted(trained) == sorted(cell_files(grid, "history.csv"))
+
+    def test_published_runs_are_unpacked_and_only_new_seeds_are_trained(self, own, tmp_path):
+        directory, _ = own
+        arguments = (*make_own(tmp_path), "--config", "grid={seed: [1, 2]}")
+        shutil.copytree(directory / "results" / "gathered", tmp_path / "results" / "gathered")
+        run_snakemake(tmp_path, "--cores", "all", "unpack", *arguments)
+        output = run_snakemake(tmp_path, "--cores", "all", *arguments).stdout
+        assert len(re.findall("^localrule train:", output, re.MULTILINE)) == 2
+        assert len(re.findall("^localrule bound:", output, re.MULTILINE)) == 1
+        for name in ("summaries.csv", "histories.csv.gz"):
+            before, after = (pd.read_csv(top / "results/gathered/mine" / name) for top in (directory, tmp_path))
+            pd.testing.assert_frame_equal(after[after["seed"] == 1].reset_index(drop=True), before)
+        claims = pd.read_csv(tmp_path / "results/tables/results.csv")
+        assert claims["seeds"].unique().tolist() == [2]
+
+    def test_published_runs_of_other_options_are_not_unpacked(self, own, tmp_path):
+        directory, _ = own
+        shutil.copytree(directory / "results" / "gathered", tmp_path / "results" / "gathered")
+        arguments = (*make_own(tmp_path), "--config", "training={learning_rate: 0.01}")
+        failed = run_snakemake(tmp_path, "--cores", "all", "unpack", *arguments, check=False)
+        expected = "mine-K4-normal-tau0.5-seed1 has training.learning_rate 0.001, expected 0.01 as configured; unpack"
+        assert expected in failed.stdout
+        assert not (tmp_path / "results" / "runs").exists()
 
     def test_a_cell_is_the_same_bits_whatever_else_is_run(self, own, tmp_path):
         directory, _ = own

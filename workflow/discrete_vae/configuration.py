@@ -43,6 +43,12 @@ def complete(config: dict[str, Any]) -> None:
         read_published(config["published"], config["perturbations"])
 
 
+def with_defaults(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a section of the configuration with the defaults of the schema filled in."""
+    schema = yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
+    return _completed(dict(values), schema["properties"][section], schema)
+
+
 def _completed(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
     """Return a value with its schema's defaults, and with texts read as numbers, booleans or null where expected."""
     schema = _resolve(schema, root)

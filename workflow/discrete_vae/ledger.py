@@ -35,14 +35,14 @@ def gather_costs(
         ``threads`` and wall ``seconds``.
     """
     downloads = [f"download/{file.folder}-{file.name}.tsv" for file in source_files(definition)]
-    devices = runs.groupby("K", sort=False)["device"].first()
+    devices = runs.groupby(["K", "seed"], sort=False)["device"].first()
     rows = [
         *(_row("download", _benchmark_seconds(name)) for name in downloads),
         _row("binarize", _benchmark_seconds(f"binarize/{dataset}.tsv")),
         *_training_rows(runs, stacked_axes),
         *(
-            _row("bound", _benchmark_seconds(f"bound/{dataset}-K{K}.tsv"), K=K, device=device)
-            for K, device in devices.items()
+            _row("bound", _benchmark_seconds(f"bound/{dataset}-K{K}-seed{seed}.tsv"), K=K, device=device)
+            for (K, seed), device in devices.items()
         ),
         _row("measure_gradients", _benchmark_seconds(f"measure_gradients/{dataset}.tsv"), device=devices.iloc[0]),
     ]

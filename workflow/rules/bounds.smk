@@ -1,27 +1,31 @@
 """Bounds: what the selected models are worth as likelihoods, whatever the law of their noise.
 
 Needs:  data/{dataset}.npz, the models, results/gathered/{dataset}/summaries.csv
-Makes:  results/gathered/{dataset}/bounds-K{K}.csv  negative ELBO and importance-weighted bound of the selected models
-        results/gathered/{dataset}/bounds-K{K}.npz  the same for each test image
+Makes:  results/gathered/{dataset}/bounds-K{K}-seed{seed}.csv  negative ELBO and importance-weighted bound of each
+        results/gathered/{dataset}/bounds-K{K}-seed{seed}.npz  the same for each test image
 Steps:  bound
 """
 
 
 rule bound:
     input:
-        images="data/{dataset}.npz",
-        # New runs bring new models; the table alone, such as a published one, does not ask for models.
+        # New images and new runs bring new models; either alone, beside published results, does not ask for models.
+        images=ancient("data/{dataset}.npz"),
         summaries=ancient("results/gathered/{dataset}/summaries.csv"),
         models=lambda wildcards: cells.cell_files(
-            config["grid"], "model.pt", dataset=wildcards.dataset, K=wildcards.K
+            config["grid"],
+            "model.pt",
+            dataset=wildcards.dataset,
+            K=wildcards.K,
+            seed=wildcards.seed,
         ),
     output:
-        bounds="results/gathered/{dataset}/bounds-K{K}.csv",
-        per_image="results/gathered/{dataset}/bounds-K{K}.npz",
+        bounds="results/gathered/{dataset}/bounds-K{K}-seed{seed}.csv",
+        per_image="results/gathered/{dataset}/bounds-K{K}-seed{seed}.npz",
     log:
-        "logs/bound/{dataset}-K{K}.log",
+        "logs/bound/{dataset}-K{K}-seed{seed}.log",
     benchmark:
-        "results/benchmarks/bound/{dataset}-K{K}.tsv"
+        "results/benchmarks/bound/{dataset}-K{K}-seed{seed}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1

@@ -59,8 +59,8 @@ rule plot_temperature:
 
 rule draw_images:
     input:
-        images="data/{dataset}.npz",
-        # New runs bring new models, which redraw; the table alone, such as a published one, does not ask for models.
+        # New images and new runs bring new models; either alone, beside published results, does not ask for models.
+        images=ancient("data/{dataset}.npz"),
         summaries=ancient("results/gathered/{dataset}/summaries.csv"),
         models=lambda wildcards: cells.cell_files(
             config["grid"],

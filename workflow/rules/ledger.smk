@@ -13,8 +13,9 @@ rule gather_costs:
         summaries=ancient("results/gathered/{dataset}/summaries.csv"),
         bounds=ancient(
             expand(
-                "results/gathered/{dataset}/bounds-K{K}.csv",
+                "results/gathered/{dataset}/bounds-K{K}-seed{seed}.csv",
                 K=config["grid"]["K"],
+                seed=config["grid"]["seed"],
                 allow_missing=True,
             )
         ),

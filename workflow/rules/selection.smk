@@ -74,14 +74,16 @@ rule tabulate:
         selection=rules.select.output.selection,
         provenance=rules.select.input.provenance,
         bounds=expand(
-            "results/gathered/{dataset}/bounds-K{K}.csv",
+            "results/gathered/{dataset}/bounds-K{K}-seed{seed}.csv",
             dataset=config["grid"]["dataset"],
             K=config["grid"]["K"],
+            seed=config["grid"]["seed"],
         ),
         per_image=expand(
-            "results/gathered/{dataset}/bounds-K{K}.npz",
+            "results/gathered/{dataset}/bounds-K{K}-seed{seed}.npz",
             dataset=config["grid"]["dataset"],
             K=config["grid"]["K"],
+            seed=config["grid"]["seed"],
         ),
         published=[config["published"]] if config["published"] else [],
     output:

@@ -5,7 +5,7 @@ Makes:  for each cell, under results/runs/{dataset}/K{K}/{perturbation}/tau{temp
             history.csv   losses of every epoch
             summary.json  the best epoch, its validation and test losses, hardware, versions
             model.pt      the weights of the best epoch, a state dict
-Steps:  train
+Steps:  train; on request unpack, which makes history.csv and summary.json of published runs from results/gathered/
 """
 
 stacked_axes = {axis: config["grid"][axis] for axis in config["training"]["stack"]}
@@ -58,3 +58,19 @@ rule train:
         },
     script:
         "../scripts/train.py"
+
+
+rule unpack:
+    input:
+        expand("data/{dataset}.npz", dataset=config["grid"]["dataset"]),
+    log:
+        "logs/unpack.log",
+    localrule: True
+    conda:
+        "../../envs/torch.yaml"
+    params:
+        model=rules.train.params.model,
+        training=rules.train.params.training,
+        evaluation=rules.train.params.evaluation,
+    script:
+        "../scripts/unpack.py"

@@ -1,4 +1,4 @@
-"""Evaluate the bounds of the selected models of one dataset and K."""
+"""Evaluate the bounds of the selected models of one dataset, K and seed."""
 
 from job import logged
 
@@ -13,8 +13,8 @@ with logged(snakemake.log[0]):
     from discrete_vae.training import choose_device
 
     torch.set_num_threads(snakemake.threads)
-    params, wildcards = snakemake.params, snakemake.wildcards
-    fixed_axes = {"dataset": [wildcards.dataset], "K": [wildcards.K]}
+    params = snakemake.params
+    fixed_axes = {axis: [value] for axis, value in snakemake.wildcards.items()}
     model_files = dict(zip(grid_cells({**snakemake.config["grid"], **fixed_axes}), snakemake.input.models, strict=True))
     table, per_image = evaluate_selected(
         selected_models(pd.read_csv(snakemake.input.summaries), model_files),

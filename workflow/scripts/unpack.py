@@ -1,0 +1,28 @@
+"""Unpack the published runs of every dataset that has some."""
+
+import logging
+from pathlib import Path
+
+from job import logged
+
+with logged(snakemake.log[0]):
+    import pandas as pd
+    from discrete_vae.cells import grid_cells
+    from discrete_vae.datasets import BinarizedDataset
+    from discrete_vae.unpacking import unpack_runs
+
+    params = snakemake.params
+    for dataset, images in zip(snakemake.config["grid"]["dataset"], snakemake.input, strict=True):
+        gathered = Path("results/gathered", dataset)
+        if not (gathered / "summaries.csv").exists():
+            continue
+        cells = grid_cells({**snakemake.config["grid"], "dataset": [dataset]})
+        count = unpack_runs(
+            cells,
+            pd.read_csv(gathered / "summaries.csv", float_precision="round_trip"),
+            pd.read_csv(gathered / "histories.csv.gz", float_precision="round_trip"),
+            data_sha256=BinarizedDataset.load(images).manifest["sha256"],
+            perturbations=snakemake.config["perturbations"],
+            options={section: params[section] for section in ("model", "training", "evaluation")},
+        )
+        logging.info("%s: unpacked %d runs", dataset, count)
