@@ -191,8 +191,8 @@ def test_the_quick_start_ends_in_the_bits_of_a_local_run_with_a_gpu_for_each_job
 ):
     run_snakemake(tmp_path, *SLURM, *FEWER_EPOCHS)
     assert outputs_less_times(tmp_path) == expected_quickstart
-    assert states(tmp_path) == ["COMPLETED"] * 9, "six trainings and the bounds for three K"
-    assert slurm("scontrol", "--oneliner", "show", "jobs").count("TresPerJob=gres:gpu:1") == 9
+    assert states(tmp_path) == ["COMPLETED"] * 12, "six trainings, and the bounds for three K and two seeds"
+    assert slurm("scontrol", "--oneliner", "show", "jobs").count("TresPerJob=gres:gpu:1") == 12
 
 
 def test_a_killed_controller_is_started_again_and_retrains_no_finished_cell(cluster, expected_quickstart, tmp_path):
