@@ -29,7 +29,7 @@ test-report: .venv/installed
 	apt-get install --yes --no-install-recommends chromium chromium-driver
 	$(BIN)/python -m pytest -m browser
 
-# Kills at 200 random moments, full disks, bad mirrors; most of an hour, and root for the small disks.
+# Kills at 200 random moments, full disks, bad mirrors; half an hour to an hour, and root for the small disks.
 test-faults: .venv/installed
 	$(BIN)/python -m pytest -m faults --capture=no
 
