@@ -73,7 +73,9 @@ def evaluate_images(
     logits = encode(model, pixels.unsqueeze(0)).view(len(images), variables, -1)
     probabilities = _probabilities(logits, noise)
     log_q_over_prior = probabilities.clamp(min=SMALLEST_PROBABILITY).log() + math.log(logits.shape[-1])
-    mean_reconstruction, importance_weighted = [], []
+    # In one piece: small tensors that outlived the large ones between them would keep the heap growing by gigabytes.
+    mean_reconstruction = torch.empty(len(images), dtype=torch.float64, device=images.device)
+    importance_weighted = torch.empty_like(mean_reconstruction)
     for chunk in torch.arange(len(images), device=images.device).split(max(1, CODES_AT_ONCE // samples)):
         gamma = noise.draw((len(chunk), samples, *logits.shape[1:]))
         codes = (logits[chunk].unsqueeze(1) + gamma).argmax(-1)
@@ -83,13 +85,13 @@ def evaluate_images(
         reconstruction = (F.softplus(pixel_logits).sum(-1) - x_times_o).double()
         log_ratios = log_q_over_prior[chunk].unsqueeze(1).expand(-1, samples, -1, -1)
         log_weight_of_q = log_ratios.gather(-1, codes.unsqueeze(-1)).sum((-1, -2))
-        importance_weighted.append(math.log(samples) - (-reconstruction - log_weight_of_q).logsumexp(1))
-        mean_reconstruction.append(reconstruction.mean(1))
+        importance_weighted[chunk] = math.log(samples) - (-reconstruction - log_weight_of_q).logsumexp(1)
+        mean_reconstruction[chunk] = reconstruction.mean(1)
     return ImageLosses(
-        reconstruction=torch.cat(mean_reconstruction),
+        reconstruction=mean_reconstruction,
         kl_of_softmax=kl_to_uniform(logits.double()).sum(-1),
         kl_of_codes=kl_of_codes(probabilities).sum(-1),
-        importance_weighted_bound=torch.cat(importance_weighted),
+        importance_weighted_bound=importance_weighted,
         probabilities=probabilities,
     )
 
