@@ -1,6 +1,7 @@
 """A fault campaign: kills at random moments of every stage, full and read-only disks, two Snakemakes, bad mirrors.
 
-Whatever happens, a plain rerun ends in the bits of an undisturbed run. Half an hour to an hour; run by `make test-faults`.
+Whatever happens, a plain rerun ends in the bits of an undisturbed run. It takes half an hour to an hour; run by
+`make test-faults`.
 """
 
 import gzip
