@@ -18,6 +18,8 @@ from discrete_vae.cells import cell_files
 from discrete_vae.files import write_bytes, write_csv, write_json
 from discrete_vae.training import Run
 
+SOURCE = Path(__file__).parents[1]
+
 
 def write_run(
     run: Run,
@@ -82,24 +84,20 @@ def environment(device: torch.device) -> dict[str, Any]:
     }
 
 
-def git_revision() -> str | None:
-    """Return the commit of this source tree, with ``-dirty`` where it has changes; None outside a git checkout."""
-    command = [
-        "git",
-        "-C",
-        str(Path(__file__).parent),
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=40",
-        "--exclude=*",
-    ]
+def git_revision(source: Path = SOURCE) -> str | None:
+    """Return the commit of the source, with ``-dirty`` where its files have changes; None outside a git checkout."""
+
+    def git(*arguments: str) -> str:
+        environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+        command = ["git", "-C", str(source), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
+
     try:
-        environment_without_locks = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-        described = subprocess.run(command, capture_output=True, text=True, check=True, env=environment_without_locks)
+        # Not in all of the checkout: a run changes the results, too, that are committed.
+        changes = git("status", "--porcelain", "--untracked-files=no", "--", ".")
+        return git("rev-parse", "HEAD") + ("-dirty" if changes else "")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return described.stdout.strip()
 
 
 def _processor() -> str:
