@@ -232,6 +232,16 @@ class TestOwnDatasetAndLaw:
         grid = {"dataset": ["mine"], "K": [4], "perturbation": ["normal", "laplace"], "temperature": [1.0], "seed": [1]}
         assert sorted(trained) == sorted(cell_files(grid, "history.csv"))
 
+    def test_runs_that_an_interrupted_command_trained_anew_are_taken_up_everywhere(self, own, tmp_path):
+        directory, _ = own
+        shutil.copytree(directory, tmp_path, dirs_exist_ok=True)
+        for file in (tmp_path / "results" / "runs").glob("**/seed*/*"):
+            file.write_bytes(file.read_bytes() + b" ")
+        planned = " ".join(planned_jobs(tmp_path, "--configfile", str(tmp_path / "own.yaml")))
+        for made in ("summaries.csv", "bounds-K4-seed1.csv", "images-K4.npz", "costs.csv"):
+            assert f"results/gathered/mine/{made}" in planned
+        assert "results/runs" not in planned
+
     def test_published_runs_are_unpacked_and_only_new_seeds_are_trained(self, own, tmp_path):
         directory, _ = own
         arguments = (*make_own(tmp_path), "--config", "grid={seed: [1, 2]}")

@@ -1,6 +1,6 @@
 """Bounds: what the selected models are worth as likelihoods, whatever the law of their noise.
 
-Needs:  data/{dataset}.npz, the models, results/gathered/{dataset}/summaries.csv
+Needs:  data/{dataset}.npz, model.pt and summary.json of the cells
 Makes:  results/gathered/{dataset}/bounds-K{K}-seed{seed}.csv  negative ELBO and importance-weighted bound of each
         results/gathered/{dataset}/bounds-K{K}-seed{seed}.npz  the same for each test image
 Steps:  bound
@@ -9,9 +9,15 @@ Steps:  bound
 
 rule bound:
     input:
-        # New images and new runs bring new models; either alone, beside published results, does not ask for models.
+        # New images bring new models; alone, beside published results, they ask for none.
         images=ancient("data/{dataset}.npz"),
-        summaries=ancient("results/gathered/{dataset}/summaries.csv"),
+        summaries=lambda wildcards: cells.cell_files(
+            config["grid"],
+            "summary.json",
+            dataset=wildcards.dataset,
+            K=wildcards.K,
+            seed=wildcards.seed,
+        ),
         models=lambda wildcards: cells.cell_files(
             config["grid"],
             "model.pt",

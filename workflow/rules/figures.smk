@@ -59,9 +59,15 @@ rule plot_temperature:
 
 rule draw_images:
     input:
-        # New images and new runs bring new models; either alone, beside published results, does not ask for models.
+        # New images bring new models; alone, beside published results, they ask for none.
         images=ancient("data/{dataset}.npz"),
-        summaries=ancient("results/gathered/{dataset}/summaries.csv"),
+        summaries=lambda wildcards: cells.cell_files(
+            config["grid"],
+            "summary.json",
+            dataset=wildcards.dataset,
+            K=wildcards.K,
+            seed=config["grid"]["seed"][0],
+        ),
         models=lambda wildcards: cells.cell_files(
             config["grid"],
             "model.pt",

@@ -1,6 +1,6 @@
 """The ledger: CPU-hours and GPU-hours per rule, dataset and K.
 
-Needs:  results/gathered/{dataset}/summaries.csv; Snakemake's benchmark files, where there are some
+Needs:  summary.json of the cells; Snakemake's benchmark files, where there are some
 Makes:  results/gathered/{dataset}/costs.csv  what each job of a dataset has cost
         results/tables/ledger.*               the sums, as CSV and Markdown
 Steps:  gather_costs, ledger
@@ -9,23 +9,19 @@ Steps:  gather_costs, ledger
 
 rule gather_costs:
     input:
-        # New runs bring new costs; the tables alone, such as published ones, do not ask for runs.
-        summaries=ancient("results/gathered/{dataset}/summaries.csv"),
-        bounds=ancient(
-            expand(
-                "results/gathered/{dataset}/bounds-K{K}-seed{seed}.csv",
-                K=config["grid"]["K"],
-                seed=config["grid"]["seed"],
-                allow_missing=True,
-            )
+        runs=lambda wildcards: cells.cell_files(
+            config["grid"], "summary.json", dataset=wildcards.dataset
+        ),
+        bounds=expand(
+            "results/gathered/{dataset}/bounds-K{K}-seed{seed}.csv",
+            K=config["grid"]["K"],
+            seed=config["grid"]["seed"],
+            allow_missing=True,
         ),
         gradients=(
             ancient("results/gathered/{dataset}/gradients.csv")
             if config["control"]["enabled"]
             else []
-        ),
-        runs=lambda wildcards: cells.cell_files(
-            config["grid"], "summary.json", dataset=wildcards.dataset
         ),
     output:
         "results/gathered/{dataset}/costs.csv",
