@@ -19,8 +19,8 @@ with logged(snakemake.log[0]):
         cells = grid_cells({**snakemake.config["grid"], "dataset": [dataset]})
         count = unpack_runs(
             cells,
-            pd.read_csv(gathered / "summaries.csv", float_precision="round_trip"),
-            pd.read_csv(gathered / "histories.csv.gz", float_precision="round_trip"),
+            pd.read_csv(gathered / "summaries.csv"),
+            pd.read_csv(gathered / "histories.csv.gz"),
             data_sha256=BinarizedDataset.load(images).manifest["sha256"],
             perturbations=snakemake.config["perturbations"],
             options={section: params[section] for section in ("model", "training", "evaluation")},
