@@ -253,8 +253,8 @@ class TestOwnDatasetAndLaw:
         for name in ("summaries.csv", "histories.csv.gz"):
             before, after = (pd.read_csv(top / "results/gathered/mine" / name) for top in (directory, tmp_path))
             pd.testing.assert_frame_equal(after[after["seed"] == 1].reset_index(drop=True), before)
-        claims = pd.read_csv(tmp_path / "results/tables/results.csv")
-        assert claims["seeds"].unique().tolist() == [2]
+        results = pd.read_csv(tmp_path / "results/tables/results.csv")
+        assert results["seeds"].unique().tolist() == [2]
 
     def test_published_runs_of_other_options_are_not_unpacked(self, own, tmp_path):
         directory, _ = own

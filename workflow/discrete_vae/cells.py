@@ -58,10 +58,15 @@ def grid_cells(grid: Mapping[str, Sequence[Any]]) -> list[Cell]:
     return [Cell.of(point) for point in _products({axis: grid[axis] for axis in AXES})]
 
 
+def cell_file(cell: Cell, name: str) -> str:
+    """Return the path of a file of a cell."""
+    return f"{CELL_DIRECTORY}/{name}".format(**cell.coordinates())
+
+
 def cell_files(grid: Mapping[str, Sequence[Any]], name: str, **fixed: Any) -> list[str]:
     """List the paths of a file of every cell of a grid, with some axes fixed to one value."""
     cells = grid_cells({**grid, **{axis: [value] for axis, value in fixed.items()}})
-    return [f"{CELL_DIRECTORY}/{name}".format(**cell.coordinates()) for cell in cells]
+    return [cell_file(cell, name) for cell in cells]
 
 
 def stack_coordinates(wildcards: Mapping[str, str], stacked_axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

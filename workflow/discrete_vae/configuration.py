@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import difflib
+import functools
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -27,7 +28,7 @@ def complete(config: dict[str, Any]) -> None:
     Raises:
         InputError: the first thing that is wrong, in one line.
     """
-    schema = yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
+    schema = _schema()
     config.update(_completed(config, schema, schema))
     _check_schema(config, schema)
     config["grid"]["temperature"] = [float(temperature) for temperature in config["grid"]["temperature"]]
@@ -45,8 +46,12 @@ def complete(config: dict[str, Any]) -> None:
 
 def with_defaults(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a section of the configuration with the defaults of the schema filled in."""
-    schema = yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
-    return _completed(dict(values), schema["properties"][section], schema)
+    return _completed(dict(values), _schema()["properties"][section], _schema())
+
+
+@functools.cache
+def _schema() -> Mapping[str, Any]:
+    return yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
 
 
 def _completed(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:

@@ -25,7 +25,7 @@ def gather_histories(paths: Iterable[str | Path], cells: Iterable[Cell]) -> pd.D
     """Read the history.csv of many runs: one row for each cell and epoch, with the cell's coordinates first."""
     histories = []
     for path, cell in zip(paths, cells, strict=True):
-        history = pd.read_csv(path).drop(columns="temperature", errors="ignore")
+        history = pd.read_csv(path).drop(columns="temperature", errors="ignore")  # an unpacked history has none
         histories.append(history.assign(**cell.coordinates()))
     gathered = pd.concat(histories, ignore_index=True)
     return gathered[[*AXES, *gathered.columns.difference(AXES, sort=False)]]

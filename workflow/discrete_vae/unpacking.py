@@ -2,13 +2,13 @@
 
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from discrete_vae.cells import AXES, CELL_DIRECTORY, Cell
+from discrete_vae.cells import AXES, Cell, cell_file
 from discrete_vae.configuration import with_defaults
 from discrete_vae.errors import InputError
 from discrete_vae.files import write_csv, write_json
@@ -16,7 +16,7 @@ from discrete_vae.selection import NESTED
 
 
 def unpack_runs(
-    cells: Collection[Cell],
+    cells: Set[Cell],
     runs: pd.DataFrame,
     histories: pd.DataFrame,
     *,
@@ -43,16 +43,21 @@ def unpack_runs(
     summaries = {cell: _summary(row) for row in runs.to_dict("records") if (cell := Cell.of(row)) in cells}
     for cell, summary in summaries.items():
         expected = {"data_sha256": data_sha256, "law": perturbations[cell.perturbation], **options}
-        for key, published, configured in _differences(summary, expected):
-            raise InputError(
-                f"the published run {cell} has {key} {published!r}, expected {configured!r} as configured;"
-                " unpack it with the configuration that it was made with"
-            )
+        # A run of before an option was introduced is one with its default.
+        published = _flat({**summary, "training": with_defaults("training", summary["training"])})
+        for key, configured in _flat(expected).items():
+            if published.get(key) != configured:
+                raise InputError(
+                    f"the published run {cell} has {key} {published.get(key)!r}, expected {configured!r} as configured;"
+                    " unpack it with the configuration that it was made with"
+                )
     by_cell = {Cell.of(rows.iloc[0]): rows.drop(columns=list(AXES)) for _, rows in histories.groupby(list(AXES))}
-    missing = {cell: summary for cell, summary in summaries.items() if not _file(cell, "summary.json").exists()}
+    missing = {
+        cell: summary for cell, summary in summaries.items() if not Path(cell_file(cell, "summary.json")).exists()
+    }
     for cell, summary in missing.items():
-        write_csv(_file(cell, "history.csv"), by_cell[cell])
-        write_json(_file(cell, "summary.json"), summary)
+        write_csv(cell_file(cell, "history.csv"), by_cell[cell])
+        write_json(cell_file(cell, "summary.json"), summary)
     return len(missing)
 
 
@@ -61,18 +66,12 @@ def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
     return known | {key: json.loads(known[key]) for key in NESTED}
 
 
-def _differences(summary: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    for key, configured in expected.items():
-        # A run of before an option was introduced is one with its default.
-        published = with_defaults("training", summary[key]) if key == "training" else summary[key]
-        if not isinstance(configured, Mapping):
-            if published != configured:
-                yield key, published, configured
-            continue
-        for option in configured:
-            if published.get(option) != configured[option]:
-                yield f"{key}.{option}", published.get(option), configured[option]
-
-
-def _file(cell: Cell, name: str) -> Path:
-    return Path(CELL_DIRECTORY.format(**cell.coordinates()), name)
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell the options in a record's sections as ``training.epochs``."""
+    flat = {}
+    for key, value in record.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{key}.{option}": setting for option, setting in value.items()}
+        else:
+            flat[key] = value
+    return flat

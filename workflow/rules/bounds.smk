@@ -1,7 +1,7 @@
 """Bounds: what the selected models are worth as likelihoods, whatever the law of their noise.
 
 Needs:  data/{dataset}.npz, model.pt and summary.json of the cells
-Makes:  results/gathered/{dataset}/bounds-K{K}-seed{seed}.csv  negative ELBO and importance-weighted bound of each
+Makes:  results/gathered/{dataset}/bounds-K{K}-seed{seed}.csv  negative ELBO and importance-weighted bound of each model
         results/gathered/{dataset}/bounds-K{K}-seed{seed}.npz  the same for each test image
 Steps:  bound
 """

@@ -16,7 +16,7 @@ with logged(snakemake.log[0]):
         gathered = Path("results/gathered", dataset)
         if not (gathered / "summaries.csv").exists():
             continue
-        cells = grid_cells({**snakemake.config["grid"], "dataset": [dataset]})
+        cells = set(grid_cells({**snakemake.config["grid"], "dataset": [dataset]}))
         count = unpack_runs(
             cells,
             pd.read_csv(gathered / "summaries.csv"),
