@@ -7,8 +7,10 @@ from discrete_vae.cells import (
     CELL_DIRECTORY,
     WILDCARD_PATTERNS,
     Cell,
+    axis_values,
     cell_files,
     grid_cells,
+    grid_files,
     job_path,
     perturbations_of,
     stack_coordinates,
@@ -81,3 +83,15 @@ def test_the_log_of_a_stack_names_the_stacked_axes_all():
     assert (
         job_path("logs", ".log", {"temperature": [1.0]}) == "logs/{dataset}-K{K}-{perturbation}-tauall-seed{seed}.log"
     )
+
+
+def test_a_dataset_may_be_run_with_some_values_only():
+    only = {"fashion": {"K": [5], "temperature": [1.0]}}
+    grid = {**GRID, "dataset": ["digits", "fashion"], "only": only}
+    by_dataset = {name: [cell for cell in grid_cells(grid) if cell.dataset == name] for name in grid["dataset"]}
+    assert by_dataset["digits"] == grid_cells(GRID)
+    assert {(cell.K, cell.temperature) for cell in by_dataset["fashion"]} == {(5, 1.0)}
+    assert len(by_dataset["fashion"]) == 4
+    assert cell_files(grid, "model.pt", dataset="fashion", K="3") == []
+    assert axis_values(grid, "temperature", "fashion") == [1.0]
+    assert grid_files(grid, "{dataset}-K{K}") == ["digits-K3", "digits-K5", "fashion-K5"]

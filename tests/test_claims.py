@@ -57,13 +57,13 @@ def test_one_seed_is_never_a_verdict():
     assert "no interval" in to_markdown(table, temperature=1.0)
 
 
-def curves(normal_rate: float, temperature: float = 1.0) -> pd.DataFrame:
+def curves(normal_rate: float, temperature: float = 1.0, dataset: str = "omniglot") -> pd.DataFrame:
     epochs = np.arange(1, 51)
     rng = np.random.default_rng(0)
     return pd.concat(
         pd.DataFrame(
             {
-                "dataset": "d",
+                "dataset": dataset,
                 "K": 10,
                 "perturbation": law,
                 "temperature": temperature,
@@ -89,6 +89,16 @@ def test_convergence_is_compared_by_final_loss_area_and_epochs(rate, verdict):
     # exp(-2 e / 50) reaches exp(-1) at epoch 25 of 50; a slower curve never does, and counts all epochs.
     assert epochs == pytest.approx(-25 if verdict == "supported" else 0, abs=1)
     assert table.loc["validation loss: final", "verdict"] == "inconclusive"
+
+
+def test_the_convergence_claim_is_judged_on_its_own_dataset_each_at_its_nearest_temperature():
+    histories = [curves(2.0), curves(0.5, temperature=0.5, dataset="mnist")]
+    table = compare_convergence(pd.concat(histories), temperature=1.0)
+    final = table[table["measure"] == "training loss: final"].set_index("dataset")
+    assert final["verdict"].to_dict() == {"omniglot": "supported", "mnist": "contradicted"}
+    verdicts = summarize_verdicts(table).set_index(["claim", "measure"])["as a whole"]
+    assert verdicts["2", "training loss: final"] == "supported"
+    assert verdicts["2 on other datasets", "training loss: final"] == "contradicted"
 
 
 def test_a_grid_without_the_claimed_law_has_no_claims():

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import ROOT
-from discrete_vae.configuration import SCHEMA_FILE, complete, gpus_per_job
+from discrete_vae.configuration import SCHEMA_FILE, complete, gpus_per_job, training_options
 from discrete_vae.errors import InputError
 
 PAPER = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -73,6 +73,22 @@ def test_values_may_be_texts_as_snakemake_passes_them():
     assert config["fitting"]["targets"]["few"] == {"family": "binomial", "n": 4, "p": 0.5, "K": 5}
 
 
+def test_a_dataset_may_have_fewer_values_and_its_own_epochs():
+    config = paper_with("grid/only", {"mnist": {"temperature": ["1"], "seed": ["775"]}})
+    config["training"]["epochs"] = {"mnist": "50", "fashion-mnist": 60, "omniglot": 300}
+    complete(config)
+    assert config["grid"]["only"] == {"mnist": {"temperature": [1.0], "seed": [775]}}
+    assert isinstance(config["grid"]["only"]["mnist"]["temperature"][0], float)
+    assert training_options(config["training"], "mnist")["epochs"] == 50
+    assert training_options(PAPER["training"], "mnist")["epochs"] == 300
+
+
+def test_an_axis_with_fewer_values_for_a_dataset_cannot_be_stacked():
+    config = paper_with("grid/only", {"mnist": {"temperature": [1.0]}})
+    config["training"]["stack"] = ["temperature"]
+    assert "training.stack has 'temperature'" in message_for(config)
+
+
 def test_annealing_is_completed_from_one_key():
     config = paper_with("training/annealing", {"rate": 0.001})
     complete(config)
@@ -106,6 +122,10 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("grid/temperature", [float("inf")], ["grid.temperature[0] is inf", "a finite number"]),
         ("grid/seed", [True], ["grid.seed[0] is True", "a whole number"]),
         ("grid/seed", [-1], ["grid.seed[0] is -1", "at least 0"]),
+        ("grid/only", {"mnits": {}}, ["grid.only has 'mnits'", "a dataset of the grid"]),
+        ("grid/only", {"mnist": {"K": [20]}}, ["grid.only.mnist.K has 20", "grid.K (10, 30, 50)", "add it there"]),
+        ("grid/only", {"mnist": {"K": [1]}}, ["grid.only.mnist.K[0] is 1", "at least 2"]),
+        ("grid/only", {"mnist": {"seeds": [1]}}, ["grid.only.mnist.seeds", "did you mean seed?"]),
         ("grid/tempature", [1], ["grid.tempature", "no such key", "did you mean temperature?"]),
         ("datasets/mnist", {"source": "torchvision"}, ["datasets.mnist.class is missing", "add it"]),
         ("datasets/mnist", {"class": "MNIST"}, ["datasets.mnist.source is missing", "add it"]),
@@ -132,6 +152,8 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("training", 3, ["training is 3", "a mapping"]),
         ("training/epochs", 0, ["training.epochs is 0", "at least 1"]),
         ("training/epochs", 1.5, ["training.epochs is 1.5", "a whole number"]),
+        ("training/epochs", {"mnist": 0}, ["training.epochs.mnist is 0", "at least 1"]),
+        ("training/epochs", {"mnist": 9}, ["training.epochs is {'mnist': 9}", "every dataset", "add 'fashion-mnist'"]),
         ("training/epoch", 3, ["training.epoch is 3", "did you mean epochs?"]),
         ("training/learning_rate", -0.1, ["training.learning_rate is -0.1", "above 0"]),
         ("training/annealing", {"rat": 1}, ["training.annealing.rat is 1", "did you mean rate?"]),

@@ -114,6 +114,7 @@ def test_the_table_has_mean_and_spread_over_seeds_and_marks_the_best(table_and_n
     assert (gumbel["sd"], normal["sd"]) == pytest.approx((np.sqrt(0.5), np.sqrt(2)))
     assert (gumbel["best"], normal["best"]) == (False, True)
     assert (gumbel["edge_selections"], normal["edge_selections"]) == (2, 0)
+    assert (gumbel["late_selections"], normal["late_selections"]) == (0, 0)
     assert normal["seeds"] == 2
 
 
@@ -126,6 +127,18 @@ def test_markdown_and_latex_show_the_same_numbers(table_and_notes):
     assert r"21.60 $\pm$ 0.71$^\dagger$" in latex
     assert r"a\_test \& more" in latex
     assert "a_test & more" in markdown
+
+
+def test_a_best_epoch_among_the_last_is_marked():
+    runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0})
+    runs.loc[runs["perturbation"] == "gumbel", "best_epoch"] = 9
+    table = summarized(runs)
+    markdown, latex = (layout(table, notes(table, runs)) for layout in (to_markdown, to_latex))
+    assert "2.00†§ " in markdown
+    assert "**1.00**† " in markdown
+    assert "more epochs may lower it" in markdown
+    assert r"2.00$^\dagger$$^\S$" in latex
+    assert r"$^\S$ the lowest" in latex
 
 
 def test_one_seed_has_no_spread_and_the_notes_say_so():

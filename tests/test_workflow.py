@@ -30,7 +30,7 @@ from discrete_vae.datasets import SPLITS, BinarizedDataset
 from discrete_vae.images import load_model
 
 QUICKSTART = ("--configfile", "configs/quickstart.yaml")
-PUBLISHED = ("--configfile", "configs/omniglot-convergence.yaml")
+PUBLISHED = ("--configfile", "configs/published.yaml")
 
 OWN_CONFIG = """
 grid: {dataset: [mine], K: [4], perturbation: [normal, laplace], temperature: [0.5], seed: [1]}
@@ -38,6 +38,16 @@ datasets: {mine: {source: npz, path: my.npz}}
 perturbations: {laplace: {distribution: Laplace, loc: 0, scale: 1}}
 model: {variables: 3, hidden: 16}
 training: {epochs: 3, batch_size: 20}
+"""
+
+TWO_DATASETS_CONFIG = """
+grid:
+  {dataset: [mine, other], K: [3, 4], perturbation: [normal], temperature: [0.5, 1.0], seed: [1],
+   only: {other: {K: [4], temperature: [0.5]}}}
+datasets: {mine: {source: npz, path: my.npz}, other: {source: npz, path: my.npz}}
+model: {variables: 3, hidden: 16}
+training: {epochs: {mine: 2, other: 3}}
+evaluation: {importance_samples: 20}
 """
 
 
@@ -231,6 +241,21 @@ class TestOwnDatasetAndLaw:
         trained = [job.split(",")[0] for job in jobs if job.startswith("results/runs/")]
         grid = {"dataset": ["mine"], "K": [4], "perturbation": ["normal", "laplace"], "temperature": [1.0], "seed": [1]}
         assert sorted(trained) == sorted(cell_files(grid, "history.csv"))
+
+    def test_a_dataset_may_be_run_with_fewer_values_and_epochs(self, tmp_path):
+        make_own(tmp_path)
+        (tmp_path / "two.yaml").write_text(TWO_DATASETS_CONFIG)
+        arguments = ("--configfile", str(tmp_path / "two.yaml"))
+        planned = " ".join(planned_jobs(tmp_path, "figures", *arguments))
+        images = re.findall(r"results/figures/images/([\w-]+).png", planned)
+        assert sorted(images) == ["mine-K3", "mine-K4", "other-K4"]
+        run_snakemake(tmp_path, "--cores", "all", "results/tables/results.md", *arguments)
+        assert len(list((tmp_path / "results" / "runs").glob("*/K*/*/tau*/seed*/summary.json"))) == 5
+        table = pd.read_csv(tmp_path / "results/tables/results.csv")
+        assert table.groupby("dataset")["K"].unique().map(list).to_dict() == {"mine": [3, 4], "other": [4]}
+        notes = (tmp_path / "results/tables/results.md").read_text()
+        assert "- mine: my.npz; 2 epochs; temperatures 0.5, 1.0\n" in notes
+        assert "- other: my.npz; 3 epochs; temperature 0.5\n" in notes
 
     def test_runs_that_an_interrupted_command_trained_anew_are_taken_up_everywhere(self, own, tmp_path):
         directory, _ = own

@@ -53,9 +53,25 @@ class Cell:
         return CELL_LABEL.format(**self.coordinates())
 
 
-def grid_cells(grid: Mapping[str, Sequence[Any]]) -> list[Cell]:
-    """List every cell of a grid, the last axis running fastest."""
-    return [Cell.of(point) for point in _products({axis: grid[axis] for axis in AXES})]
+def grid_cells(grid: Mapping[str, Any]) -> list[Cell]:
+    """List every cell of a grid, the last axis running fastest, less those that ``only`` leaves out of a dataset."""
+    cells = [Cell.of(point) for point in _products({axis: grid[axis] for axis in AXES})]
+    only = grid.get("only", {})
+    return [
+        cell
+        for cell in cells
+        if all(getattr(cell, axis) in values for axis, values in only.get(cell.dataset, {}).items())
+    ]
+
+
+def axis_values(grid: Mapping[str, Any], axis: str, dataset: str) -> list[Any]:
+    """List the values of an axis among the cells of one dataset of a grid."""
+    return list(dict.fromkeys(getattr(cell, axis) for cell in grid_cells({**grid, "dataset": [dataset]})))
+
+
+def first_seed(grid: Mapping[str, Any], dataset: str) -> int:
+    """Return the seed whose models stand for a dataset of a grid in pictures."""
+    return axis_values(grid, "seed", dataset)[0]
 
 
 def cell_file(cell: Cell, name: str) -> str:
@@ -63,10 +79,15 @@ def cell_file(cell: Cell, name: str) -> str:
     return f"{CELL_DIRECTORY}/{name}".format(**cell.coordinates())
 
 
-def cell_files(grid: Mapping[str, Sequence[Any]], name: str, **fixed: Any) -> list[str]:
-    """List the paths of a file of every cell of a grid, with some axes fixed to one value."""
+def grid_files(grid: Mapping[str, Any], pattern: str, **fixed: Any) -> list[str]:
+    """List the paths that a pattern of axes has over a grid, each once, with some axes fixed to one value."""
     cells = grid_cells({**grid, **{axis: [value] for axis, value in fixed.items()}})
-    return [cell_file(cell, name) for cell in cells]
+    return list(dict.fromkeys(pattern.format(**cell.coordinates()) for cell in cells))
+
+
+def cell_files(grid: Mapping[str, Any], name: str, **fixed: Any) -> list[str]:
+    """List the paths of a file of every cell of a grid, with some axes fixed to one value."""
+    return grid_files(grid, f"{CELL_DIRECTORY}/{name}", **fixed)
 
 
 def stack_coordinates(wildcards: Mapping[str, str], stacked_axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

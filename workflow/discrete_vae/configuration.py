@@ -31,11 +31,16 @@ def complete(config: dict[str, Any]) -> None:
     schema = _schema()
     config.update(_completed(config, schema, schema))
     _check_schema(config, schema)
-    config["grid"]["temperature"] = [float(temperature) for temperature in config["grid"]["temperature"]]
+    for axes in (config["grid"], *config["grid"]["only"].values()):
+        if "temperature" in axes:
+            axes["temperature"] = [float(temperature) for temperature in axes["temperature"]]
     _check_defined(config, axis="dataset", definitions="datasets")
     _check_defined(config, axis="perturbation", definitions="perturbations")
+    _check_only(config["grid"], config["training"]["stack"])
     for name, definition in config["perturbations"].items():
         check_law(f"perturbations.{name}", definition)
+    for dataset in config["grid"]["dataset"]:
+        training_options(config["training"], dataset)
     _check_kl(config)
     for name, definition in config["fitting"]["targets"].items():
         check_target(f"fitting.targets.{name}", definition)
@@ -207,6 +212,27 @@ def _check_defined(config: Mapping[str, Any], *, axis: str, definitions: str) ->
             )
 
 
+def _check_only(grid: Mapping[str, Any], stack: Iterable[str]) -> None:
+    for dataset, axes in grid["only"].items():
+        if dataset not in grid["dataset"]:
+            raise InputError(
+                f"grid.only has {dataset!r}, expected a dataset of the grid ({', '.join(grid['dataset'])});"
+                " correct or remove it"
+            )
+        for axis, values in axes.items():
+            unknown = next((value for value in values if value not in grid[axis]), None)
+            if unknown is not None:
+                raise InputError(
+                    f"grid.only.{dataset}.{axis} has {unknown!r}, expected a value of grid.{axis}"
+                    f" ({', '.join(map(str, grid[axis]))}); add it there or remove it"
+                )
+            if axis in stack:
+                raise InputError(
+                    f"training.stack has {axis!r}, expected no axis that grid.only narrows for a dataset ({dataset});"
+                    " leave it out of the stack"
+                )
+
+
 def _check_kl(config: Mapping[str, Any]) -> None:
     for name in config["grid"]["perturbation"] if config["training"]["kl"] == "codes" else []:
         law = config["perturbations"][name]["distribution"]
@@ -229,6 +255,21 @@ def _check_paths(config: Mapping[str, Any]) -> None:
             raise InputError(
                 f"datasets.{name}.path is {definition['path']!r}, expected an existing .npz file; correct the path"
             )
+
+
+def training_options(training: Mapping[str, Any], dataset: str) -> dict[str, Any]:
+    """Return those options of the section ``training`` that determine the result of a dataset's cells.
+
+    Raises:
+        InputError: ``epochs`` names datasets and not this one.
+    """
+    epochs = training["epochs"]
+    if isinstance(epochs, Mapping):
+        if dataset not in epochs:
+            raise InputError(f"training.epochs is {epochs!r}, expected a number for every dataset; add {dataset!r}")
+        epochs = epochs[dataset]
+    names = ("batch_size", "learning_rate", "kl", "annealing", "matmul_precision")
+    return {"epochs": epochs} | {name: training[name] for name in names}
 
 
 def gpus_per_job(device: str) -> int:

@@ -39,6 +39,8 @@ def provenance(runs: pd.DataFrame) -> pd.DataFrame:
     """
     items = {
         "images": "data_origin",
+        "K": "K",
+        "temperatures": "temperature",
         "epochs": "epochs_run",
         "torch": "torch",
         "Python": "python",
@@ -59,9 +61,9 @@ def select_temperatures(runs: pd.DataFrame) -> pd.DataFrame:
         runs: what `gather_summaries` returns.
 
     Returns:
-        One row a group: the selected run's temperature, best epoch, validation and test losses; ``at_grid_edge``,
-        whether that temperature is the lowest or the highest of those run, so that the best one may lie outside; and
-        the numbers of runs and of diverged runs.
+        One row a group: the selected run's temperature, best epoch, epochs run, validation and test losses;
+        ``at_grid_edge``, whether that temperature is the lowest or the highest of those run, so that the best one may
+        lie outside; and the numbers of runs and of diverged runs.
     """
     rows = []
     for coordinates, group in runs.groupby(GROUP, sort=False):
@@ -81,7 +83,8 @@ def select_temperatures(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _outcome(chosen: pd.Series | None) -> dict[str, float]:
     losses = [f"{split}_{part}" for split in ("validation", "test") for part in ("loss", "reconstruction", "kl")]
-    return {column: np.nan if chosen is None else chosen[column] for column in ("temperature", "best_epoch", *losses)}
+    columns = ("temperature", "best_epoch", "epochs_run", *losses)
+    return {column: np.nan if chosen is None else chosen[column] for column in columns}
 
 
 def _at_edge(temperature: float, temperatures: Sequence[float]) -> bool:

@@ -11,7 +11,8 @@ from discrete_vae.measures import MEASURES
 from discrete_vae.selection import selected_cells
 from discrete_vae.statistics import mean_of_images, standard_error, t_interval
 
-EDGE, DIVERGED = "†", "‡"
+EDGE, LATE, DIVERGED = "†", "§", "‡"
+LATE_PART = 0.9  # a best epoch beyond this part of those run leaves it open whether more would be better
 GROUP = ["dataset", "K", "measure", "perturbation"]
 
 
@@ -28,10 +29,12 @@ def summarize_test_losses(
         One row for each dataset, K, measure and perturbation: mean over seeds in nats per image, its sample standard
         deviation and 95% t interval ``low`` to ``high`` (missing for one seed), the number of seeds; ``image_se``, the
         standard error of the mean over the test images; the selected temperatures, the numbers of selections at the
-        edge of the temperature grid and of diverged runs, and ``best``, the lowest mean of its dataset, K and measure.
+        edge of the temperature grid, of selections of an epoch among the last tenth of those run, and of diverged runs;
+        and ``best``, the lowest mean of its dataset, K and measure.
     """
-    long = with_bounds(selection, bounds).melt(
-        id_vars=[*AXES, "at_grid_edge", "diverged_runs"],
+    late = selection["best_epoch"] > LATE_PART * selection["epochs_run"]
+    long = with_bounds(selection.assign(late=late), bounds).melt(
+        id_vars=[*AXES, "at_grid_edge", "late", "diverged_runs"],
         value_vars=list(MEASURES),
         var_name="measure",
         value_name="nats",
@@ -44,6 +47,7 @@ def summarize_test_losses(
         seeds=("nats", "count"),
         temperatures=("temperature", _distinct),
         edge_selections=("at_grid_edge", "sum"),
+        late_selections=("late", "sum"),
         diverged_runs=("diverged_runs", "sum"),
     )
     table.insert(table.columns.get_loc("temperatures"), "image_se", _image_errors(selection, per_image))
@@ -89,7 +93,7 @@ def _distinct(temperatures: pd.Series) -> str:
 
 def to_markdown(table: pd.DataFrame, notes: Iterable[str]) -> str:
     """Lay the table out in Markdown, one column a perturbation, the best of each row in bold."""
-    wide = _wide(table, bold="**{}**", marks={EDGE: EDGE, DIVERGED: DIVERGED}, plus_minus="±")
+    wide = _wide(table, bold="**{}**", marks={mark: mark for mark in (EDGE, LATE, DIVERGED)}, plus_minus="±")
     return (
         wide.to_markdown(index=False, disable_numparse=True) + "\n\n" + "\n".join(f"- {note}" for note in notes) + "\n"
     )
@@ -97,7 +101,7 @@ def to_markdown(table: pd.DataFrame, notes: Iterable[str]) -> str:
 
 def to_latex(table: pd.DataFrame, notes: Iterable[str]) -> str:
     """Lay the table out in LaTeX (package booktabs), one column a perturbation, the best of each row in bold."""
-    marks = {EDGE: r"$^\dagger$", DIVERGED: r"$^\ddagger$"}
+    marks = {EDGE: r"$^\dagger$", LATE: r"$^\S$", DIVERGED: r"$^\ddagger$"}
     wide = _wide(table, bold=r"\textbf{{{}}}", marks=marks, plus_minus=r"$\pm$")
     wide = wide.rename(columns=_escape).assign(dataset=wide["dataset"].map(_escape))
     body = wide.to_latex(index=False, escape=False, column_format="lll" + "r" * (wide.shape[1] - 3))
@@ -117,8 +121,6 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
         table: what `summarize_test_losses` returns.
         runs: what `selection.gather_summaries` returns.
     """
-    temperatures = ", ".join(str(temperature) for temperature in sorted(runs["temperature"].unique()))
-    origins = runs.groupby("dataset", sort=False)["data_origin"].first()
     lines = [
         "nats per image on the test set, at the temperature and epoch with the lowest validation paper loss; lower is"
         " better, the lowest mean of a row is bold",
@@ -129,11 +131,19 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
         " minibatches across perturbations"
         if table["seeds"].max() > 1
         else "one seed: no spread can be given, and no difference here is established",
-        f"{_counts(runs['epochs_run'])} epochs; temperatures {temperatures}",
-        *(f"{dataset}: {origin}" for dataset, origin in origins.items()),
+        *(
+            f"{dataset}: {group['data_origin'].iloc[0]}; {_counts(group['epochs_run'])} epochs;"
+            f" {_listed(group['temperature'], 'temperature')}"
+            for dataset, group in runs.groupby("dataset", sort=False)
+        ),
     ]
     if table["edge_selections"].any():
         lines.append(f"{EDGE} selected at the edge of the temperature grid for at least one seed")
+    if table["late_selections"].any():
+        lines.append(
+            f"{LATE} the lowest validation loss is among the last tenth of the epochs for at least one seed: more"
+            " epochs may lower it"
+        )
     errors = table["image_se"].dropna()
     if len(errors):
         lines.append(
@@ -155,6 +165,11 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     return lines
 
 
+def _listed(values: pd.Series, noun: str) -> str:
+    distinct = sorted(values.unique())
+    return f"{noun}{'s' * (len(distinct) > 1)} {', '.join(map(str, distinct))}"
+
+
 def _counts(values: pd.Series) -> str:
     low, high = int(values.min()), int(values.max())
     return str(low) if low == high else f"{low} to {high}"
@@ -168,7 +183,8 @@ def _wide(table: pd.DataFrame, *, bold: str, marks: Mapping[str, str], plus_minu
         if not pd.isna(row["sd"]):
             text += f" {plus_minus} {row['sd']:.2f}"
         text = bold.format(text) if row["best"] else text
-        return text + marks[EDGE] * bool(row["edge_selections"]) + marks[DIVERGED] * bool(row["diverged_runs"])
+        counts = {EDGE: "edge_selections", LATE: "late_selections", DIVERGED: "diverged_runs"}
+        return text + "".join(marks[mark] for mark, count in counts.items() if row[count])
 
     entries = table.assign(entry=[entry(row) for row in table.to_dict("records")])
     if "published" in table:

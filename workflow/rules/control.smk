@@ -25,8 +25,8 @@ rule measure_gradients:
         runtime=lambda wildcards, attempt: 240 * attempt,
         gpu=configuration.gpus_per_job(config["training"]["device"]),
     params:
-        grid={
-            axis: config["grid"][axis]
+        grid=lambda wildcards: {
+            axis: cells.axis_values(config["grid"], axis, wildcards.dataset)
             for axis in ("perturbation", "temperature", "seed")
         },
         perturbations=cells.grid_perturbations(config),

@@ -66,14 +66,14 @@ rule draw_images:
             "summary.json",
             dataset=wildcards.dataset,
             K=wildcards.K,
-            seed=config["grid"]["seed"][0],
+            seed=cells.first_seed(config["grid"], wildcards.dataset),
         ),
         models=lambda wildcards: cells.cell_files(
             config["grid"],
             "model.pt",
             dataset=wildcards.dataset,
             K=wildcards.K,
-            seed=config["grid"]["seed"][0],
+            seed=cells.first_seed(config["grid"], wildcards.dataset),
         ),
     output:
         "results/gathered/{dataset}/images-K{K}.npz",
@@ -87,7 +87,7 @@ rule draw_images:
     params:
         perturbations=cells.grid_perturbations(config),
         model=config["model"],
-        seed=config["grid"]["seed"][0],
+        seed=lambda wildcards: cells.first_seed(config["grid"], wildcards.dataset),
         samples_seed=config["figures"]["samples_seed"],
     script:
         "../scripts/draw_images.py"
@@ -124,10 +124,6 @@ rule figures:
             dataset=config["grid"]["dataset"],
             suffix=["pdf", "png"],
         ),
-        expand(
-            "results/figures/images/{dataset}-K{K}.{suffix}",
-            dataset=config["grid"]["dataset"],
-            K=config["grid"]["K"],
-            suffix=["pdf", "png"],
-        ),
+        cells.grid_files(config["grid"], "results/figures/images/{dataset}-K{K}.pdf"),
+        cells.grid_files(config["grid"], "results/figures/images/{dataset}-K{K}.png"),
         rules.fitting.input.figures if config["fitting"]["enabled"] else [],

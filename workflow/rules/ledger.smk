@@ -12,11 +12,10 @@ rule gather_costs:
         runs=lambda wildcards: cells.cell_files(
             config["grid"], "summary.json", dataset=wildcards.dataset
         ),
-        bounds=expand(
+        bounds=lambda wildcards: cells.grid_files(
+            config["grid"],
             "results/gathered/{dataset}/bounds-K{K}-seed{seed}.csv",
-            K=config["grid"]["K"],
-            seed=config["grid"]["seed"],
-            allow_missing=True,
+            dataset=wildcards.dataset,
         ),
         gradients=(
             ancient("results/gathered/{dataset}/gradients.csv")

@@ -73,17 +73,13 @@ rule tabulate:
         summaries=rules.select.input.summaries,
         selection=rules.select.output.selection,
         provenance=rules.select.input.provenance,
-        bounds=expand(
+        bounds=cells.grid_files(
+            config["grid"],
             "results/gathered/{dataset}/bounds-K{K}-seed{seed}.csv",
-            dataset=config["grid"]["dataset"],
-            K=config["grid"]["K"],
-            seed=config["grid"]["seed"],
         ),
-        per_image=expand(
+        per_image=cells.grid_files(
+            config["grid"],
             "results/gathered/{dataset}/bounds-K{K}-seed{seed}.npz",
-            dataset=config["grid"]["dataset"],
-            K=config["grid"]["K"],
-            seed=config["grid"]["seed"],
         ),
         published=[config["published"]] if config["published"] else [],
     output:

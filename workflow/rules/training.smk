@@ -41,17 +41,9 @@ rule train:
             wildcards, stacked_axes, config["perturbations"]
         ),
         model=config["model"],
-        training={
-            option: config["training"][option]
-            for option in (
-                "epochs",
-                "batch_size",
-                "learning_rate",
-                "kl",
-                "annealing",
-                "matmul_precision",
-            )
-        },
+        training=lambda wildcards: configuration.training_options(
+            config["training"], wildcards.dataset
+        ),
         evaluation={
             option: config["evaluation"][option]
             for option in ("validation_samples", "test_samples")
@@ -70,7 +62,10 @@ rule unpack:
         "../../envs/torch.yaml"
     params:
         model=rules.train.params.model,
-        training=rules.train.params.training,
+        training={
+            dataset: configuration.training_options(config["training"], dataset)
+            for dataset in config["grid"]["dataset"]
+        },
         evaluation=rules.train.params.evaluation,
     script:
         "../scripts/unpack.py"

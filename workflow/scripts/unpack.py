@@ -23,7 +23,11 @@ with logged(snakemake.log[0]):
             pd.read_csv(gathered / "histories.csv.gz"),
             data_sha256=BinarizedDataset.load(images).manifest["sha256"],
             perturbations=snakemake.config["perturbations"],
-            options={section: params[section] for section in ("model", "training", "evaluation")},
+            options={
+                "model": params.model,
+                "training": params.training[dataset],
+                "evaluation": params.evaluation,
+            },
         )
         for file in gathered.iterdir():
             file.touch()  # what was made of the runs is no older than they are
