@@ -17,14 +17,14 @@ CELLS = [Cell("tiny", 4, law, temperature, seed) for law in LAWS for temperature
 EPOCHS, STEPS_PER_EPOCH = 3, 4
 
 
-def run(dataset, checkpoint=None, batch_size=10):
+def run(dataset, checkpoint=None, batch_size=10, epochs=EPOCHS):
     return train(
         CELLS,
         dataset,
         perturbations=LAWS,
         model={"variables": 3, "hidden": 16},
         training={
-            "epochs": EPOCHS,
+            "epochs": epochs,
             "batch_size": batch_size,
             "learning_rate": 0.01,
             "kl": "softmax",
@@ -77,7 +77,7 @@ def test_a_training_asked_to_end_at_any_step_is_continued_to_the_same_bits(
     with Checkpoint(path, {"cells": 12}) as checkpoint:
         continued = run(tiny_dataset, checkpoint)
         assert_same_bits(continued, undisturbed)
-        checkpoint.remove()
+        checkpoint.finish()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -108,6 +108,22 @@ def test_a_training_that_is_killed_continues_from_its_last_save(tiny_dataset, tm
     assert saves[-1] > 0, "it should have died after the first epoch"
     with Checkpoint(tmp_path / "c.pt", {}) as checkpoint:
         assert_same_bits(run(tiny_dataset, checkpoint), undisturbed)
+
+
+def test_a_finished_training_is_extended_to_the_bits_of_a_longer_one(tiny_dataset, tmp_path):
+    for epochs in (2, EPOCHS):
+        with Checkpoint(tmp_path / "c.pt", {}, kept=True) as checkpoint:
+            runs = run(tiny_dataset, checkpoint, epochs=epochs)
+            checkpoint.finish()
+    assert_same_bits(runs, run(tiny_dataset))
+
+
+def test_a_kept_resume_point_of_more_epochs_is_set_aside(tiny_dataset, tmp_path, caplog):
+    for epochs in (EPOCHS, 2):
+        with Checkpoint(tmp_path / "c.pt", {}, kept=True) as checkpoint:
+            runs = run(tiny_dataset, checkpoint, epochs=epochs)
+    assert_same_bits(runs, run(tiny_dataset, epochs=2))
+    assert "its epoch 3 is beyond the last, 2" in caplog.text
 
 
 def test_a_save_that_finds_no_room_does_not_end_the_training(tiny_dataset, monkeypatch, caplog):

@@ -302,6 +302,18 @@ class TestOwnDatasetAndLaw:
         pd.testing.assert_frame_equal(history, expected_history)
         assert summary == expected_summary
 
+    def test_more_epochs_go_on_from_a_finished_run(self, tmp_path):
+        cell = "mine/K4/normal/tau0.5/seed1"
+        arguments = [f"results/runs/{cell}/summary.json", "--cores", "1", *make_own(tmp_path)]
+        histories = []
+        for epochs in (3, 5):
+            run_snakemake(tmp_path, *arguments, "--config", f"training={{epochs: {epochs}, extendable: true}}")
+            histories.append(result_of(tmp_path, cell)[1])
+        log = (tmp_path / "logs/train/mine-K4-normal-tau0.5-seed1.log").read_text()
+        assert log.count("continuing from") == 1
+        assert len(histories[1]) == 5
+        pd.testing.assert_frame_equal(histories[1].head(3), histories[0])
+
     def test_a_training_job_that_is_ended_continues_to_the_same_bits(self, tmp_path):
         arguments = ["--cores", "1", *make_own(tmp_path), "--config", "training={epochs: 2000}", "grid={seed: [3]}"]
         cell = "mine/K4/normal/tau0.5/seed3"

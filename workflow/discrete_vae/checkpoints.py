@@ -1,7 +1,7 @@
 """The resume point of a training job.
 
 Saved every few minutes and when the job is asked to end, outside the declared outputs (Snakemake deletes those of a
-failed job), and continued by the job's next attempt.
+failed job), and continued by the job's next attempt; on request kept when the job is finished, for one of more epochs.
 """
 
 import io
@@ -32,10 +32,11 @@ class Checkpoint:
     Args:
         path: its file.
         identity: what must be equal for a saved state to be continued: cells, options, data, versions, device.
+        kept: whether the file outlives the finished job.
     """
 
-    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
-        self.path, self.identity = path, dict(identity)
+    def __init__(self, path: Path, identity: Mapping[str, Any], *, kept: bool = False) -> None:
+        self.path, self.identity, self.kept = path, dict(identity), kept
         self._saved_at = time.monotonic()
         self._signal: int | None = None
         self._former_handlers: dict[int, Any] = {}
@@ -64,13 +65,14 @@ class Checkpoint:
         except FileNotFoundError:
             return None
         except UNREADABLE as error:
-            return self._set_aside(f"it cannot be read ({' '.join(str(error).split())[:200]})")
+            return self.set_aside(f"it cannot be read ({' '.join(str(error).split())[:200]})")
         if differing:
-            return self._set_aside(f"it has another {', '.join(differing)}")
+            return self.set_aside(f"it has another {', '.join(differing)}")
         log.info("continuing from %s", self.path)
         return saved["state"]
 
-    def _set_aside(self, reason: str) -> None:
+    def set_aside(self, reason: str) -> None:
+        """Give the file another name, with a warning that says why it is not used."""
         aside = self.path.with_name(f"{self.path.name}.unused")
         self.path.replace(aside)
         log.warning("%s is not used, as %s; it is now %s and training starts anew", self.path, reason, aside.name)
@@ -100,7 +102,8 @@ class Checkpoint:
             log.warning("ending on %s", signal.Signals(self._signal).name)
             raise SystemExit(128 + self._signal)
 
-    def remove(self) -> None:
-        """Remove the file: the job's outputs are whole."""
-        self.path.unlink(missing_ok=True)
+    def finish(self) -> None:
+        """Remove the file unless it is kept: the job's outputs are whole."""
+        if not self.kept:
+            self.path.unlink(missing_ok=True)
         remove_abandoned(self.path)

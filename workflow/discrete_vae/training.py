@@ -84,7 +84,8 @@ def train(
         dataset: their images.
         perturbations, model, training, evaluation: sections of the configuration.
         device: where to train.
-        checkpoint: where to continue from and to save to. A continued training ends in the bits of an undisturbed one.
+        checkpoint: where to continue from and to save to, as far as the saved epoch is not beyond those to train. A
+            continued training ends in the bits of an undisturbed one.
 
     Returns:
         One run for each cell, in their order.
@@ -92,12 +93,14 @@ def train(
     trainer = StackTrainer(cells, dataset, perturbations, model, training, device)
     progress = _Progress.start(cells, trainer)
     saved = checkpoint.load() if checkpoint else None
+    if saved and saved["progress"]["epoch"] > training["epochs"]:
+        saved = checkpoint.set_aside(f"its epoch {saved['progress']['epoch']} is beyond the last, {training['epochs']}")
     if saved:
         trainer.restore(saved["trainer"])
         progress.restore(saved["progress"])
 
-    def save_if_due() -> None:
-        if checkpoint and checkpoint.is_due():
+    def save_if_due(*, anyway: bool = False) -> None:
+        if checkpoint and (anyway or checkpoint.is_due()):
             checkpoint.save({"trainer": trainer.state(), "progress": progress.state()})
 
     while progress.epoch < training["epochs"] and not progress.all_diverged():
@@ -109,6 +112,7 @@ def train(
         progress.end_epoch(trainer, trainer.end_epoch(), validation_parts)
         progress.report(training["epochs"])
         save_if_due()
+    save_if_due(anyway=checkpoint is not None and checkpoint.kept)
     return progress.finished_runs(trainer, evaluation["test_samples"])
 
 

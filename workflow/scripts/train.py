@@ -22,7 +22,7 @@ with logged(snakemake.log[0]):
     perturbations = snakemake.params.perturbations
     options = {section: snakemake.params[section] for section in ("model", "training", "evaluation")}
     torch.set_float32_matmul_precision(options["training"]["matmul_precision"])
-    # Beside the log: Snakemake deletes the outputs of a failed job, and keeps its log.
+    what_an_epoch_does = {name: option for name, option in options["training"].items() if name != "epochs"}
     identity = {
         "cells": snakemake.params.cells,
         "perturbations": perturbations,
@@ -30,8 +30,11 @@ with logged(snakemake.log[0]):
         "device": device.type,
         "torch": str(torch.__version__),
         **options,
+        "training": what_an_epoch_does,
     }
-    with Checkpoint(Path(snakemake.log[0]).with_suffix(".checkpoint.pt"), identity) as checkpoint:
+    # Beside the log: Snakemake deletes the outputs of a failed job, and keeps its log.
+    path = Path(snakemake.log[0]).with_suffix(".checkpoint.pt")
+    with Checkpoint(path, identity, kept=snakemake.config["training"]["extendable"]) as checkpoint:
         runs = train(cells, dataset, perturbations=perturbations, device=device, checkpoint=checkpoint, **options)
     provenance = {
         "data_sha256": dataset.manifest["sha256"],
@@ -54,5 +57,5 @@ with logged(snakemake.log[0]):
             provenance=provenance,
             options={"law": perturbations[run.cell.perturbation], **options},
         )
-    checkpoint.remove()
+    checkpoint.finish()
     announce_progress(snakemake.config["grid"], Path("logs/progress.txt"))
