@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.distributions import Distribution
 
 from discrete_vae.cells import Cell
 from discrete_vae.code_probabilities import argmax_probabilities, kl_of_codes
@@ -58,7 +59,13 @@ class ImageLosses:
 
 
 def evaluate_images(
-    model: Mapping[str, Tensor], images: Tensor, noise: NoiseSource, *, variables: int, samples: int
+    model: Mapping[str, Tensor],
+    images: Tensor,
+    noise: NoiseSource,
+    *,
+    code_law: Distribution,
+    variables: int,
+    samples: int,
 ) -> ImageLosses:
     """Evaluate one model on each image.
 
@@ -66,12 +73,13 @@ def evaluate_images(
         model: a stack of one.
         images: ``uint8`` of 0 and 1, images x pixels.
         noise: of the codes; its generator is advanced.
+        code_law: the law of the noise, computing in float64 on the device of the images.
         variables: N.
         samples: codes drawn for each image.
     """
     pixels = images.float()
     logits = encode(model, pixels.unsqueeze(0)).view(len(images), variables, -1)
-    probabilities = _probabilities(logits, noise)
+    probabilities = _probabilities(logits, code_law)
     log_q_over_prior = probabilities.clamp(min=SMALLEST_PROBABILITY).log() + math.log(logits.shape[-1])
     # In one piece: small tensors that outlived the large ones between them would keep the heap growing by gigabytes.
     mean_reconstruction = torch.empty(len(images), dtype=torch.float64, device=images.device)
@@ -96,9 +104,9 @@ def evaluate_images(
     )
 
 
-def _probabilities(logits: Tensor, noise: NoiseSource) -> Tensor:
+def _probabilities(logits: Tensor, law: Distribution) -> Tensor:
     try:
-        return argmax_probabilities(logits, noise.law)
+        return argmax_probabilities(logits, law)
     except InputError as error:
         log.warning("no bounds: %s", error)
         return torch.full_like(logits, math.nan, dtype=torch.float64)
@@ -152,11 +160,12 @@ def evaluate_selected(
     flat_images = torch.from_numpy(images).flatten(1).to(device)
     rows, per_image = [], {}
     for cell, path in model_files.items():
-        law = distribution(perturbations[cell.perturbation], torch.float64)
-        noise = NoiseSource(law, generator(cell.seed, "bound noise", device))
+        definition = perturbations[cell.perturbation]
+        noise = NoiseSource(distribution(definition, torch.float64), generator(cell.seed, "bound noise", device))
         state = torch.load(path, weights_only=True, map_location=device)
         model = {name: values.unsqueeze(0) for name, values in state.items()}
-        losses = evaluate_images(model, flat_images, noise, variables=variables, samples=samples)
+        code_law = distribution(definition, torch.float64, device)
+        losses = evaluate_images(model, flat_images, noise, code_law=code_law, variables=variables, samples=samples)
         means = {
             name: getattr(losses, name).mean().item()
             for name in (*IMAGE_LOSSES, "reconstruction", "kl_of_softmax", "kl_of_codes")

@@ -37,7 +37,7 @@ def argmax_probabilities(logits: Tensor, law: Distribution) -> Tensor:
 
     Args:
         logits: theta, ... x K.
-        law: of the noise, independent for each logit; computing in float64.
+        law: of the noise, independent for each logit; computing in float64 on the device of the logits.
 
     Returns:
         float64, of the shape of the logits.
@@ -162,17 +162,19 @@ class CodesKLWithGradient:
     """KL(q || uniform) of the codes of a stack of models, with its gradient: the KL part of the true bound.
 
     Args:
-        laws: the noise law of each model of the stack, computing in float64.
+        laws: the noise law of each model of the stack, computing in float64 on the device of the logits.
+        device: that device.
 
     Raises:
         InputError: a law that quadrature cannot serve.
     """
 
     laws: Sequence[Distribution]
+    device: torch.device | str = "cpu"
 
     def __post_init__(self) -> None:
         for law in set(self.laws):
-            argmax_probabilities(torch.linspace(0, 1, 4), law)
+            argmax_probabilities(torch.linspace(0, 1, 4, device=self.device), law)
 
     def __call__(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return the KL summed over variables and minibatch, of shape S, and its gradient; NaN for a diverged model.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.distributions import (
     AffineTransform,
     Distribution,
@@ -23,27 +24,33 @@ NUMBERS_AT_ONCE = {"cpu": 2**17, "cuda": 2**24}
 class Logistic(TransformedDistribution):
     """The logistic law, F(x) = 1 / (1 + exp(-(x - loc) / scale)), which torch.distributions lacks."""
 
-    def __init__(self, loc: float, scale: float, *, validate_args: bool | None = None) -> None:
+    def __init__(self, loc: Tensor, scale: Tensor, *, validate_args: bool | None = None) -> None:
+        base = Uniform(torch.zeros_like(loc), torch.ones_like(loc), validate_args=validate_args)
         transforms = [SigmoidTransform().inv, AffineTransform(loc, scale)]
-        super().__init__(Uniform(0.0, 1.0, validate_args=validate_args), transforms, validate_args=validate_args)
+        super().__init__(base, transforms, validate_args=validate_args)
         self.scale = scale
 
     @property
-    def variance(self) -> torch.Tensor:
+    def variance(self) -> Tensor:
         """The square of the scale times pi^2 / 3."""
-        return torch.as_tensor(self.scale) ** 2 * (math.pi**2 / 3)
+        return self.scale**2 * (math.pi**2 / 3)
 
 
-def distribution(definition: Mapping[str, str | float], dtype: torch.dtype = torch.float32) -> Distribution:
-    """Build the law of a definition such as ``{distribution: Normal, loc: 0, scale: 1}``, computing in a given type."""
+def distribution(
+    definition: Mapping[str, str | float], dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+) -> Distribution:
+    """Build the law of a definition such as ``{distribution: Normal, loc: 0, scale: 1}``, computing in a given type.
+
+    A law on the CPU draws from generators on any device; densities need one on the device of their values.
+    """
     values = {key: float(value) for key, value in definition.items() if key != "distribution"}
-    parameters = {key: torch.tensor(value, dtype=dtype) for key, value in values.items()}
+    parameters = {key: torch.tensor(value, dtype=dtype, device=device) for key, value in values.items()}
     name = definition["distribution"]
     law = Logistic if name == "Logistic" else getattr(torch.distributions, name)
     return law(**parameters, validate_args=False)  # the configuration has been checked; torch's checks stall a GPU
 
 
-def sample(law: Distribution, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
+def sample(law: Distribution, shape: Sequence[int], generator: torch.Generator) -> Tensor:
     """Draw float32 noise of the given shape on the generator's device.
 
     A law with a quantile function is drawn by inversion, so that two laws drawn from equal generators share their
@@ -55,12 +62,12 @@ def sample(law: Distribution, shape: Sequence[int], generator: torch.Generator) 
         return _own_sampler(law, shape, generator)
 
 
-def uniform(shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
+def uniform(shape: Sequence[int], generator: torch.Generator) -> Tensor:
     """Draw float32 uniform numbers of the open interval (0, 1)."""
     return torch.rand(shape, generator=generator, device=generator.device).clamp_(min=SMALLEST_UNIFORM)
 
 
-def _own_sampler(law: Distribution, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
+def _own_sampler(law: Distribution, shape: Sequence[int], generator: torch.Generator) -> Tensor:
     seed = torch.randint(2**62, (), generator=generator, device=generator.device).item()
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(seed)
@@ -74,7 +81,7 @@ class NoiseSource:
     law: Distribution
     generator: torch.Generator
 
-    def draw(self, shape: Sequence[int]) -> torch.Tensor:
+    def draw(self, shape: Sequence[int]) -> Tensor:
         """Draw float32 noise of the given shape and advance the generator."""
         return sample(self.law, shape, self.generator)
 
@@ -94,10 +101,10 @@ class NoiseStream:
         device = sources[0].generator.device
         self.steps_at_once = max(1, NUMBERS_AT_ONCE[device.type] // math.prod(shape))
         self._generators_at_start = self._generator_states()
-        self._block: torch.Tensor | None = None
+        self._block: Tensor | None = None
         self._taken = 0
 
-    def next(self) -> torch.Tensor:
+    def next(self) -> Tensor:
         """Return the noise of the next step, float32 of sources x shape."""
         if self._block is None or self._taken == self.steps_at_once:
             self._draw()
@@ -110,7 +117,7 @@ class NoiseStream:
         self._block = torch.stack([source.draw((self.steps_at_once, *self.shape)) for source in self.sources], dim=1)
         self._taken = 0
 
-    def _generator_states(self) -> list[torch.Tensor]:
+    def _generator_states(self) -> list[Tensor]:
         return [source.generator.get_state() for source in self.sources]
 
     def state(self) -> dict[str, Any]:

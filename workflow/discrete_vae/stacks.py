@@ -76,8 +76,8 @@ class StackTrainer:
         self.laws = [(distribution(perturbations[name]), seed) for name, seed in pairs]
         self.code_laws, self.kl_with_gradient = None, softmax_kl_with_gradient
         if training["kl"] == "codes":
-            self.code_laws = [distribution(perturbations[cell.perturbation], torch.float64) for cell in cells]
-            self.kl_with_gradient = CodesKLWithGradient(self.code_laws)
+            self.code_laws = [distribution(perturbations[cell.perturbation], torch.float64, device) for cell in cells]
+            self.kl_with_gradient = CodesKLWithGradient(self.code_laws, device)
         self.minibatch_generators = [generator(seed, "minibatches") for seed in seeds]
         noise_shape = (self.architecture.variables, self.architecture.categories, training["batch_size"])
         self.noise_stream = NoiseStream(self._noise_sources("training noise"), noise_shape)
