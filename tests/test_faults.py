@@ -34,7 +34,7 @@ STAGES = {  # the scripts of each
     "binarize": {"binarize"},
     "train": {"train"},
     "select": {"gather", "select", "bound", "tabulate", "judge", "gather_costs", "ledger"},
-    "plot": {"draw_images", "plot_convergence", "plot_temperature", "plot_images"},
+    "plot": {"draw_images", "plot_convergence", "plot_temperature", "plot_validation", "plot_images"},
 }
 CONFIG = """
 grid: {{dataset: [mnist], K: [4], perturbation: [gumbel, normal], temperature: [0.5, 1.0], seed: [1]}}

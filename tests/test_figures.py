@@ -6,6 +6,8 @@ import pytest
 from discrete_vae import figures
 from matplotlib.colors import to_rgb
 
+PARTS = [(split, part) for split in ("validation", "test") for part in ("loss", "reconstruction", "kl")]
+
 
 @pytest.fixture
 def histories():
@@ -46,6 +48,26 @@ def test_convergence_has_a_column_per_K_and_a_curve_per_law_with_the_mean_and_ra
 def test_one_seed_claims_no_range(histories):
     figure = figures.draw_convergence(histories[histories["seed"] == 1], dataset="d", origin="here", temperature=0.5)
     assert "one seed" in figure.get_suptitle()
+
+
+def test_validation_is_drawn_at_each_seeds_selected_temperature(histories):
+    curves = histories.rename(columns={"training_loss": "validation_loss"}).assign(dataset="d").reset_index(drop=True)
+    runs = curves[curves["epoch"] == 40].assign(diverged=False, best_epoch=40, epochs_run=40)
+    # Of normal noise only, the higher temperature is selected with seed 3.
+    higher = (runs["perturbation"] == "normal") & (runs["seed"] == 3) & (runs["temperature"] == 0.85)
+    runs.loc[higher, "validation_loss"] -= 10
+    runs = runs.assign(**{f"{split}_{part}": 0.0 for split, part in PARTS if f"{split}_{part}" != "validation_loss"})
+    figure = figures.draw_validation(curves, runs, dataset="d", origin="here")
+    gumbel, normal = (line for line in figure.axes[0].lines if len(line.get_xdata()))
+    assert gumbel.get_ydata()[-1] == pytest.approx(100 / 40 + 10 + (1.5 + 3.5) / 2)
+    assert normal.get_ydata()[-1] == pytest.approx(100 / 40 + 10 + (1.5 + 3.85) / 2)
+    assert "selected temperatures" in figure.get_suptitle()
+
+
+def test_where_every_run_diverged_the_figures_say_so(histories):
+    diverged = histories[histories["epoch"] == 1].assign(training_loss=np.nan)
+    figure = figures.draw_convergence(diverged, dataset="d", origin="here", temperature=0.5)
+    assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["diverged", "diverged"]
 
 
 def test_loss_against_temperature_leaves_diverged_runs_out():

@@ -13,9 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from discrete_vae.cells import AXES
 from discrete_vae.files import write_bytes
 from discrete_vae.measures import MEASURES
-from discrete_vae.selection import at_nearest_temperature
+from discrete_vae.selection import at_nearest_temperature, select_temperatures
 
 PAGE_WIDTH = 6.75  # inches: two columns of a conference paper
 MARKERS = "osD^v<>"
@@ -80,24 +81,46 @@ def draw_convergence(histories: pd.DataFrame, *, dataset: str, origin: str, temp
         temperature: temperature wanted; the nearest one in the histories is drawn.
     """
     shown = at_nearest_temperature(histories, temperature)
-    title = f"{dataset}, temperature {shown['temperature'].iloc[0]:g}"
+    title = f"{dataset}, temperature {shown['temperature'].iloc[0]:g} · {origin} · {_seeds(shown)}"
+    return _draw_loss_curves(shown, "training", histories["K"].unique(), title)
+
+
+def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, origin: str) -> Figure:
+    """Draw validation loss against epoch at the selected temperatures, as `draw_convergence` does the training loss.
+
+    Args:
+        histories, runs: what `selection.gather_histories` and `selection.gather_summaries` return, for one dataset.
+        dataset: its name.
+        origin: where its images come from.
+    """
+    shown = histories.merge(select_temperatures(runs)[list(AXES)], on=list(AXES))
+    title = f"{dataset}, selected temperatures · {origin} · {_seeds(runs)}"
+    return _draw_loss_curves(shown, "validation", runs["K"].unique(), title)
+
+
+def _draw_loss_curves(shown: pd.DataFrame, split: str, categories: Sequence[int], title: str) -> Figure:
+    loss = f"{split}_loss"
+    finite = shown[np.isfinite(shown[loss])]
     with style():
-        figure, axes = _columns_of_K(shown, f"{title} · {origin} · {_seeds(shown)}")
+        figure, axes = _columns_of_K(categories, title)
         palette = colours(shown["perturbation"].unique())
-        for ax, (_, curves) in zip(axes, shown.groupby("K", sort=False), strict=True):
-            _plot_curves(ax, curves, x="epoch", y="training_loss", palette=palette)
+        for ax, K in zip(axes, categories, strict=True):
+            curves = finite[finite["K"] == K]
+            if curves.empty:
+                ax.text(0.5, 0.5, "diverged", ha="center", transform=ax.transAxes)
+                continue
+            _plot_curves(ax, curves, x="epoch", y=loss, palette=palette)
             ax.set(xlabel="epoch", ylabel="", xlim=(1 if curves["epoch"].max() > 1 else 0, curves["epoch"].max()))
-            ax.set_ylim(*_limits_after_the_start(curves))
-        axes[0].set_ylabel("training loss (nats)")
+            ax.set_ylim(*_limits_after_the_start(curves, loss))
+        axes[0].set_ylabel(f"{split} loss (nats)")
         _legend(figure, palette)
     return figure
 
 
-def _limits_after_the_start(curves: pd.DataFrame) -> tuple[float, float]:
+def _limits_after_the_start(curves: pd.DataFrame, loss: str) -> tuple[float, float]:
     """Leave the first epochs' fall out of the picture, as it would flatten all that follows."""
-    finite = curves[np.isfinite(curves["training_loss"])]
-    start = 1 + 0.03 * (finite["epoch"].max() - 1)
-    shown = finite.loc[finite["epoch"] >= start, "training_loss"]
+    start = 1 + 0.03 * (curves["epoch"].max() - 1)
+    shown = curves.loc[curves["epoch"] >= start, loss]
     margin = 0.04 * (shown.max() - shown.min()) or 1.0
     return shown.min() - margin, shown.max() + margin
 
@@ -111,7 +134,7 @@ def draw_temperatures(runs: pd.DataFrame, *, dataset: str, origin: str) -> Figur
         origin: where its images come from.
     """
     with style():
-        figure, axes = _columns_of_K(runs, f"{dataset} · {origin} · {_seeds(runs)}")
+        figure, axes = _columns_of_K(runs["K"].unique(), f"{dataset} · {origin} · {_seeds(runs)}")
         palette = colours(runs["perturbation"].unique())
         for ax, (_, group) in zip(axes, runs.groupby("K", sort=False), strict=True):
             finite = group[~group["diverged"].astype(bool)]
@@ -283,8 +306,7 @@ def _plot_curves(
     sns.lineplot(table, x=x, y=y, ax=ax, **hue, **{**band, **line})
 
 
-def _columns_of_K(table: pd.DataFrame, title: str) -> tuple[Figure, Sequence[Axes]]:
-    categories = table["K"].unique()
+def _columns_of_K(categories: Sequence[int], title: str) -> tuple[Figure, Sequence[Axes]]:
     figure = Figure(figsize=(PAGE_WIDTH, 2.3), layout="constrained")
     axes = figure.subplots(1, len(categories), squeeze=False)[0]
     for ax, K in zip(axes, categories, strict=True):

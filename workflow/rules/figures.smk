@@ -3,8 +3,9 @@
 Needs:  results/gathered/{dataset}/, and for the images also the models and the data
 Makes:  results/figures/convergence/{dataset}   training loss against epoch at one temperature
         results/figures/temperature/{dataset}   validation loss against temperature
+        results/figures/validation/{dataset}    validation loss against epoch at the selected temperatures
         results/figures/images/{dataset}-K{K}   reconstructions and samples of the selected models
-Steps:  plot_convergence, plot_temperature, draw_images, plot_images
+Steps:  plot_convergence, plot_temperature, plot_validation, draw_images, plot_images
 """
 
 
@@ -19,7 +20,7 @@ rule plot_convergence:
             "results/figures/convergence/{dataset}.png",
             caption="../report/convergence.rst",
             category="Convergence",
-            labels={"dataset": "{dataset}"},
+            labels={"dataset": "{dataset}", "loss": "training"},
         ),
     log:
         "logs/plot_convergence/{dataset}.log",
@@ -55,6 +56,30 @@ rule plot_temperature:
         "../../envs/figures.yaml"
     script:
         "../scripts/plot_temperature.py"
+
+
+rule plot_validation:
+    input:
+        histories="results/gathered/{dataset}/histories.csv.gz",
+        summaries="results/gathered/{dataset}/summaries.csv",
+        provenance="results/gathered/{dataset}/provenance.csv",
+    output:
+        pdf="results/figures/validation/{dataset}.pdf",
+        png=report(
+            "results/figures/validation/{dataset}.png",
+            caption="../report/validation.rst",
+            category="Convergence",
+            labels={"dataset": "{dataset}", "loss": "validation"},
+        ),
+    log:
+        "logs/plot_validation/{dataset}.log",
+    benchmark:
+        "results/benchmarks/plot_validation/{dataset}.tsv"
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/plot_validation.py"
 
 
 rule draw_images:
@@ -120,7 +145,7 @@ rule figures:
     input:
         expand(
             "results/figures/{kind}/{dataset}.{suffix}",
-            kind=["convergence", "temperature"],
+            kind=["convergence", "temperature", "validation"],
             dataset=config["grid"]["dataset"],
             suffix=["pdf", "png"],
         ),
