@@ -119,7 +119,8 @@ def _draw_loss_curves(shown: pd.DataFrame, split: str, categories: Sequence[int]
 
 def _limits_after_the_start(curves: pd.DataFrame, loss: str) -> tuple[float, float]:
     """Leave the first epochs' fall out of the picture, as it would flatten all that follows."""
-    start = 1 + 0.03 * (curves["epoch"].max() - 1)
+    epochs = curves["epoch"].max() - 1
+    start = 1 + min(0.1 * epochs, max(5, 0.03 * epochs))
     shown = curves.loc[curves["epoch"] >= start, loss]
     margin = 0.04 * (shown.max() - shown.min()) or 1.0
     return shown.min() - margin, shown.max() + margin
@@ -307,7 +308,8 @@ def _plot_curves(
 
 
 def _columns_of_K(categories: Sequence[int], title: str) -> tuple[Figure, Sequence[Axes]]:
-    figure = Figure(figsize=(PAGE_WIDTH, 2.3), layout="constrained")
+    width = PAGE_WIDTH if len(categories) > 1 else 0.7 * PAGE_WIDTH
+    figure = Figure(figsize=(width, 2.3), layout="constrained")
     axes = figure.subplots(1, len(categories), squeeze=False)[0]
     for ax, K in zip(axes, categories, strict=True):
         ax.set_title(f"$K$ = {K}")
