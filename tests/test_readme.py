@@ -27,3 +27,8 @@ def test_a_command_of_the_readme_plans(command, tmp_path):
     """But for a report, which needs finished results (another test makes one), and what acts on a lock."""
     arguments = [word for word in shlex.split(command)[1:] if word not in ("--sdm", "conda")]
     assert "Job stats" in run_snakemake(tmp_path, "--dry-run", *arguments).stdout
+
+
+def test_the_table_of_the_readme_is_the_published_one():
+    published = (ROOT / "results" / "tables" / "results.md").read_text().split("\n\n")[0]
+    assert published in README
