@@ -16,7 +16,7 @@ from discrete_vae.claims import (
 SEEDS = (1, 2, 3, 4, 5)
 
 
-def selected(effects: dict[str, float], seeds=SEEDS) -> tuple[pd.DataFrame, pd.DataFrame]:
+def selected(effects: dict[str, float], seeds=SEEDS, temperatures: int = 10) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make selected models whose paper losses differ by planted effects, and whose negative ELBOs do the other way."""
     rng = np.random.default_rng(0)
     rows = []
@@ -31,6 +31,7 @@ def selected(effects: dict[str, float], seeds=SEEDS) -> tuple[pd.DataFrame, pd.D
                     "perturbation": law,
                     "temperature": 0.5,
                     "seed": seed,
+                    "runs": temperatures,
                     "test_loss": loss,
                     "negative_elbo": loss - 2 * effect,
                     "importance_weighted_bound": 100 + shared + rng.normal(0, 0.1),
@@ -49,6 +50,13 @@ def test_verdicts_find_planted_effects_under_each_measure():
     of_gumbel = table[(table["measure"] == "paper loss") & (table["other"] == "gumbel")].iloc[0]
     assert of_gumbel["low"] < -1 < of_gumbel["high"]
     assert of_gumbel["high"] - of_gumbel["low"] < 1, "the seeds' own levels must have been taken out"
+
+
+def test_one_temperature_does_not_decide_the_claim_about_the_best():
+    table = compare_test_losses(*selected({"gumbel": 1.0, "normal": 0.0}, temperatures=1), {})
+    assert summarize_verdicts(table)["claim"].unique().tolist() == ["1 at one temperature"]
+    table = compare_test_losses(*selected({"gumbel": 1.0, "normal": 0.0}), {})
+    assert summarize_verdicts(table)["claim"].unique().tolist() == ["1"]
 
 
 def test_one_seed_is_never_a_verdict():
