@@ -77,9 +77,10 @@ class Checkpoint:
         self.path.replace(aside)
         log.warning("%s is not used, as %s; it is now %s and training starts anew", self.path, reason, aside.name)
 
-    def is_due(self) -> bool:
-        """Tell whether to save now: a signal came, or the last save is some minutes ago."""
-        return self._signal is not None or time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES
+    def is_due(self, *, finished: bool) -> bool:
+        """Tell whether to save now: a signal came, the last save is some minutes ago, or a finished job's is kept."""
+        overdue = time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES
+        return self._signal is not None or overdue or (finished and self.kept)
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Save a state whole; end the job if a signal asked for it.

@@ -24,6 +24,7 @@ WITHOUT_CHOICE = (
 FURTHER_CLAIM = "beyond the study: Normal-Softmax has a lower test loss than a law of one's own"
 CONVERGENCE_CLAIM = "2: Normal-Softmax converges faster and to a better training loss on Omniglot"
 CONVERGENCE_ELSEWHERE = "2 on other datasets: the same, of which the study speaks on Omniglot only"
+CLAIMS = (TEST_CLAIM, WITHOUT_CHOICE, FURTHER_CLAIM, CONVERGENCE_CLAIM, CONVERGENCE_ELSEWHERE)
 CONVERGENCE_DATASET = "omniglot"
 COLUMNS = [
     *("claim", "dataset", "K", "measure", "other"),
@@ -55,6 +56,7 @@ def compare_test_losses(
     selected = with_bounds(selection, bounds)
     rows = []
     for (dataset, categories), group in selected.groupby(["dataset", "K"], sort=False):
+        claim_of_studied = TEST_CLAIM if (group["runs"] > 1).all() else WITHOUT_CHOICE
         for row, (column, measure) in enumerate(MEASURES.items()):
             by_seed = group.pivot(index="seed", columns="perturbation", values=column)
             by_image = {
@@ -62,14 +64,11 @@ def compare_test_losses(
                 for law, of_law in group.groupby("perturbation")
             }
             for other in _others(group["perturbation"]):
-                coordinates = {"dataset": dataset, "K": categories, "measure": measure, "other": other}
+                claim = claim_of_studied if other in STUDIED else FURTHER_CLAIM
+                coordinates = {"claim": claim, "dataset": dataset, "K": categories, "measure": measure, "other": other}
                 comparison = paired_comparison(by_seed[CLAIMED] - by_seed[other])
-                claim = (
-                    (TEST_CLAIM if (group["runs"] > 1).all() else WITHOUT_CHOICE) if other in STUDIED else FURTHER_CLAIM
-                )
-                rows.append(coordinates | comparison | {"image_se": _image_error(by_image, other), "claim": claim})
-    claims = (TEST_CLAIM, WITHOUT_CHOICE, FURTHER_CLAIM)
-    return _joined(*(_with_verdicts([row for row in rows if row["claim"] == claim], claim) for claim in claims))
+                rows.append(coordinates | comparison | {"image_se": _image_error(by_image, other)})
+    return _with_verdicts(rows)
 
 
 def compare_convergence(histories: pd.DataFrame, temperature: float) -> pd.DataFrame:
@@ -91,15 +90,14 @@ def compare_convergence(histories: pd.DataFrame, temperature: float) -> pd.DataF
     for (dataset, categories), group in pd.concat(shown).groupby(["dataset", "K"], sort=False):
         if REFERENCE not in _others(group["perturbation"]):
             continue
+        claim = CONVERGENCE_CLAIM if dataset == CONVERGENCE_DATASET else CONVERGENCE_ELSEWHERE
         for loss, goal in (("training_loss", "final"), ("validation_loss", "lowest")):
             curves = group.pivot(index="epoch", columns=["perturbation", "seed"], values=loss)
             for measure, differences in _curve_differences(curves[CLAIMED], curves[REFERENCE], goal).items():
                 name = f"{loss.replace('_', ' ')}: {measure}"
-                coordinates = {"dataset": dataset, "K": categories, "measure": name, "other": REFERENCE}
+                coordinates = {"claim": claim, "dataset": dataset, "K": categories, "measure": name, "other": REFERENCE}
                 rows.append(coordinates | paired_comparison(differences))
-    claimed = [row for row in rows if row["dataset"] == CONVERGENCE_DATASET]
-    elsewhere = [row for row in rows if row["dataset"] != CONVERGENCE_DATASET]
-    return _joined(_with_verdicts(claimed, CONVERGENCE_CLAIM), _with_verdicts(elsewhere, CONVERGENCE_ELSEWHERE))
+    return _with_verdicts(rows)
 
 
 def _image_error(by_image: Mapping[str, np.ndarray | None], other: str) -> float:
@@ -111,11 +109,6 @@ def _image_error(by_image: Mapping[str, np.ndarray | None], other: str) -> float
 def _others(perturbations: Iterable[str]) -> list[str]:
     present = list(dict.fromkeys(perturbations))
     return [name for name in present if name != CLAIMED] if CLAIMED in present else []
-
-
-def _joined(*tables: pd.DataFrame) -> pd.DataFrame:
-    filled = [table for table in tables if len(table)]
-    return pd.concat(filled, ignore_index=True) if filled else tables[0]
 
 
 def _curve_differences(claimed: pd.DataFrame, reference: pd.DataFrame, goal: str) -> Mapping[str, pd.Series]:
@@ -132,13 +125,14 @@ def _epochs_to_reach(curves: pd.DataFrame, targets: pd.Series) -> pd.Series:
     return reached.idxmax().where(reached.any(), len(curves))
 
 
-def _with_verdicts(rows: Sequence[Mapping[str, object]], claim: str) -> pd.DataFrame:
+def _with_verdicts(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+    """Add the verdicts, each claim's p-values adjusted together, and put the claims in their order."""
     if not rows:
         return pd.DataFrame(columns=COLUMNS)
-    table = pd.DataFrame(rows).assign(claim=claim)
+    table = pd.DataFrame(sorted(rows, key=lambda row: CLAIMS.index(row["claim"])))
     if "image_se" not in table:
         table["image_se"] = np.nan
-    table["p_holm"] = holm(table["p"])
+    table["p_holm"] = table.groupby("claim")["p"].transform(holm)
     certain = table["p_holm"] <= LEVEL
     verdicts = np.where(table["difference"] < 0, "supported", "contradicted")
     table["verdict"] = np.where(certain, verdicts, np.where(table["n"] > 1, "inconclusive", "inconclusive (one seed)"))

@@ -99,8 +99,8 @@ def train(
         trainer.restore(saved["trainer"])
         progress.restore(saved["progress"])
 
-    def save_if_due(*, anyway: bool = False) -> None:
-        if checkpoint and (anyway or checkpoint.is_due()):
+    def save_if_due(*, finished: bool = False) -> None:
+        if checkpoint and checkpoint.is_due(finished=finished):
             checkpoint.save({"trainer": trainer.state(), "progress": progress.state()})
 
     while progress.epoch < training["epochs"] and not progress.all_diverged():
@@ -112,7 +112,7 @@ def train(
         progress.end_epoch(trainer, trainer.end_epoch(), validation_parts)
         progress.report(training["epochs"])
         save_if_due()
-    save_if_due(anyway=checkpoint is not None and checkpoint.kept)
+    save_if_due(finished=True)
     return progress.finished_runs(trainer, evaluation["test_samples"])
 
 
