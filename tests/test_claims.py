@@ -52,6 +52,28 @@ def test_verdicts_find_planted_effects_under_each_measure():
     assert of_gumbel["high"] - of_gumbel["low"] < 1, "the seeds' own levels must have been taken out"
 
 
+def test_the_p_values_of_a_claim_are_adjusted_together_over_cells_and_measures():
+    """Three seeds with differences whose paired t test has p = 0.02, in one comparison or in several."""
+    spread = 1 / scipy.stats.t.isf(0.01, df=2)  # p = 0.02 for a mean of 1 with this standard error
+    differences = 1 + spread * np.array([-np.sqrt(3), 0, np.sqrt(3)])
+    rows = [
+        {"dataset": "d", "K": K, "perturbation": law, "temperature": 0.5, "seed": seed, "runs": 10, "test_loss": loss}
+        for K in (10, 30)
+        for seed, difference in enumerate(differences)
+        for law, loss in (("normal", 100 - difference), ("gumbel", 100.0))
+    ]
+    selection = pd.DataFrame(rows)
+    bounds = selection.assign(negative_elbo=selection["test_loss"], importance_weighted_bound=np.nan)
+    table = compare_test_losses(selection, bounds.drop(columns="test_loss"), {})
+    known = table[table["measure"] != "IWAE bound"]
+    assert known["p"].to_numpy() == pytest.approx(0.02)
+    assert known["p_holm"].to_numpy() == pytest.approx(4 * 0.02), "two K under two measures"
+    assert known["verdict"].unique().tolist() == ["inconclusive"]
+    of_K, loss_only = selection[selection["K"] == 10], bounds.assign(negative_elbo=np.nan).drop(columns="test_loss")
+    alone = compare_test_losses(of_K, loss_only, {}).set_index("measure").loc["paper loss"]
+    assert (alone["p_holm"], alone["verdict"]) == (pytest.approx(0.02), "supported")
+
+
 def test_one_temperature_does_not_decide_the_claim_about_the_best():
     table = compare_test_losses(*selected({"gumbel": 1.0, "normal": 0.0}, temperatures=1), {})
     assert summarize_verdicts(table)["claim"].unique().tolist() == ["1 at one temperature"]
@@ -66,6 +88,7 @@ def test_one_seed_is_never_a_verdict():
 
 
 def curves(normal_rate: float, temperature: float = 1.0, dataset: str = "omniglot") -> pd.DataFrame:
+    """Make training losses that fall at a rate each, and validation losses lowest at epoch 24 over the rate."""
     epochs = np.arange(1, 51)
     rng = np.random.default_rng(0)
     return pd.concat(
@@ -78,7 +101,7 @@ def curves(normal_rate: float, temperature: float = 1.0, dataset: str = "omniglo
                 "seed": seed,
                 "epoch": epochs,
                 "training_loss": 100 * np.exp(-rate * epochs / 50) + seed + rng.normal(0, 0.01),
-                "validation_loss": 100.0 + seed + 0 * epochs,
+                "validation_loss": 100 - 0.1 * rate + 0.01 * (epochs * rate - 24) ** 2 + seed + rng.normal(0, 0.01),
             }
         )
         for seed in SEEDS
@@ -96,7 +119,25 @@ def test_convergence_is_compared_by_final_loss_area_and_epochs(rate, verdict):
     epochs = table.loc["training loss: epochs to gumbel's final", "difference"]
     # exp(-2 e / 50) reaches exp(-1) at epoch 25 of 50; a slower curve never does, and counts all epochs.
     assert epochs == pytest.approx(-25 if verdict == "supported" else 0, abs=1)
-    assert table.loc["validation loss: final", "verdict"] == "inconclusive"
+
+
+def test_validation_is_compared_at_the_end_and_by_the_epochs_to_the_lowest_loss():
+    """At twice the rate the other's lowest loss is passed at epoch 11, not 24, and the end is far above it."""
+    table = compare_convergence(curves(2.0), temperature=1.0).set_index("measure")
+    final = table.loc["validation loss: final"]
+    assert final["difference"] == pytest.approx(0.01 * (76**2 - 26**2) - 0.1, abs=0.05)
+    assert final["verdict"] == "contradicted"
+    epochs = table.loc["validation loss: epochs to gumbel's lowest", "difference"]
+    assert epochs == 11 - 24
+
+
+def test_a_seed_of_which_a_run_diverged_is_left_out_under_every_measure():
+    histories = curves(2.0)
+    broken = (histories["perturbation"] == "gumbel") & (histories["seed"] == 3) & (histories["epoch"] > 20)
+    table = compare_convergence(histories[~broken], temperature=1.0)
+    others = compare_convergence(histories[histories["seed"] != 3], temperature=1.0)
+    assert table["n"].unique().tolist() == [4]
+    pd.testing.assert_frame_equal(table, others)
 
 
 def test_the_convergence_claim_is_judged_on_its_own_dataset_each_at_its_nearest_temperature():

@@ -2,19 +2,44 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from discrete_vae.control import compare_scale_and_shape, pairs_of_laws, to_markdown
+from discrete_vae.laws import shape
 
-DISTRIBUTIONS = {"gumbel": "Gumbel", "normal": "Normal", "narrow": "Gumbel", "wide": "Normal", "logistic": "Logistic"}
+PERTURBATIONS = {
+    "gumbel": {"distribution": "Gumbel", "loc": 0, "scale": 1},
+    "normal": {"distribution": "Normal", "loc": 0, "scale": 1},
+    "narrow": {"distribution": "Gumbel", "loc": 0, "scale": 0.78},
+    "wide": {"distribution": "Normal", "loc": 0, "scale": 1.283},
+    "logistic": {"distribution": "Logistic", "loc": 0, "scale": 1},
+}
 VARIANCES = {"gumbel": 1.645, "normal": 1.0, "narrow": 1.0, "wide": 1.645, "logistic": 3.29}
 
 
 def test_pairs_differ_in_scale_or_in_shape_and_never_in_both():
-    assert pairs_of_laws(DISTRIBUTIONS, VARIANCES) == [
+    assert pairs_of_laws(PERTURBATIONS, VARIANCES) == [
         ("scale", ("gumbel", "narrow")),
         ("shape", ("gumbel", "wide")),
         ("shape", ("normal", "narrow")),
         ("scale", ("wide", "normal")),
     ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "variances", "pairs"),
+    [
+        ({"concentration": 2, "rate": 1}, {"concentration": 2, "rate": 2}, (2, 0.5), [("scale", ("a", "b"))]),
+        ({"concentration": 2, "rate": 1}, {"concentration": 8, "rate": 2}, (2, 2), [("shape", ("a", "b"))]),
+        ({"concentration": 2, "rate": 1}, {"concentration": 3, "rate": 1}, (2, 3), []),
+    ],
+)
+def test_a_parameter_may_change_the_shape_of_a_distribution(first, second, variances, pairs):
+    laws = {"a": {"distribution": "Gamma", **first}, "b": {"distribution": "Gamma", **second}}
+    assert pairs_of_laws(laws, dict(zip("ab", variances, strict=True))) == pairs
+
+
+def test_the_scale_of_a_lognormal_is_its_shape():
+    assert shape({"distribution": "LogNormal", "loc": 0, "scale": 1}) == {"distribution": "LogNormal", "scale": 1}
 
 
 def test_a_planted_effect_of_the_scale_is_found_and_none_of_the_shape():
@@ -28,12 +53,13 @@ def test_a_planted_effect_of_the_scale_is_found_and_none_of_the_shape():
     table = pd.DataFrame(rows)
     selection = table.rename(columns={"loss": "test_loss"})
     bounds = table.drop(columns="loss").assign(negative_elbo=table["loss"], importance_weighted_bound=table["loss"])
-    compared = compare_scale_and_shape(selection, bounds, DISTRIBUTIONS, VARIANCES)
+    compared = compare_scale_and_shape(selection, bounds, PERTURBATIONS, VARIANCES)
     verdicts = compared.groupby("differ_in")["verdict"].unique().map(list).to_dict()
     assert verdicts == {"scale": ["higher"], "shape": ["inconclusive"]}
     markdown = to_markdown(compared)
-    assert "| scale" in markdown
-    assert "0.6" in markdown, "the median size"
+    kind, measure, median_size, *_ = (entry.strip() for entry in markdown.splitlines()[2].split("|")[1:])
+    assert (kind, measure) == ("scale", "paper loss")
+    assert float(median_size) == pytest.approx(0.645, abs=0.02)
 
 
 def test_laws_that_share_nothing_are_not_compared():
@@ -41,6 +67,7 @@ def test_laws_that_share_nothing_are_not_compared():
         {"dataset": ["d"], "K": [10], "perturbation": ["gumbel"], "temperature": [0.5], "seed": [1]}
     )
     bounds = selection.assign(negative_elbo=1.0, importance_weighted_bound=1.0)
-    compared = compare_scale_and_shape(selection.assign(test_loss=1.0), bounds, {"gumbel": "Gumbel"}, {"gumbel": 1.6})
+    gumbel = {"gumbel": PERTURBATIONS["gumbel"]}
+    compared = compare_scale_and_shape(selection.assign(test_loss=1.0), bounds, gumbel, {"gumbel": 1.6})
     assert compared.empty
     assert "No comparison" in to_markdown(compared)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from discrete_vae.cells import Cell, grid_cells
 from discrete_vae.selection import (
     diverged_runs,
@@ -147,6 +148,21 @@ def test_one_seed_has_no_spread_and_the_notes_say_so():
     markdown = to_markdown(table, notes(table, runs))
     assert "±" not in markdown
     assert "no difference here is established" in markdown
+
+
+def test_the_error_over_images_is_that_of_the_mean_over_seeds_of_the_selected_models():
+    runs = runs_of({(law, t, s): t for law in ("gumbel", "normal") for t in (0.5, 1.0) for s in (1, 2)})
+    selection = select_temperatures(runs)
+    rng = np.random.default_rng(0)
+    losses = {law: {s: rng.normal(size=(3, 50)) for s in (1, 2)} for law in ("gumbel", "normal")}
+    per_image = {
+        f"digits-K10-{law}-tau0.5-seed{s}": values for law, seeds in losses.items() for s, values in seeds.items()
+    }
+    table = summarize_test_losses(selection, bounds_of(selection), per_image)
+    for row in table.to_dict("records"):
+        measure = ["paper loss", "negative ELBO", "IWAE bound"].index(row["measure"])
+        mean = sum(losses[row["perturbation"]].values())[measure] / 2
+        assert row["image_se"] == pytest.approx(scipy.stats.sem(mean))
 
 
 def test_published_values_stand_below_ours_with_their_place_in_the_interval(table_and_notes):

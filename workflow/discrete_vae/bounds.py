@@ -18,7 +18,7 @@ from discrete_vae.code_probabilities import argmax_probabilities, kl_of_codes
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation import pixel_logits_of_codes
 from discrete_vae.generators import generator
-from discrete_vae.measures import IMAGE_LOSSES
+from discrete_vae.measures import ACTIVE_INFORMATION, IMAGE_LOSSES
 from discrete_vae.model import encode, kl_to_uniform
 from discrete_vae.perturbations import NoiseSource, distribution
 
@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 
 CODES_AT_ONCE = 2_000
 SMALLEST_PROBABILITY = 1e-300  # of a code that was drawn, however unlikely
-ACTIVE = 0.01  # nats of information about the image, above which a variable counts as active
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class ImageLosses:
 
     @property
     def paper_loss(self) -> Tensor:
-        """The study's loss: a bound on the negative log-likelihood for Gumbel noise only."""
+        """The study's loss: the negative ELBO for Gumbel noise, and no bound where the KL of the codes is larger."""
         return self.reconstruction + self.kl_of_softmax
 
     @property
@@ -119,16 +118,18 @@ def use_of_codes(probabilities: Tensor) -> dict[str, float]:
         probabilities: q of each image, images x N x K.
 
     Returns:
-        ``active_variables``, the number of variables with more than ACTIVE nats of mutual information with the image
-        (the categorical form of the active units of arXiv 1509.00519), and ``perplexity``, exp of the entropy of a
-        variable's categories over all images, averaged over variables: K where all are used alike.
+        ``active_variables``, the number of variables with more than ACTIVE_INFORMATION nats of mutual information with
+        the image (the categorical form of the active units of arXiv 1509.00519), and
+        ``perplexity``, exp of the entropy of a variable's categories over all images, averaged over variables: K where
+        all are used alike.
     """
     over_images = probabilities.mean(0)
     entropy_over_images = -torch.xlogy(over_images, over_images).sum(-1)
     entropy_given_image = -torch.xlogy(probabilities, probabilities).sum(-1).mean(0)
     information = entropy_over_images - entropy_given_image
+    active = (information > ACTIVE_INFORMATION).double().sum().item()
     return {
-        "active_variables": (information > ACTIVE).double().sum().item() if information.isfinite().all() else math.nan,
+        "active_variables": active if information.isfinite().all() else math.nan,
         "perplexity": entropy_over_images.exp().mean().item(),
     }
 

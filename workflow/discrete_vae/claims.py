@@ -35,8 +35,8 @@ NO_COMPARISON = f"No comparison: the grid lacks {CLAIMED} noise or another law t
 RULE = (
     "supported: the mean difference over paired seeds is below zero with a p-value of at most 0.05 after Holm's"
     " adjustment over the comparisons of its claim; contradicted: above zero, likewise; inconclusive otherwise, and"
-    " with one seed. A claim as a whole: supported where every comparison supports it, contradicted where one does not"
-    " allow it"
+    " with one seed. A claim as a whole: supported where every comparison supports it, contradicted where one"
+    " contradicts it"
 )
 
 
@@ -77,6 +77,7 @@ def compare_convergence(histories: pd.DataFrame, temperature: float) -> pd.DataF
     Each for the relaxed training loss, which flatters noise of low variance, and for the discrete validation loss: the
     final loss, the mean over epochs (the area under the curve), and the epochs needed (all of them where it is not
     reached) to the reference law's final training loss, and to its lowest validation loss, as that one may rise again.
+    A seed of which either run diverged is left out.
 
     Args:
         histories: what `selection.gather_histories` returns.
@@ -113,10 +114,12 @@ def _others(perturbations: Iterable[str]) -> list[str]:
 
 def _curve_differences(claimed: pd.DataFrame, reference: pd.DataFrame, goal: str) -> Mapping[str, pd.Series]:
     target = reference.iloc[-1] if goal == "final" else reference.min()
+    epochs = _epochs_to_reach(claimed, target) - _epochs_to_reach(reference, target)
+    neither_diverged = np.isfinite(claimed).all() & np.isfinite(reference).all()
     return {
         "final": claimed.iloc[-1] - reference.iloc[-1],
         "mean over epochs": claimed.mean(skipna=False) - reference.mean(skipna=False),
-        f"epochs to {REFERENCE}'s {goal}": _epochs_to_reach(claimed, target) - _epochs_to_reach(reference, target),
+        f"epochs to {REFERENCE}'s {goal}": epochs.where(neither_diverged),
     }
 
 
@@ -177,16 +180,23 @@ def to_markdown(table: pd.DataFrame, *, temperature: float) -> str:
         claim=table["claim"].str.partition(":")[0],
         difference=table["difference"].map("{:.2f}".format),
         interval=interval_texts(table),
-        **{"image s.e.": image_errors},
+        **{
+            "image s.e.": image_errors,
+            "p": table["p"].map("{:.2g}".format),
+            "Holm": table["p_holm"].map("{:.2g}".format),
+        },
     )
-    each = each[["claim", "dataset", "K", "measure", "other", "n", "difference", "interval", "image s.e.", "verdict"]]
+    columns = ["claim", "dataset", "K", "measure", "other", "n", "difference", "interval", "image s.e.", "p", "Holm"]
+    each = each[[*columns, "verdict"]]
     claims = "".join(f"- {claim}\n" for claim in table["claim"].unique())
     return (
         f"{summarize_verdicts(table).to_markdown(index=False, disable_numparse=True)}\n\n"
         f"{claims}"
         f"- {RULE}\n"
         f"- difference: {CLAIMED} minus the other law, in nats per image or epochs; interval: Student's t at 95% over\n"
-        "  seeds; image s.e.: standard error of the difference over the test images, for these seeds\n"
-        f"- claim 2 is compared at the temperature nearest to {temperature}\n\n"
+        "  seeds; image s.e.: standard error of the difference over the test images, for these seeds; p: of the\n"
+        "  paired t test; Holm: the same after the adjustment\n"
+        f"- claim 2 is compared at the temperature nearest to {temperature}; a law that does not get to the other's\n"
+        "  loss counts all its epochs, so that it needs at least the difference more\n\n"
         f"{each.to_markdown(index=False, disable_numparse=True)}\n"
     )

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from discrete_vae.measures import ACTIVE_INFORMATION
+
 QUANTITIES = {
     "reconstruction": "reconstruction (nats)",
     "kl_of_softmax": "KL of softmax (nats)",
@@ -41,7 +43,7 @@ def to_markdown(table: pd.DataFrame) -> str:
     return (
         f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n"
         "- means over the test images, of the selected models; ± standard deviation over seeds\n"
-        "- active variables: those with more than 0.01 nats of mutual information with the image\n"
+        f"- active variables: those with more than {ACTIVE_INFORMATION} nats of mutual information with the image\n"
         "- perplexity: exp of the entropy of a variable's categories over all images, averaged over variables;\n"
         "  K where all categories are used alike\n"
         "- none: the law allows no quadrature of the probabilities of its codes\n"

@@ -1,6 +1,6 @@
 """Scale or shape: which of them makes the difference between noise laws, by paired comparisons over seeds.
 
-Two laws of one distribution differ in scale; two laws of equal variance differ in shape.
+Two laws of one shape differ in scale; two laws of equal variance differ in shape.
 """
 
 import itertools
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from discrete_vae.laws import shape
 from discrete_vae.measures import MEASURES
 from discrete_vae.statistics import LEVEL, holm, interval_texts, paired_comparison
 from discrete_vae.tables import with_bounds
@@ -20,37 +21,41 @@ COLUMNS = [
 
 
 def pairs_of_laws(
-    distributions: Mapping[str, str], variances: Mapping[str, float]
+    perturbations: Mapping[str, Mapping[str, str | float]], variances: Mapping[str, float]
 ) -> list[tuple[str, tuple[str, str]]]:
     """List the pairs of noise laws that differ in scale only, or in shape only.
 
     Args:
-        distributions: the distribution of each law, by its name.
+        perturbations: the definition of each law, by its name.
         variances: its variance.
 
     Returns:
         ``scale`` or ``shape`` with each pair; in a pair that differs in scale the wider law comes first.
     """
     pairs = []
-    for first, second in itertools.combinations(distributions, 2):
+    for first, second in itertools.combinations(perturbations, 2):
         equal_variance = np.isclose(variances[first], variances[second], rtol=1e-3)
-        if distributions[first] == distributions[second] and not equal_variance:
+        same_shape = shape(perturbations[first]) == shape(perturbations[second])
+        if same_shape and not equal_variance:
             wider_first = (first, second) if variances[first] > variances[second] else (second, first)
             pairs.append(("scale", wider_first))
-        elif distributions[first] != distributions[second] and equal_variance:
+        elif not same_shape and equal_variance:
             pairs.append(("shape", (first, second)))
     return pairs
 
 
 def compare_scale_and_shape(
-    selection: pd.DataFrame, bounds: pd.DataFrame, distributions: Mapping[str, str], variances: Mapping[str, float]
+    selection: pd.DataFrame,
+    bounds: pd.DataFrame,
+    perturbations: Mapping[str, Mapping[str, str | float]],
+    variances: Mapping[str, float],
 ) -> pd.DataFrame:
     """Compare the selected models of laws that differ in scale only, or in shape only, under each measure.
 
     Args:
         selection: what `selection.select_temperatures` returns.
         bounds: what `bounds.evaluate_selected` returns.
-        distributions, variances: see `pairs_of_laws`.
+        perturbations, variances: see `pairs_of_laws`.
 
     Returns:
         One row for each dataset, K, measure and pair: the difference in nats per image, first minus other, with its
@@ -60,7 +65,7 @@ def compare_scale_and_shape(
     for (dataset, K), group in with_bounds(selection, bounds).groupby(["dataset", "K"], sort=False):
         for column, measure in MEASURES.items():
             by_seed = group.pivot(index="seed", columns="perturbation", values=column)
-            for kind, (first, second) in pairs_of_laws(distributions, variances):
+            for kind, (first, second) in pairs_of_laws(perturbations, variances):
                 coordinates = {"differ_in": kind, "dataset": dataset, "K": K, "measure": measure}
                 comparison = paired_comparison(by_seed[first] - by_seed[second])
                 rows.append(coordinates | {"perturbation": first, "other": second} | comparison)
@@ -76,7 +81,7 @@ def compare_scale_and_shape(
 def to_markdown(table: pd.DataFrame) -> str:
     """Lay the comparisons out in Markdown: how many of each kind are how, and then each of them."""
     if table.empty:
-        return "No comparison: no two noise laws of the grid share a distribution or a variance.\n"
+        return "No comparison: no two noise laws of the grid share a shape or a variance.\n"
     counts = table.groupby(["differ_in", "measure"], sort=False)["verdict"].value_counts().unstack(fill_value=0)
     sizes = table.assign(size=table["difference"].abs()).groupby(["differ_in", "measure"], sort=False)["size"]
     counts.insert(0, "median size (nats)", sizes.median().map("{:.2f}".format))
@@ -86,7 +91,7 @@ def to_markdown(table: pd.DataFrame) -> str:
     ]
     return (
         f"{counts.reset_index().to_markdown(index=False, disable_numparse=True)}\n\n"
-        "- scale: laws of one distribution, the wider one minus the other; shape: laws of equal variance\n"
+        "- scale: laws of one shape, the wider one minus the other; shape: laws of equal variance\n"
         "- difference: of the test losses of the selected models, in nats per image; interval: Student's t at 95%\n"
         "  over seeds; lower or higher: p at most 0.05 in a paired t test, after Holm's adjustment over the kind\n"
         "- a wider law is the narrow one with logits and temperature divided by its scale: what the codes can say is\n"

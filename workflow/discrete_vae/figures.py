@@ -82,7 +82,7 @@ def draw_convergence(histories: pd.DataFrame, *, dataset: str, origin: str, temp
     """
     shown = at_nearest_temperature(histories, temperature)
     title = f"{dataset}, temperature {shown['temperature'].iloc[0]:g} · {origin} · {_seeds(shown)}"
-    return _draw_loss_curves(shown, "training", histories["K"].unique(), title)
+    return _draw_loss_curves(shown, "training", runs=histories, title=title)
 
 
 def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, origin: str) -> Figure:
@@ -95,15 +95,17 @@ def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str
     """
     shown = histories.merge(select_temperatures(runs)[list(AXES)], on=list(AXES))
     title = f"{dataset}, selected temperatures · {origin} · {_seeds(runs)}"
-    return _draw_loss_curves(shown, "validation", runs["K"].unique(), title)
+    return _draw_loss_curves(shown, "validation", runs=runs, title=title)
 
 
-def _draw_loss_curves(shown: pd.DataFrame, split: str, categories: Sequence[int], title: str) -> Figure:
+def _draw_loss_curves(shown: pd.DataFrame, split: str, *, runs: pd.DataFrame, title: str) -> Figure:
+    """Draw the curves shown, with the columns and colours of all runs of the dataset."""
     loss = f"{split}_loss"
     finite = shown[np.isfinite(shown[loss])]
+    categories = runs["K"].unique()
     with style():
         figure, axes = _columns_of_K(categories, title)
-        palette = colours(shown["perturbation"].unique())
+        palette = colours(runs["perturbation"].unique())
         for ax, K in zip(axes, categories, strict=True):
             curves = finite[finite["K"] == K]
             if curves.empty:

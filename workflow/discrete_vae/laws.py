@@ -48,6 +48,17 @@ WITHOUT_CODE_PROBABILITIES = {
 }
 
 
+# Parameters that move or stretch a law; the others say its shape.
+LOCATION_AND_SCALE = {"loc", "scale", "rate", "low", "high"}
+
+
+def shape(definition: Mapping[str, str | float]) -> dict[str, str | float]:
+    """Return what two laws have in common that differ in location and scale only: distribution and other parameters."""
+    # The logarithm turns a scale into a location, and a power into a scale.
+    location_and_scale = {"loc"} if definition["distribution"] == "LogNormal" else LOCATION_AND_SCALE
+    return {key: value for key, value in definition.items() if key not in location_and_scale}
+
+
 def check_law(key: str, definition: Mapping[str, str | float]) -> None:
     """Check that a definition such as ``{distribution: Normal, loc: 0, scale: 1}`` is one of the laws.
 

@@ -14,8 +14,8 @@ COUNTED = (
     "CPU-hours are the wall time of a job times its threads; GPU-hours are the wall time of a job on a GPU",
     "wall times are those of Snakemake's benchmark files, of the attempt that succeeded; where a training was"
     " interrupted and continued, the time of all its attempts",
-    "not counted: what a killed attempt did after its last resume point, and the rules that gather, tabulate and"
-    " draw, which take seconds",
+    "not counted: what a killed attempt did after its last resume point, the fits of fixed distributions, and the rules"
+    " that gather, tabulate and draw, which take seconds",
 )
 
 

@@ -1,5 +1,6 @@
-"""The three measures of a selected model on the test set: the column of each and its name in the tables."""
+"""What the selected models are measured by on the test set."""
 
+# The column of each measure and its name in the tables.
 MEASURES = {
     "test_loss": "paper loss",
     "negative_elbo": "negative ELBO",
@@ -7,3 +8,5 @@ MEASURES = {
 }
 # The rows of what is kept for each test image, in the same order.
 IMAGE_LOSSES = ("paper_loss", "negative_elbo", "importance_weighted_bound")
+
+ACTIVE_INFORMATION = 0.01  # nats about the image, above which a variable counts as active

@@ -122,11 +122,11 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
         runs: what `selection.gather_summaries` returns.
     """
     lines = [
-        "nats per image on the test set, at the temperature and epoch with the lowest validation paper loss; lower is"
-        " better, the lowest mean of a row is bold",
-        "paper loss: reconstruction of discrete codes plus KL(softmax || uniform), a bound on the likelihood for Gumbel"
-        " noise only; negative ELBO: with the KL of the codes that are drawn, a bound for every noise law; IWAE bound:"
-        " importance-weighted, the tightest",
+        "nats per image on the test set, at the temperature and epoch with the lowest validation loss; lower is better,"
+        " the lowest mean of a row is bold",
+        "paper loss: reconstruction of discrete codes plus KL(softmax || uniform), which is the KL of these codes for"
+        " Gumbel noise only; negative ELBO: with the KL of the codes for every noise law, and so a bound on the"
+        " negative log-likelihood; IWAE bound: importance-weighted, the tightest",
         f"mean ± standard deviation over {_counts(table['seeds'])} seeds, which share initial weights and"
         " minibatches across perturbations"
         if table["seeds"].max() > 1

@@ -137,6 +137,8 @@ rule plot_images:
     localrule: True
     conda:
         "../../envs/figures.yaml"
+    params:
+        seed=rules.draw_images.params.seed,
     script:
         "../scripts/plot_images.py"
 

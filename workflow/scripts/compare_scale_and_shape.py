@@ -11,7 +11,6 @@ with logged(snakemake.log[0]):
     bounds = pd.concat([pd.read_csv(path) for path in snakemake.input.bounds], ignore_index=True)
     gradients = pd.concat([pd.read_csv(path) for path in snakemake.input.gradients], ignore_index=True)
     variances = gradients.groupby("perturbation")["noise_variance"].first().to_dict()
-    distributions = {name: law["distribution"] for name, law in snakemake.params.perturbations.items()}
-    table = compare_scale_and_shape(selection, bounds, distributions, variances)
+    table = compare_scale_and_shape(selection, bounds, snakemake.params.perturbations, variances)
     write_csv(snakemake.output.csv, table)
     write_text(snakemake.output.markdown, to_markdown(table))
