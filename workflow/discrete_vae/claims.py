@@ -175,15 +175,14 @@ def to_markdown(table: pd.DataFrame, *, temperature: float) -> str:
     """Lay the claims out in Markdown: the verdicts by measure, their rule, and each comparison."""
     if table.empty:
         return f"{NO_COMPARISON}.\n"
-    image_errors = table["image_se"].map(lambda error: "" if np.isnan(error) else f"{error:.2f}")
     each = table.assign(
         claim=table["claim"].str.partition(":")[0],
         difference=table["difference"].map("{:.2f}".format),
         interval=interval_texts(table),
         **{
-            "image s.e.": image_errors,
-            "p": table["p"].map("{:.2g}".format),
-            "Holm": table["p_holm"].map("{:.2g}".format),
+            "image s.e.": _known(table["image_se"], ".2f"),
+            "p": _known(table["p"], ".2g"),
+            "Holm": _known(table["p_holm"], ".2g"),
         },
     )
     columns = ["claim", "dataset", "K", "measure", "other", "n", "difference", "interval", "image s.e.", "p", "Holm"]
@@ -200,3 +199,7 @@ def to_markdown(table: pd.DataFrame, *, temperature: float) -> str:
         "  loss counts all its epochs, so that it needs at least the difference more\n\n"
         f"{each.to_markdown(index=False, disable_numparse=True)}\n"
     )
+
+
+def _known(values: pd.Series, form: str) -> pd.Series:
+    return values.map(lambda value: "" if np.isnan(value) else format(value, form))
