@@ -98,6 +98,15 @@ def test_uniform_numbers_exclude_the_ends():
     assert numbers.max() < 1
 
 
+@pytest.mark.parametrize("name", LAWS)
+def test_noise_is_finite_at_both_ends_of_the_uniform_numbers(name, monkeypatch):
+    ends = torch.tensor([perturbations.SMALLEST_UNIFORM, 1 - 2.0**-24])  # the largest that torch draws
+    monkeypatch.setattr(perturbations, "uniform", lambda shape, generator: ends.clone())
+    noise = sample(law_of(name), (2,), generator(0, "x"))
+    assert noise.isfinite().all()
+    assert noise.abs().max() < 1e8
+
+
 def streams_of(*names):
     return NoiseStream([NoiseSource(law_of(name), generator(1, name)) for name in names], (2, 3))
 

@@ -51,7 +51,7 @@ def trainer(tiny_dataset) -> stacks.StackTrainer:
     cells = [Cell("tiny", 4, law, temperature, seed) for law in LAWS for temperature in (0.3, 1.0) for seed in (1, 2)]
     training = {"batch_size": 10, "learning_rate": 0.01, "kl": "softmax", "annealing": ANNEALING}
     trainer = stacks.StackTrainer(cells, tiny_dataset, LAWS, {"variables": 3, "hidden": 16}, training, GPU)
-    trainer._descend_graph = StepGraph(trainer._descend, capture=False)
+    trainer._step_graph = StepGraph(capture=False)
     return trainer
 
 

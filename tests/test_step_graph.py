@@ -1,5 +1,8 @@
 """A step is taken once a call, captured or not; on a GPU a captured training has the bits of one that is not."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from conftest import LAWS
@@ -13,10 +16,10 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is 
 def take(steps: int, *, device: str, capture: bool) -> list[float]:
     """Return what a counter shows after each of some steps that add one to it in place."""
     counter = torch.zeros((), device=device)
-    graph = StepGraph(lambda: counter.add_(1), capture=capture)
+    graph = StepGraph(capture=capture)
     shown = []
     for _ in range(steps):
-        graph()
+        graph.take(lambda: counter.add_(1))
         shown.append(counter.item())
     return shown
 
@@ -42,9 +45,11 @@ def test_a_captured_step_is_replayed(caplog):
 @needs_gpu
 def test_a_step_that_waits_for_the_device_is_taken_uncaptured(caplog):
     counter = torch.zeros((), device="cuda")
-    graph = StepGraph(lambda: counter.add_(1).item(), capture=True)
+    graph = StepGraph(capture=True)
+    stream = torch.cuda.current_stream()
     for _ in range(STEPS_BEFORE_CAPTURE + 3):
-        graph()
+        graph.take(lambda: counter.add_(1).item())
+    assert torch.cuda.current_stream() == stream
     assert counter.item() == STEPS_BEFORE_CAPTURE + 3
     assert "not captured as a CUDA graph" in caplog.text
 
@@ -69,9 +74,22 @@ def train_epochs(trainer: StackTrainer, epochs: int) -> list[tuple[list[float], 
 @needs_gpu
 def test_captured_training_has_the_bits_of_uncaptured_training(tiny_dataset):
     captured, plain = make_trainer(tiny_dataset, "cuda"), make_trainer(tiny_dataset, "cuda")
-    plain._descend_graph = StepGraph(plain._descend, capture=False)
+    plain._step_graph = StepGraph(capture=False)
     assert train_epochs(captured, 4) == train_epochs(plain, 4)
     assert torch.equal(captured.flat_parameters, plain.flat_parameters)
+
+
+def test_a_trainer_that_is_no_longer_needed_gives_its_memory_back_at_once(tiny_dataset):
+    """The garbage collector would free it late, or in the middle of the capture of the next one."""
+    trainer = make_trainer(tiny_dataset, "cpu")
+    train_epochs(trainer, 1)
+    freed = weakref.ref(trainer)
+    gc.disable()
+    try:
+        del trainer
+        assert freed() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])

@@ -37,7 +37,7 @@ grid: {dataset: [mine], K: [4], perturbation: [normal, laplace], temperature: [0
 datasets: {mine: {source: npz, path: my.npz}}
 perturbations: {laplace: {distribution: Laplace, loc: 0, scale: 1}}
 model: {variables: 3, hidden: 16}
-training: {epochs: 3, batch_size: 20}
+training: {epochs: 3, batch_size: 20, device: cpu}
 """
 
 TWO_DATASETS_CONFIG = """

@@ -24,7 +24,8 @@ from discrete_vae.perturbations import NoiseSource, distribution
 
 log = logging.getLogger(__name__)
 
-CODES_AT_ONCE = 2_000
+# Codes decoded in one go: what fits the caches of a CPU core, and what fills a GPU.
+CODES_AT_ONCE = {"cpu": 2_000, "cuda": 100_000}
 SMALLEST_PROBABILITY = 1e-300  # of a code that was drawn, however unlikely
 
 
@@ -83,7 +84,8 @@ def evaluate_images(
     # In one piece: small tensors that outlived the large ones between them would keep the heap growing by gigabytes.
     mean_reconstruction = torch.empty(len(images), dtype=torch.float64, device=images.device)
     importance_weighted = torch.empty_like(mean_reconstruction)
-    for chunk in torch.arange(len(images), device=images.device).split(max(1, CODES_AT_ONCE // samples)):
+    chunk_size = max(1, CODES_AT_ONCE[images.device.type] // samples)
+    for chunk in torch.arange(len(images), device=images.device).split(chunk_size):
         gamma = noise.draw((len(chunk), samples, *logits.shape[1:]))
         codes = (logits[chunk].unsqueeze(1) + gamma).argmax(-1)
         pixel_logits = pixel_logits_of_codes(model, codes)

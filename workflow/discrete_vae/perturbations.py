@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.distributions import (
     AffineTransform,
     Distribution,
+    HalfCauchy,
+    HalfNormal,
     SigmoidTransform,
     TransformedDistribution,
     Uniform,
@@ -17,6 +19,8 @@ from torch.distributions import (
 
 # Half the spacing of the uniform numbers: the quantile of 0 itself may be infinite.
 SMALLEST_UNIFORM = 2.0**-25
+# Half laws have the quantile (u + 1) / 2 of the whole one, which must not round to 1.
+LARGEST_UNIFORM_OF_HALVES = 1 - 2.0**-23
 # Numbers that a stream draws at once: what fits the caches of a CPU core, and what fills a GPU.
 NUMBERS_AT_ONCE = {"cpu": 2**17, "cuda": 2**24}
 
@@ -56,8 +60,11 @@ def sample(law: Distribution, shape: Sequence[int], generator: torch.Generator) 
     A law with a quantile function is drawn by inversion, so that two laws drawn from equal generators share their
     uniform numbers; another one by its own sampler, seeded from the generator, with torch's global state left alone.
     """
+    numbers = uniform(shape, generator)
+    if isinstance(law, HalfNormal | HalfCauchy):
+        numbers.clamp_(max=LARGEST_UNIFORM_OF_HALVES)
     try:
-        return law.icdf(uniform(shape, generator)).float()
+        return law.icdf(numbers).float()
     except NotImplementedError:
         return _own_sampler(law, shape, generator)
 

@@ -76,7 +76,8 @@ class StackTrainer:
         self.laws = [(distribution(perturbations[name]), seed) for name, seed in pairs]
         self.code_laws, self.kl_with_gradient = None, softmax_kl_with_gradient
         if training["kl"] == "codes":
-            self.code_laws = [distribution(perturbations[cell.perturbation], torch.float64, device) for cell in cells]
+            laws = {name: distribution(perturbations[name], torch.float64, device) for name, _ in pairs}
+            self.code_laws = [laws[cell.perturbation] for cell in cells]
             self.kl_with_gradient = CodesKLWithGradient(self.code_laws, device)
         self.minibatch_generators = [generator(seed, "minibatches") for seed in seeds]
         noise_shape = (self.architecture.variables, self.architecture.categories, training["batch_size"])
@@ -97,7 +98,7 @@ class StackTrainer:
         self.noise = torch.zeros(len(pairs), *noise_shape, device=device)
         self.temperature = torch.tensor(self.temperatures, device=device).view(-1, 1, 1, 1)
         # The KL of the codes waits for the device, which a captured step may not.
-        self._descend_graph = StepGraph(self._descend, capture=device.type == "cuda" and training["kl"] == "softmax")
+        self._step_graph = StepGraph(capture=device.type == "cuda" and training["kl"] == "softmax")
 
     @property
     def temperatures(self) -> list[float]:
@@ -122,7 +123,7 @@ class StackTrainer:
         if annealing and (self.steps - 1) % annealing["interval"] == 0:
             self._set_temperature()
         if rows.shape[1] == batch_size:
-            self._descend_graph()
+            self._step_graph.take(self._descend)
         else:
             self._descend(rows.shape[1])
         self.position += batch_size

@@ -19,31 +19,35 @@ class StepGraph:
     takes longer than to run them.
 
     Args:
-        step: reads and writes tensors that stay where they are, from call to call; waits for no result of the device.
-        capture: whether to; its tensors are on a GPU then.
+        capture: whether to; the tensors of the step are on a GPU then.
     """
 
-    def __init__(self, step: Callable[[], None], *, capture: bool) -> None:
-        self._step = step
+    def __init__(self, *, capture: bool) -> None:
         self._steps_before_capture = STEPS_BEFORE_CAPTURE if capture else math.inf
         self._graph: torch.cuda.CUDAGraph | None = None
 
-    def __call__(self) -> None:
-        """Take the step."""
+    def take(self, step: Callable[[], None]) -> None:
+        """Take the step.
+
+        Args:
+            step: the same at every call, and not kept, as a cycle of references would keep its memory on the GPU; reads
+                and writes tensors that stay where they are, from call to call; waits for no result of the device.
+        """
         if self._steps_before_capture == 0:
-            self._capture()
+            self._capture(step)
         if self._graph is not None:
             self._graph.replay()
             return
-        self._step()
+        step()
         self._steps_before_capture -= 1
 
-    def _capture(self) -> None:
+    def _capture(self, step: Callable[[], None]) -> None:
         self._steps_before_capture = math.inf
         try:
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):  # records the step without taking it
-                self._step()
+            # A capture that fails may leave its own stream the current one.
+            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
+                step()  # recorded, not taken
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
             log.warning("the step is not captured as a CUDA graph and runs kernel by kernel, as %s", reason)

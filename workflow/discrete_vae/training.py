@@ -98,6 +98,7 @@ def train(
     if saved:
         trainer.restore(saved["trainer"])
         progress.restore(saved["progress"])
+    del saved  # as large as the trainer
 
     def save_if_due(*, finished: bool = False) -> None:
         if checkpoint and checkpoint.is_due(finished=finished):
@@ -160,7 +161,7 @@ class _Progress:
         seconds = time.monotonic() - self.epoch_started
         self.epoch_started += seconds
         self.elapsed += seconds
-        improved = []
+        improved, temperatures = [], trainer.temperatures
         for member, run in enumerate(self.runs):
             if run.diverged_epoch is not None:
                 continue
@@ -168,7 +169,7 @@ class _Progress:
                 "epoch": self.epoch,
                 **_losses("training", training_parts, member),
                 **_losses("validation", validation_parts, member),
-                "temperature": trainer.temperatures[member],
+                "temperature": temperatures[member],
                 "seconds": round(seconds, 4),
             }
             if not math.isfinite(row["training_loss"] + row["validation_loss"]):
@@ -178,8 +179,9 @@ class _Progress:
                 run.best_epoch = self.epoch
                 improved.append(member)
             run.history.append(row)
+        members = torch.tensor(improved, dtype=torch.int64, device=trainer.device)
         for name, values in trainer.parameters.items():
-            self.best[name][improved] = values[improved]
+            self.best[name][members] = values[members]
 
     def report(self, epochs: int) -> None:
         """Log the epoch, the losses, the speed of this attempt and the time left, every now and then."""
