@@ -15,8 +15,20 @@ def gumbel_like(logits: torch.Tensor) -> torch.Tensor:
     return -torch.empty_like(logits).exponential_().log()
 
 
-def measure(images: dict[str, torch.Tensor], categories: int, epochs: int, device: torch.device) -> dict[str, float]:
-    """Train, with 100 samples an image on validation and test after each epoch; return mean seconds of both."""
+def time_on(device: torch.device) -> float:
+    """Return the time at which the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def measure(
+    images: dict[str, torch.Tensor], categories: int, *, epochs: int, warm_up: int, device: torch.device
+) -> dict[str, float]:
+    """Train, with 100 samples an image on validation and test after each epoch; return mean seconds of both.
+
+    The epochs to warm up, before the others, do not count.
+    """
     pixels = images["train"].shape[1]
     encoder = nn.Sequential(nn.Linear(pixels, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, VARIABLES * categories)).to(device)
     decoder = nn.Sequential(nn.Linear(VARIABLES * categories, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, pixels)).to(device)
@@ -26,8 +38,8 @@ def measure(images: dict[str, torch.Tensor], categories: int, epochs: int, devic
         for split, values in images.items()
     }
     seconds = {"training": 0.0, "evaluation": 0.0}
-    for _ in range(epochs):
-        started = time.perf_counter()
+    for epoch in range(-warm_up, epochs):
+        started = time_on(device)
         for (batch,) in loaders["train"]:
             x = batch.to(device)
             logits = encoder(x).view(-1, VARIABLES, categories)
@@ -38,7 +50,7 @@ def measure(images: dict[str, torch.Tensor], categories: int, epochs: int, devic
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        trained = time.perf_counter()
+        trained = time_on(device)
         with torch.no_grad():
             for split in ("validation", "test"):
                 for (batch,) in loaders[split]:
@@ -47,6 +59,7 @@ def measure(images: dict[str, torch.Tensor], categories: int, epochs: int, devic
                     for _ in range(100):
                         codes = F.one_hot((logits + gumbel_like(logits)).argmax(-1), categories).float()
                         F.binary_cross_entropy_with_logits(decoder(codes.flatten(1)), x, reduction="sum")
-        seconds["training"] += (trained - started) / epochs
-        seconds["evaluation"] += (time.perf_counter() - trained) / epochs
+        if epoch >= 0:
+            seconds["training"] += (trained - started) / epochs
+            seconds["evaluation"] += (time_on(device) - trained) / epochs
     return seconds

@@ -6,6 +6,7 @@ cores; on a GPU there is one. Needs no more than torch, numpy and pandas.
 """
 
 import argparse
+import itertools
 import json
 import platform
 import subprocess
@@ -44,15 +45,21 @@ ON_CPU = (
 )
 GPU_WORKER = ("--device", "cuda", "--warm-up", "1", "--epochs", "3", "--final")
 ON_GPU = (
-    Contender("plain loop", (*WORKER, "plain", "--device", "cuda")),
+    Contender("plain loop", (*WORKER, "plain", "--device", "cuda", "--warm-up", "1")),
     Contender("trainer, one cell", (*WORKER, "trainer", *GPU_WORKER)),
     Contender("trainer, stack of 30", (*WORKER, "trainer", "--stack", "30", *GPU_WORKER), 1, 30),
     Contender("trainer, one cell, TF32", (*WORKER, "trainer", "--precision", "high", *GPU_WORKER)),
     Contender(
         "trainer, stack of 30, TF32", (*WORKER, "trainer", "--stack", "30", "--precision", "high", *GPU_WORKER), 1, 30
     ),
-    Contender(ARITHMETIC, (*WORKER, "arithmetic", "--device", "cuda")),
-    Contender(f"{ARITHMETIC}, stack of 30", (*WORKER, "arithmetic", "--device", "cuda", "--stack", "30"), 1, 30),
+    *(
+        Contender(f"{ARITHMETIC}{name}", (*WORKER, "arithmetic", "--device", "cuda", *arguments), 1, models)
+        for name, arguments, models in (
+            ("", (), 1),
+            (", stack of 30", ("--stack", "30"), 30),
+            (", stack of 30, TF32", ("--stack", "30", "--precision", "high"), 30),
+        )
+    ),
 )
 # The study's grid for one seed: at each K 30 cells of every dataset, whose training and validation images are these.
 GRID_EPOCHS, CELLS_AT_A_K = 300, 30
@@ -88,8 +95,9 @@ def table_of(measurements: pd.DataFrame, contenders: list[Contender]) -> pd.Data
     table["ratio to plain"] = table["model-epochs/s"] / by_K["model-epochs/s"].transform("first")
     table["training ratio"] = table["training model-epochs/s"] / by_K["training model-epochs/s"].transform("first")
     is_arithmetic = table["contender"].str.startswith(ARITHMETIC)
-    limits = table[is_arithmetic].groupby("K")["training model-epochs/s"].max()
-    table["share of arithmetic limit"] = table["training model-epochs/s"] / table["K"].map(limits)
+    limits = table["training model-epochs/s"].where(is_arithmetic)
+    limit = limits.groupby([table["K"], table["contender"].str.endswith("TF32")]).transform("max")
+    table["share of arithmetic limit"] = table["training model-epochs/s"] / limit
     # Of a process: what an epoch multiplies and adds over its time, and for the arithmetic that of the products alone.
     achieved = table["K"].map(multiply_adds) * models / processes / table["training"]
     table["giga multiply-adds/s"] = table["rate"].fillna(achieved) / 1e9
@@ -118,7 +126,7 @@ def times_of_a_grid(table: pd.DataFrame) -> str:
     """State what a cell alone and the study's grid of one seed take, from the epochs measured."""
     lines = []
     for suffix in ("", ", TF32"):
-        alone = table[(table["contender"] == f"trainer, one cell{suffix}") & (table["K"] == 10)].iloc[0]
+        alone = table[table["contender"] == f"trainer, one cell{suffix}"].iloc[0]
         seconds = GRID_EPOCHS * (alone["training s"] + alone["evaluation s"])
         cell = alone["start-up s"] + seconds + alone["final evaluation"]
         stacks = table[table["contender"] == f"trainer, stack of 30{suffix}"].set_index("K")
@@ -130,7 +138,7 @@ def times_of_a_grid(table: pd.DataFrame) -> str:
                 grid += row["start-up s"] + GRID_EPOCHS * (training + evaluation) + row["final evaluation"]
         cells = len(stacks) * len(GRID_SIZES) * CELLS_AT_A_K
         lines.append(
-            f"- {suffix.removeprefix(', ') or 'float32'}: one MNIST cell at K = 10 alone {cell:.1f} s;"
+            f"- {suffix.removeprefix(', ') or 'float32'}: one MNIST cell at K = {alone['K']} alone {cell:.1f} s;"
             f" {cells} cells ({len(GRID_SIZES)} datasets, K = {', '.join(map(str, stacks.index))}) in stacks of 30"
             f" {grid / 60:.1f} min, {cells / grid * 60:.1f} cells a minute."
         )
@@ -155,19 +163,23 @@ def main() -> None:
     parser.add_argument("--K", type=int, nargs="+", help="default: 10 and 50, on a GPU also 30")
     parser.add_argument("--jax-python", help="a Python with benchmarks/requirements-jax.txt, to measure JAX beside")
     parser.add_argument("--output", type=Path, help="default: benchmarks/results/cpu.md or the name of the GPU")
+    parser.add_argument("--measurements", type=Path, help="a JSON file to keep them in, and to go on from if it exists")
     options = parser.parse_args()
     on_gpu = options.device == "cuda"
     contenders = list(ON_GPU if on_gpu else ON_CPU) + ([jax_peer(options.jax_python)] if options.jax_python else [])
     machine = environment(torch.device(options.device))
     name = machine["hardware"].lower().replace(" ", "-") if on_gpu else "cpu"
     output = options.output or HERE / "results" / f"{name}.md"
-    rows = []
-    for round_number in range(options.rounds):
-        for categories in options.K or ([10, 30, 50] if on_gpu else [10, 50]):
-            for contender in contenders:
-                measured = measure(contender, categories)
-                rows.append({"K": categories, "contender": contender.name, **measured})
-                print(f"round {round_number + 1}, K = {categories}, {contender.name}: {measured}", flush=True)
+    kept = options.measurements and options.measurements.exists()
+    rows = json.loads(options.measurements.read_text(encoding="utf-8")) if kept else []
+    every_K = options.K or ([10, 30, 50] if on_gpu else [10, 50])
+    planned = list(itertools.product(range(options.rounds), every_K, contenders))
+    for round_number, categories, contender in planned[len(rows) :]:
+        measured = measure(contender, categories)
+        rows.append({"K": categories, "contender": contender.name, **measured})
+        print(f"round {round_number + 1}, K = {categories}, {contender.name}: {measured}", flush=True)
+        if options.measurements:
+            options.measurements.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     table = table_of(pd.DataFrame(rows), contenders)
     where = "" if on_gpu else ", two cores used"
     text = f"""# Training on {"a GPU" if on_gpu else "a CPU"}
@@ -179,7 +191,8 @@ revision {machine["git_revision"]}; median of {options.rounds} alternating round
 
 Images of MNIST's sizes (50,000 / 10,000 / 10,000). Seconds are of one epoch of one process. The plain loop evaluates
 validation and test with 100 samples an image after every epoch, as the study did; the trainer validates with 10.
-The arithmetic limit is the fastest row of matrix products and fused Adam alone. Multiply-adds are those of a training
+Start-up is all before the first step, and on a GPU what the first epoch takes longer. The arithmetic limit is the
+fastest row of matrix products and fused Adam alone, in the same precision. Multiply-adds are those of a training
 epoch's matrix products, per process and second; the rows of arithmetic show them without Adam. Peak memory is of a
 process.
 

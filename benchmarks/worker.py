@@ -1,6 +1,7 @@
 """One measured process: the plain loop, this trainer, or the arithmetic alone. Prints its measurements as JSON."""
 
 import argparse
+import io
 import json
 import resource
 import sys
@@ -17,7 +18,7 @@ from discrete_vae.cells import Cell
 from discrete_vae.datasets import BinarizedDataset
 from discrete_vae.stacks import StackTrainer
 from discrete_vae.step_graph import StepGraph
-from plain_loop import BATCH, HIDDEN, VARIABLES, measure
+from plain_loop import BATCH, HIDDEN, VARIABLES, measure, time_on
 
 PIXELS = 28 * 28
 SIZES = {"train": 50_000, "validation": 10_000, "test": 10_000}
@@ -45,20 +46,27 @@ def synthetic_mnist() -> BinarizedDataset:
     return BinarizedDataset(splits, {})
 
 
-def make_trainer(options: argparse.Namespace) -> StackTrainer:
+def make_trainer(options: argparse.Namespace, dataset: BinarizedDataset) -> StackTrainer:
     """Make a trainer of the stack that the command line describes."""
     cells = [Cell("mnist", options.K, list(LAWS)[i % 3], 1.0 / (1 + i // 3), 775) for i in range(options.stack)]
     training = {"batch_size": BATCH, "learning_rate": 0.001, "kl": "softmax", "annealing": None}
     model = {"variables": VARIABLES, "hidden": HIDDEN}
-    return StackTrainer(cells, synthetic_mnist(), LAWS, model, training, torch.device(options.device))
+    return StackTrainer(cells, dataset, LAWS, model, training, torch.device(options.device))
 
 
 def measure_trainer(options: argparse.Namespace) -> dict[str, float]:
-    """Train a stack, validating after every epoch; return mean seconds of both, and those of the final evaluation."""
-    trainer = make_trainer(options)
+    """Train a stack, validating after every epoch; return mean seconds of both, and those of the final evaluation.
+
+    To prepare is to build the trainer, and whatever the epochs that warm up take longer than the others.
+    """
+    dataset = synthetic_mnist()
+    begun = time.perf_counter()
+    trainer = make_trainer(options, dataset)
     seconds = {"training": 0.0, "evaluation": 0.0}
     for epoch in range(-options.warm_up, options.epochs):
         started = time.perf_counter()
+        if epoch == 0:
+            seconds["preparation"] = started - begun
         while trainer.step():
             pass
         trainer.end_epoch()
@@ -67,6 +75,7 @@ def measure_trainer(options: argparse.Namespace) -> dict[str, float]:
         if epoch >= 0:
             seconds["training"] += (trained - started) / options.epochs
             seconds["evaluation"] += (time.perf_counter() - trained) / options.epochs
+    seconds["preparation"] -= options.warm_up * (seconds["training"] + seconds["evaluation"])
     if options.final:
         started = time.perf_counter()
         for split in ("validation", "test"):
@@ -76,13 +85,14 @@ def measure_trainer(options: argparse.Namespace) -> dict[str, float]:
 
 
 def measure_memory(options: argparse.Namespace) -> dict[str, float]:
-    """Take some steps and evaluate once, so that the peak memory is that of a whole run; the time is of no interest."""
-    trainer = make_trainer(options)
+    """Take some steps, evaluate and save once: the peak memory is that of a whole run, the time of no interest."""
+    trainer = make_trainer(options, synthetic_mnist())
     best = {name: values.clone() for name, values in trainer.parameters.items()}
     for _ in range(STEPS_FOR_MEMORY):
         trainer.step()
     trainer.images["validation"] = trainer.images["validation"][:1000]
     trainer.evaluate(best, "validation", FINAL_SAMPLES, "final validation")
+    torch.save({"trainer": trainer.state(), "best": best}, io.BytesIO())
     return {}
 
 
@@ -116,22 +126,14 @@ def measure_arithmetic(options: argparse.Namespace) -> dict[str, float]:
         graphs = [StepGraph(capture=device.type == "cuda") for _ in parts]
         for step in range(-WARM_UP_STEPS, SIZES["train"] // BATCH):
             if step == 0:
-                wait_for(device)
-                started = time.perf_counter()
+                started = time_on(device)
             for graph, part in zip(graphs, parts, strict=True):
                 graph.take(part)
-        wait_for(device)
-        return time.perf_counter() - started
+        return time_on(device) - started
 
     training = seconds_of(take_products, take_adam)
     rate = options.stack * multiply_adds(options.K) / seconds_of(take_products)
     return {"training": training, "evaluation": 0.0, "rate": rate}
-
-
-def wait_for(device: torch.device) -> None:
-    """Wait for a GPU to finish what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
 
 
 def main() -> None:
@@ -156,13 +158,15 @@ def main() -> None:
         case "plain":
             splits = synthetic_mnist().splits
             images = {split: torch.from_numpy(values).flatten(1) for split, values in splits.items()}
-            measured = measure(images, options.K, options.epochs, torch.device(options.device))
+            device = torch.device(options.device)
+            measured = measure(images, options.K, epochs=options.epochs, warm_up=options.warm_up, device=device)
         case "trainer":
             measured = measure_trainer(options)
         case "memory":
             measured = measure_memory(options)
         case "arithmetic":
             measured = measure_arithmetic(options)
+    startup += measured.pop("preparation", 0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     on_gpu = {"gpu_peak_mib": torch.cuda.max_memory_allocated() / 2**20} if options.device == "cuda" else {}
     print(json.dumps({**measured, "startup": startup, "peak_mib": peak, **on_gpu}))
