@@ -119,7 +119,10 @@ def memory_of_jobs() -> str:
         stack: measure(Contender("memory", (*WORKER, "memory", "--stack", str(stack))), 50)["peak_mib"]
         for stack in (1, 30)
     }
-    return f"Peak memory of a job at K = 50: {peaks[1]:.0f} MiB for one cell, {peaks[30]:.0f} MiB for a stack of 30 that saves a resume point."
+    return (
+        f"Peak memory of a job at K = 50: {peaks[1]:.0f} MiB for one cell, {peaks[30]:.0f} MiB for a stack of 30 that"
+        " saves a resume point."
+    )
 
 
 def times_of_a_grid(table: pd.DataFrame) -> str:
