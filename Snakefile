@@ -32,12 +32,12 @@ wildcard_constraints:
     target="|".join(map(re.escape, config["fitting"]["targets"])),
 
 
-include: "workflow/rules/configuration.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/fitting.smk"
 include: "workflow/rules/ledger.smk"
 include: "workflow/rules/selection.smk"
+include: "workflow/rules/configuration.smk"
 include: "workflow/rules/bounds.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/control.smk"

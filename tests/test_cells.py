@@ -43,9 +43,19 @@ def test_paths_spell_the_cell_and_can_be_read_back():
         assert Cell.of(re.fullmatch(pattern, path).groupdict()) == cell
 
 
-@pytest.mark.parametrize("spelling", ["1", ".5", "1e-5x", "one"])
+@pytest.mark.parametrize("spelling", ["1", ".5", "1e-5x", "one", "1.00", "0.50", "00.5", "0.0", "1.0e-05", "1e16"])
 def test_a_temperature_has_one_spelling_in_paths(spelling):
     assert not re.fullmatch(WILDCARD_PATTERNS["temperature"], spelling)
+
+
+@pytest.mark.parametrize("temperature", [1e-07, 1.5e-05, 0.0001, 0.01, 0.05, 0.67, 1.0, 10.0, 100.25, 1e6])
+def test_every_temperature_is_found_in_paths(temperature):
+    assert re.fullmatch(WILDCARD_PATTERNS["temperature"], str(temperature))
+
+
+@pytest.mark.parametrize(("axis", "spelling"), [("K", "1"), ("K", "05"), ("seed", "0775")])
+def test_numbers_have_one_spelling_in_paths(axis, spelling):
+    assert not re.fullmatch(WILDCARD_PATTERNS[axis], spelling)
 
 
 @pytest.mark.parametrize(("K", "temperature"), [(1, 1.0), (3, 0.0), (3, float("nan"))])

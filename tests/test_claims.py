@@ -89,6 +89,14 @@ def test_one_seed_is_never_a_verdict():
     assert "nan" not in markdown
 
 
+def test_a_law_that_diverged_in_every_seed_is_no_verdict():
+    selection, bounds = selected({"gumbel": 1.0, "normal": 0.0})
+    selection.loc[selection["perturbation"] == "normal", ["temperature", "test_loss"]] = np.nan
+    table = compare_test_losses(selection, bounds.query("perturbation == 'gumbel'"), {})
+    assert table["verdict"].unique().tolist() == ["inconclusive (no seed)"]
+    assert "nan" not in to_markdown(table, temperature=1.0)
+
+
 def curves(normal_rate: float, temperature: float = 1.0, dataset: str = "omniglot") -> pd.DataFrame:
     """Make training losses that fall at a rate each, and validation losses lowest at epoch 24 over the rate."""
     epochs = np.arange(1, 51)

@@ -83,6 +83,35 @@ def test_a_dataset_may_have_fewer_values_and_its_own_epochs():
     assert training_options(PAPER["training"], "mnist")["epochs"] == 300
 
 
+def test_fewer_values_are_taken_back_by_null_and_kept_for_datasets_that_are_left_out():
+    """As an overlay can neither remove a key nor empty a mapping."""
+    config = paper_with("grid/only", {"mnist": None, "omniglot": {"temperature": [1.0]}})
+    config["grid"]["dataset"] = ["mnist", "fashion-mnist"]
+    complete(config)
+    assert "mnist" not in config["grid"]["only"]
+
+
+def test_a_file_that_the_pipeline_makes_is_nobodys_source(tmp_path, monkeypatch):
+    """Snakemake would remove it before the job that reads it."""
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "data" / "mine.npz"
+    own.parent.mkdir()
+    own.touch()
+    for path in ("data/mine.npz", "./data/../data/mine.npz", str(own)):
+        config = paper_with("datasets/mine", {"source": "npz", "path": path})
+        config["grid"]["dataset"] = ["mine"]
+        assert "would overwrite" in message_for(config)
+
+
+def test_two_sums_for_one_file_are_told():
+    sums = {"train-images-idx3-ubyte": "0" * 64}
+    config = paper_with("datasets/mine", {"source": "torchvision", "class": "MNIST", "sha256": sums})
+    config["grid"]["dataset"] = ["mnist", "mine"]
+    message = message_for(config)
+    assert "datasets.mine expects data/raw/mnist/train-images-idx3-ubyte" in message
+    assert "datasets.mnist" in message
+
+
 def test_an_axis_with_fewer_values_for_a_dataset_cannot_be_stacked():
     config = paper_with("grid/only", {"mnist": {"temperature": [1.0]}})
     config["training"]["stack"] = ["temperature"]
@@ -122,7 +151,12 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("grid/temperature", [float("inf")], ["grid.temperature[0] is inf", "a finite number"]),
         ("grid/seed", [True], ["grid.seed[0] is True", "a whole number"]),
         ("grid/seed", [-1], ["grid.seed[0] is -1", "at least 0"]),
-        ("grid/only", {"mnits": {}}, ["grid.only has 'mnits'", "a dataset of the grid"]),
+        ("grid/only", {"mnits": {}}, ["grid.only has 'mnits'", "defined under datasets", "did you mean mnist?"]),
+        ("grid/temperature", [1e16], ["grid.temperature[0] is 1e+16", "at most 1000000"]),
+        ("datasets", {3: {"source": "sklearn"}}, ["datasets has the name 3", "a text", "rename it"]),
+        ("datasets/mnist/sha256", {"images.gz": "0" * 64}, ["mnist.sha256 has 'images.gz'", "train-images-idx3-ubyte"]),
+        ("training/epochs", {"mnits": 9}, ["training.epochs has 'mnits'", "did you mean mnist?"]),
+        ("mirror", "", ["mirror is ''", "an existing directory"]),
         ("grid/only", {"mnist": {"K": [20]}}, ["grid.only.mnist.K has 20", "grid.K (10, 30, 50)", "add it there"]),
         ("grid/only", {"mnist": {"K": [1]}}, ["grid.only.mnist.K[0] is 1", "at least 2"]),
         ("grid/only", {"mnist": {"seeds": [1]}}, ["grid.only.mnist.seeds", "did you mean seed?"]),
@@ -212,6 +246,10 @@ def test_codes_of_unknown_probabilities_cannot_be_trained_on():
         ("{columns}\nmnist,10,nromal,paper loss,1\n", ["line 2 has perturbation 'nromal'", "gumbel, normal, logistic"]),
         ("{columns}\nmnist,10,normal,loss,1\n", ["line 2 has measure 'loss'", "paper loss, negative ELBO, IWAE bound"]),
         ("{columns}\nmnist,10,normal,paper loss,nan\n", ["line 2 has nats 'nan'", "a finite number"]),
+        ("{columns}\nmnist\n", ["line 2 has K ''", "a whole number"]),
+        ("{columns}\nmnist,\u00b2,normal,paper loss,1\n", ["line 2 has K '\u00b2'", "a whole number"]),
+        ("{columns}\nmnst,10,normal,paper loss,1\n", ["line 2 has dataset 'mnst'", "mnist, fashion-mnist"]),
+        ("{columns}\n" + 2 * "mnist,10,normal,paper loss,1\n", ["line 3 has mnist, 10, normal, paper loss again"]),
     ],
 )
 def test_misuse_of_published_values_is_told(tmp_path, text, expected):
@@ -220,6 +258,19 @@ def test_misuse_of_published_values_is_told(tmp_path, text, expected):
     message = message_for(paper_with("published", str(path)))
     for part in [str(path), *expected]:
         assert part in message
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_published_values_may_come_from_a_spreadsheet(tmp_path, encoding):
+    path = tmp_path / "published.csv"
+    path.write_text("dataset,K,perturbation,measure,nats\nmnist,10,normal,paper loss,1\n", encoding=encoding)
+    complete(paper_with("published", str(path)))
+
+
+def test_published_values_in_another_encoding_are_told(tmp_path):
+    path = tmp_path / "published.csv"
+    path.write_bytes("dataset,K,perturbation,measure,nats\nmnist,10,d\u00e9j\u00e0,paper loss,1\n".encode("latin-1"))
+    assert "is not UTF-8 text" in message_for(paper_with("published", str(path)))
 
 
 def test_a_configuration_without_a_grid_is_told():

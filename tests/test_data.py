@@ -340,6 +340,8 @@ class TestBinarize:
             ({"validation": np.zeros((3, 5, 6), np.uint8)}, r"validation has the shape \(3, 5, 6\)"),
             ({"train": np.zeros((3, 35), np.uint8)}, r"train has the shape \(3, 35\)"),
             ({"train": np.zeros((0, 5, 7), np.uint8)}, r"train has the shape \(0, 5, 7\)"),
+            ({"train": np.zeros((3, 0, 7), np.uint8)}, r"train has the shape \(3, 0, 7\)"),
+            ({"train": np.zeros((3, 5, 7), [("a", np.uint8)])}, "train is of type .*expected numbers"),
             ({"test": np.full((3, 5, 7), 255, np.uint8)}, "test has the value 255"),
             ({"test": np.full((3, 5, 7), 0.5)}, "test has the value 0.5"),
         ],
@@ -397,9 +399,17 @@ def test_fingerprints(tmp_path):
 
 
 def test_source_files_of_the_definitions():
-    datasets = {"mine": {"source": "npz", "path": "my.npz"}, "mnist": {"source": "torchvision", "class": "MNIST"}}
+    own_sum = {"t10k-images-idx3-ubyte": "0" * 64}
+    datasets = {
+        "mine": {"source": "npz", "path": "my.npz"},
+        "mnist": {"source": "torchvision", "class": "MNIST"},
+        "other": {"source": "torchvision", "class": "MNIST", "sha256": own_sum},
+    }
+    config = {"datasets": datasets, "grid": {"dataset": ["mine"]}}
     assert input_files(datasets["mine"]) == ["my.npz"]
     assert input_files(datasets["mnist"])[0] == "data/raw/mnist/train-images-idx3-ubyte"
-    assert find_source_file(datasets, "data/raw/mnist/t10k-images-idx3-ubyte") == source_files(datasets["mnist"])[1]
+    assert find_source_file(config, "data/raw/mnist/t10k-images-idx3-ubyte") == source_files(datasets["mnist"])[1]
+    config["grid"]["dataset"] = ["other"]
+    assert find_source_file(config, "data/raw/mnist/t10k-images-idx3-ubyte").fingerprint == f"sha256:{'0' * 64}"
     with pytest.raises(InputError, match="no source file of a dataset"):
-        find_source_file(datasets, "data/raw/mnist/labels")
+        find_source_file(config, "data/raw/mnist/labels")

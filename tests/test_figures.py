@@ -159,6 +159,11 @@ def test_images_have_a_labelled_row_per_law():
     assert np.array_equal(shown[:5, :7], 255 - images["data"][0])
 
 
+def test_images_of_which_every_model_diverged_are_still_drawn():
+    figure = figures.draw_images({"data": np.zeros((4, 5, 7), dtype=np.uint8)}, title="t")
+    assert [text.get_text() for text in figure.axes[1].texts] == ["diverged"]
+
+
 def test_the_same_data_give_the_same_bits(histories, tmp_path):
     for name in ("a", "b"):
         figure = figures.draw_convergence(histories, dataset="d", origin="here", temperature=0.5)

@@ -7,6 +7,7 @@ import pytest
 from discrete_vae.ledger import gather_costs, summarize_costs, to_markdown
 
 MNIST = {"source": "torchvision", "class": "MNIST"}
+BENCHMARKS = Path("results/benchmarks")
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def benchmark(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def write(name: str, seconds: float) -> None:
-        path = Path("results/benchmarks", f"{name}.tsv")
+        path = BENCHMARKS / f"{name}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"s\th:m:s\tcpu_time\n{seconds}\t0:00:00\t1\n")
 
@@ -53,7 +54,9 @@ def test_each_rule_is_counted_by_its_benchmark_file(benchmark):
     for K in (10, 30):
         for temperature in (0.5, 1.0):
             benchmark(f"train/mnist-K{K}-normal-tau{temperature}-seed1", 360 * K)
-    costs = gather_costs("mnist", MNIST, runs(training_seconds=80, device="cuda", threads=2), stacked_axes=[])
+    costs = gather_costs(
+        "mnist", MNIST, runs(training_seconds=80, device="cuda", threads=2), stacked_axes=[], benchmarks=BENCHMARKS
+    )
     assert hours(costs, "download").to_numpy().tolist() == [[2, 0.02, 0]]
     assert hours(costs, "binarize").to_numpy().tolist() == [[1, 0.001, 0]]
     assert hours(costs, "train").T.to_dict("list") == {10: [2, 4, 2], 30: [2, 12, 6]}
@@ -62,28 +65,40 @@ def test_each_rule_is_counted_by_its_benchmark_file(benchmark):
 
 def test_all_attempts_of_a_training_are_counted(benchmark):
     benchmark("train/mnist-K10-normal-tau0.5-seed1", 100)
-    costs = gather_costs("mnist", MNIST, runs(training_seconds=3600), stacked_axes=[])
+    costs = gather_costs("mnist", MNIST, runs(training_seconds=3600), stacked_axes=[], benchmarks=BENCHMARKS)
     assert hours(costs, "train").T.to_dict("list") == {10: [2, 2, 0], 30: [2, 2, 0]}
 
 
 @pytest.mark.parametrize("stacked_axes", [["temperature"], []], ids=["same stack", "changed since"])
 def test_a_stack_is_counted_once(benchmark, stacked_axes):
-    costs = gather_costs("mnist", MNIST, runs(training_seconds=3600, cells_in_job=2), stacked_axes=stacked_axes)
+    costs = gather_costs(
+        "mnist", MNIST, runs(training_seconds=3600, cells_in_job=2), stacked_axes=stacked_axes, benchmarks=BENCHMARKS
+    )
     assert hours(costs, "train")["cpu_hours"].to_dict() == {10: 1, 30: 1}
     benchmark("train/mnist-K10-normal-tauall-seed1", 7200)
-    costs = gather_costs("mnist", MNIST, runs(training_seconds=3600, cells_in_job=2), stacked_axes=["temperature"])
+    costs = gather_costs(
+        "mnist", MNIST, runs(training_seconds=3600, cells_in_job=2), stacked_axes=["temperature"], benchmarks=BENCHMARKS
+    )
     assert hours(costs, "train").T.to_dict("list") == {10: [1, 2, 0], 30: [1, 1, 0]}
 
 
 def test_runs_without_benchmarks_and_training_times_count_what_they_recorded(benchmark):
-    costs = gather_costs("mnist", MNIST, runs(training_seconds=1).drop(columns="training_seconds"), stacked_axes=[])
+    costs = gather_costs(
+        "mnist",
+        MNIST,
+        runs(training_seconds=1).drop(columns="training_seconds"),
+        stacked_axes=[],
+        benchmarks=BENCHMARKS,
+    )
     assert costs["rule"].unique().tolist() == ["train"]
     assert costs["seconds"].tolist() == [90.0] * 4
 
 
 def test_the_markdown_ends_in_the_sums(benchmark):
     benchmark("binarize/mnist", 3600)
-    costs = gather_costs("mnist", MNIST, runs(training_seconds=1800, device="cuda"), stacked_axes=[])
+    costs = gather_costs(
+        "mnist", MNIST, runs(training_seconds=1800, device="cuda"), stacked_axes=[], benchmarks=BENCHMARKS
+    )
     lines = [line for line in to_markdown(summarize_costs([costs])).splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert cells[0] == ["rule", "dataset", "K", "jobs", "CPU-hours", "GPU-hours"]

@@ -24,6 +24,7 @@ import psutil
 import pytest
 import scipy.io
 import torch
+import yaml
 from conftest import ROOT, planned_jobs, run_snakemake
 from discrete_vae.cells import cell_files
 from discrete_vae.datasets import SPLITS, BinarizedDataset
@@ -91,11 +92,16 @@ def result_of(directory: Path, cell: str) -> tuple[bytes, pd.DataFrame, dict]:
     return (folder / "model.pt").read_bytes(), history, summary
 
 
-def end_training_once_it_reports(log: Path) -> None:
-    """Send SIGTERM to the training process when it has written its first epoch to its log."""
+def wait_for_an_epoch(log: Path) -> None:
+    """Wait until the training process has written its first epoch to its log."""
     deadline = time.monotonic() + 120
     while not (log.exists() and "epoch" in log.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
+
+
+def end_training_once_it_reports(log: Path) -> None:
+    """Send SIGTERM to the training process when it has written its first epoch to its log."""
+    wait_for_an_epoch(log)
     for process in psutil.Process().children(recursive=True):
         if any(word.endswith("train.py") for word in process.cmdline()[1:]) and not process.children():
             process.send_signal(signal.SIGTERM)
@@ -270,7 +276,8 @@ class TestOwnDatasetAndLaw:
     def test_published_runs_are_unpacked_and_only_new_seeds_are_trained(self, own, tmp_path):
         directory, _ = own
         arguments = (*make_own(tmp_path), "--config", "grid={seed: [1, 2]}")
-        shutil.copytree(directory / "results" / "gathered", tmp_path / "results" / "gathered")
+        published = shutil.ignore_patterns("runs", "benchmarks")
+        shutil.copytree(directory / "results", tmp_path / "results", ignore=published)
         run_snakemake(tmp_path, "--cores", "all", "unpack", *arguments)
         output = run_snakemake(tmp_path, "--cores", "all", *arguments).stdout
         assert len(re.findall("^localrule train:", output, re.MULTILINE)) == 2
@@ -280,6 +287,7 @@ class TestOwnDatasetAndLaw:
             pd.testing.assert_frame_equal(after[after["seed"] == 1].reset_index(drop=True), before)
         results = pd.read_csv(tmp_path / "results/tables/results.csv")
         assert results["seeds"].unique().tolist() == [2]
+        assert yaml.safe_load((tmp_path / "results/config.yaml").read_text())["grid"]["seed"] == [1, 2]
 
     def test_published_runs_of_other_options_are_not_unpacked(self, own, tmp_path):
         directory, _ = own
@@ -289,6 +297,56 @@ class TestOwnDatasetAndLaw:
         expected = "mine-K4-normal-tau0.5-seed1 has training.learning_rate 0.001, expected 0.01 as configured; unpack"
         assert expected in failed.stdout
         assert not (tmp_path / "results" / "runs").exists()
+
+    def test_results_of_another_configuration_are_not_taken_for_this_one(self, own, tmp_path):
+        """As in a clone, where Snakemake has no record of what the published results were made with."""
+        directory, _ = own
+        shutil.copytree(directory / "results" / "gathered", tmp_path / "results" / "gathered")
+        figure = "results/figures/temperature/mine.png"
+        arguments = (figure, "--cores", "all", *make_own(tmp_path))
+        for file in (tmp_path / "results/gathered/mine").iterdir():
+            file.touch()
+        for overlay, difference in (
+            ("training={epochs: 4}", "a run mine-K4-normal-tau0.5-seed1 with training.epochs 3, expected 4"),
+            ("grid={seed: [1, 2]}", "no run mine-K4-laplace-tau0.5-seed2, expected the 4 runs"),
+        ):
+            failed = run_snakemake(tmp_path, *arguments, "--config", overlay, check=False)
+            assert failed.returncode != 0
+            assert f"results/gathered/mine/summaries.csv has {difference}" in failed.stdout
+            assert not (tmp_path / figure).exists()
+        run_snakemake(tmp_path, *arguments)
+        assert (tmp_path / figure).exists()
+
+    @pytest.mark.parametrize(("epochs", "kept"), [(2000, True), (1000, False)])
+    def test_what_another_job_wrote_meanwhile_is_kept_if_it_is_of_the_same_training(self, own, tmp_path, epochs, kept):
+        """As a job may that ran on when its Snakemake was killed, perhaps with other options."""
+        directory, _ = own
+        cell = "mine/K4/normal/tau0.5/seed1"
+        summary = json.loads((directory / "results/runs" / cell / "summary.json").read_text())
+        summary["training"]["epochs"] = epochs
+        target = tmp_path / "results/runs" / cell / "summary.json"
+
+        def write_as_another_job() -> None:
+            wait_for_an_epoch(tmp_path / "logs/train/mine-K4-normal-tau0.5-seed1.log")
+            for name in ("history.csv", "model.pt"):
+                shutil.copy(directory / "results/runs" / cell / name, target.parent)
+            target.write_text(json.dumps(summary))
+
+        other = threading.Thread(target=write_as_another_job)
+        other.start()
+        arguments = (str(target.relative_to(tmp_path)), "--cores", "1", *make_own(tmp_path))
+        run_snakemake(tmp_path, *arguments, "--config", "training={epochs: 2000}")
+        other.join()
+        _, history, written = result_of(tmp_path, cell)
+        assert written["training"]["epochs"] == 2000
+        assert len(history) == (3 if kept else 2000)
+
+    def test_a_law_that_diverges_in_every_run_leaves_its_place_empty(self, tmp_path):
+        arguments = ("figures", "tables", "--cores", "all", *make_own(tmp_path))
+        run_snakemake(tmp_path, *arguments, "--config", "training={learning_rate: 1e38}")
+        table = (tmp_path / "results/tables/results.md").read_text()
+        assert table.count("diverged‡") == 6
+        assert (tmp_path / "results/figures/images/mine-K4.png").exists()
 
     def test_a_cell_is_the_same_bits_whatever_else_is_run(self, own, tmp_path):
         directory, _ = own
@@ -498,18 +556,23 @@ class TestManners:
         completed = subprocess.run([executable, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
         assert completed.returncode == 0, completed.stdout + completed.stderr
 
-    def test_it_is_usable_as_a_module_of_another_workflow(self, tmp_path):
+    def test_it_is_usable_as_a_module_of_another_workflow_in_a_folder_of_its_own(self, tmp_path):
         make_own(tmp_path)
+        (tmp_path / "own.yaml").write_text(OWN_CONFIG.replace("my.npz", str(tmp_path / "my.npz")))
         (tmp_path / "Snakefile").write_text(f"""
 module vae:
     snakefile: "{ROOT / "Snakefile"}"
+    prefix: "vae"
     config: config
 use rule * from vae as vae_*
 rule outer:
-    input: "results/tables/results.md"
+    input: "vae/results/tables/results.md", "vae/results/tables/ledger.csv"
     output: "copy.md"
-    shell: "cp {{input}} {{output}}"
+    shell: "cp {{input[0]}} {{output}}"
 """)
         command = [sys.executable, "-m", "snakemake", "--cores", "all", "copy.md", "--configfile", "own.yaml"]
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
         assert "laplace" in (tmp_path / "copy.md").read_text()
+        assert "cells finished: 2 of 2" in (tmp_path / "vae/logs/progress.txt").read_text()
+        ledger = pd.read_csv(tmp_path / "vae/results/tables/ledger.csv")
+        assert set(ledger["rule"]) == {"binarize", "train", "bound"}

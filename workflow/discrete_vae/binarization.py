@@ -152,7 +152,7 @@ def _own_npz(paths: Sequence[Path]) -> Splits:
         if not isinstance(arrays, np.lib.npyio.NpzFile):
             raise ValueError("it is a single array")
         with arrays:
-            splits = {split: arrays[split] for split in SPLITS if split in arrays}
+            splits = {split: np.asarray(arrays[split]) for split in SPLITS if split in arrays}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{path} is no readable .npz file ({error}), expected one with the arrays {', '.join(SPLITS)}; write it"
@@ -167,7 +167,9 @@ def _check_own_split(path: Path, splits: Splits, split: str) -> None:
     if split not in splits:
         raise InputError(f"{path} has no array {split!r}, expected {', '.join(SPLITS)}; add it")
     images = splits[split]
-    if images.ndim != 3 or len(images) == 0 or images.shape[1:] != splits["train"].shape[1:]:
+    if images.dtype.kind not in "buif":
+        raise InputError(f"{path}: {split} is of type {images.dtype}, expected numbers; write it anew")
+    if images.ndim != 3 or images.size == 0 or images.shape[1:] != splits["train"].shape[1:]:
         raise InputError(
             f"{path}: {split} has the shape {images.shape}, expected images x height x width with the same image size"
             f" as train, {splits['train'].shape}; reshape it"

@@ -18,7 +18,7 @@ from discrete_vae.code_probabilities import argmax_probabilities, kl_of_codes
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation import pixel_logits_of_codes
 from discrete_vae.generators import generator
-from discrete_vae.measures import ACTIVE_INFORMATION, IMAGE_LOSSES
+from discrete_vae.measures import ACTIVE_INFORMATION, BOUNDS, IMAGE_LOSSES, PARTS
 from discrete_vae.model import encode, kl_to_uniform
 from discrete_vae.perturbations import NoiseSource, distribution
 
@@ -156,9 +156,9 @@ def evaluate_selected(
         device: where to evaluate.
 
     Returns:
-        A row for each cell: its coordinates, the means over images of its losses and of their parts in nats, missing
-        where a law allows no quadrature, and its use of codes; and by the cell's name the IMAGE_LOSSES of each image,
-        float32 of 3 x images.
+        A row for each cell, of the columns BOUNDS: its coordinates, the means over images of its losses and of their
+        parts in nats, missing where a law allows no quadrature, and its use of codes; and by the cell's name the
+        IMAGE_LOSSES of each image, float32 of 3 x images.
     """
     flat_images = torch.from_numpy(images).flatten(1).to(device)
     rows, per_image = [], {}
@@ -169,11 +169,8 @@ def evaluate_selected(
         model = {name: values.unsqueeze(0) for name, values in state.items()}
         code_law = distribution(definition, torch.float64, device)
         losses = evaluate_images(model, flat_images, noise, code_law=code_law, variables=variables, samples=samples)
-        means = {
-            name: getattr(losses, name).mean().item()
-            for name in (*IMAGE_LOSSES, "reconstruction", "kl_of_softmax", "kl_of_codes")
-        }
+        means = {name: getattr(losses, name).mean().item() for name in (*IMAGE_LOSSES, *PARTS)}
         rows.append({**cell.coordinates(), "samples": samples, **means, **use_of_codes(losses.probabilities)})
         per_image[str(cell)] = torch.stack([getattr(losses, name) for name in IMAGE_LOSSES]).float().cpu().numpy()
         log.info("%s: %s", cell, ", ".join(f"{name} {means[name]:.2f}" for name in IMAGE_LOSSES))
-    return pd.DataFrame(rows), per_image
+    return pd.DataFrame(rows, columns=BOUNDS), per_image

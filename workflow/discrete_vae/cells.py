@@ -10,8 +10,12 @@ from discrete_vae.errors import InputError
 AXES = ("dataset", "K", "perturbation", "temperature", "seed")
 CELL_DIRECTORY = "results/runs/{dataset}/K{K}/{perturbation}/tau{temperature}/seed{seed}"
 CELL_LABEL = "{dataset}-K{K}-{perturbation}-tau{temperature}-seed{seed}"
-# Temperatures are spelled as Python spells floats (1.0, 0.67, 1e-05), so that a temperature has one path only.
-WILDCARD_PATTERNS = {"K": r"\d+", "temperature": r"\d+\.\d+|\d(\.\d+)?e-\d+", "seed": r"\d+"}
+# Numbers are spelled as Python spells them (1.0, 0.67, 1e-05), so that a cell has one path only.
+WILDCARD_PATTERNS = {
+    "K": r"[2-9]|[1-9]\d+",
+    "temperature": r"(?!0\.0(?!\d))(0|[1-9]\d*)\.(0|\d*[1-9])|[1-9](\.\d*[1-9])?e-\d+",
+    "seed": r"0|[1-9]\d*",
+}
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,8 @@ def _with_verdicts(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     table["p_holm"] = table.groupby("claim")["p"].transform(holm)
     certain = table["p_holm"] <= LEVEL
     verdicts = np.where(table["difference"] < 0, "supported", "contradicted")
-    table["verdict"] = np.where(certain, verdicts, np.where(table["n"] > 1, "inconclusive", "inconclusive (one seed)"))
+    too_few = table["n"].map({0: "inconclusive (no seed)", 1: "inconclusive (one seed)"})
+    table["verdict"] = np.where(certain, verdicts, too_few.fillna("inconclusive"))
     return table[COLUMNS]
 
 
@@ -177,7 +178,7 @@ def to_markdown(table: pd.DataFrame, *, temperature: float) -> str:
         return f"{NO_COMPARISON}.\n"
     each = table.assign(
         claim=table["claim"].str.partition(":")[0],
-        difference=table["difference"].map("{:.2f}".format),
+        difference=_known(table["difference"], ".2f"),
         interval=interval_texts(table),
         **{
             "image s.e.": _known(table["image_se"], ".2f"),

@@ -15,6 +15,7 @@ import yaml
 from discrete_vae.errors import InputError
 from discrete_vae.laws import WITHOUT_CODE_PROBABILITIES, check_law
 from discrete_vae.published import read_published
+from discrete_vae.sources import BINARIZED_FILE, check_sums
 from discrete_vae.targets import check_target
 
 SCHEMA_FILE = Path(__file__).parents[1] / "config.schema.yaml"
@@ -31,22 +32,24 @@ def complete(config: dict[str, Any]) -> None:
     schema = _schema()
     config.update(_completed(config, schema, schema))
     _check_schema(config, schema)
+    only = config["grid"]["only"]
+    config["grid"]["only"] = {dataset: axes for dataset, axes in only.items() if axes is not None}
     for axes in (config["grid"], *config["grid"]["only"].values()):
         if "temperature" in axes:
             axes["temperature"] = [float(temperature) for temperature in axes["temperature"]]
     _check_defined(config, axis="dataset", definitions="datasets")
     _check_defined(config, axis="perturbation", definitions="perturbations")
-    _check_only(config["grid"], config["training"]["stack"])
+    _check_only(config)
+    _check_epochs(config)
     for name, definition in config["perturbations"].items():
         check_law(f"perturbations.{name}", definition)
-    for dataset in config["grid"]["dataset"]:
-        training_options(config["training"], dataset)
     _check_kl(config)
     for name, definition in config["fitting"]["targets"].items():
         check_target(f"fitting.targets.{name}", definition)
     _check_paths(config)
+    check_sums({name: config["datasets"][name] for name in config["grid"]["dataset"]})
     if config["published"] is not None:
-        read_published(config["published"], config["perturbations"])
+        read_published(config["published"], config["datasets"], config["perturbations"])
 
 
 def with_defaults(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,14 +215,11 @@ def _check_defined(config: Mapping[str, Any], *, axis: str, definitions: str) ->
             )
 
 
-def _check_only(grid: Mapping[str, Any], stack: Iterable[str]) -> None:
+def _check_only(config: Mapping[str, Any]) -> None:
+    grid, stack = config["grid"], config["training"]["stack"]
     for dataset, axes in grid["only"].items():
-        if dataset not in grid["dataset"]:
-            raise InputError(
-                f"grid.only has {dataset!r}, expected a dataset of the grid ({', '.join(grid['dataset'])});"
-                " correct or remove it"
-            )
-        for axis, values in axes.items():
+        _check_dataset("grid.only", dataset, config["datasets"])
+        for axis, values in axes.items() if dataset in grid["dataset"] else ():
             unknown = next((value for value in values if value not in grid[axis]), None)
             if unknown is not None:
                 raise InputError(
@@ -231,6 +231,23 @@ def _check_only(grid: Mapping[str, Any], stack: Iterable[str]) -> None:
                     f"training.stack has {axis!r}, expected no axis that grid.only narrows for a dataset ({dataset});"
                     " leave it out of the stack"
                 )
+
+
+def _check_epochs(config: Mapping[str, Any]) -> None:
+    epochs = config["training"]["epochs"]
+    for dataset in epochs if isinstance(epochs, Mapping) else ():
+        _check_dataset("training.epochs", dataset, config["datasets"])
+    for dataset in config["grid"]["dataset"]:
+        training_options(config["training"], dataset)
+
+
+def _check_dataset(key: str, name: str, datasets: Mapping[str, Any]) -> None:
+    if name not in datasets:
+        question = _did_you_mean(name, datasets)
+        raise InputError(
+            f"{key} has {name!r}, expected a name defined under datasets ({', '.join(datasets)}); correct or remove"
+            f" it{question and f' ({question})'}"
+        )
 
 
 def _check_kl(config: Mapping[str, Any]) -> None:
@@ -245,7 +262,7 @@ def _check_kl(config: Mapping[str, Any]) -> None:
 
 def _check_paths(config: Mapping[str, Any]) -> None:
     mirror = config["mirror"]
-    if mirror is not None and "://" not in mirror and not Path(mirror).is_dir():
+    if mirror is not None and "://" not in mirror and not (mirror and Path(mirror).is_dir()):
         raise InputError(
             f"mirror is {mirror!r}, expected an existing directory or a base URL; correct it or set it to null"
         )
@@ -254,6 +271,12 @@ def _check_paths(config: Mapping[str, Any]) -> None:
         if definition["source"] == "npz" and not Path(definition["path"]).is_file():
             raise InputError(
                 f"datasets.{name}.path is {definition['path']!r}, expected an existing .npz file; correct the path"
+            )
+        made = [BINARIZED_FILE.format(dataset=dataset) for dataset in config["datasets"]]
+        if definition["source"] == "npz" and Path(definition["path"]).resolve() in map(Path.resolve, map(Path, made)):
+            raise InputError(
+                f"datasets.{name}.path is {definition['path']!r}, expected a file other than those that the pipeline"
+                f" makes and would overwrite ({', '.join(made)}); move yours"
             )
 
 
@@ -270,6 +293,16 @@ def training_options(training: Mapping[str, Any], dataset: str) -> dict[str, Any
         epochs = epochs[dataset]
     names = ("batch_size", "learning_rate", "kl", "annealing", "matmul_precision")
     return {"epochs": epochs} | {name: training[name] for name in names}
+
+
+def result_options(config: Mapping[str, Any], dataset: str) -> dict[str, dict[str, Any]]:
+    """Return the options that determine the result of a dataset's cells, in their sections."""
+    evaluation = {option: config["evaluation"][option] for option in ("validation_samples", "test_samples")}
+    return {
+        "model": config["model"],
+        "training": training_options(config["training"], dataset),
+        "evaluation": evaluation,
+    }
 
 
 def gpus_per_job(device: str) -> int:

@@ -283,6 +283,10 @@ def _plot_gradients(
 
 def _draw_strips(ax: Axes, strips: Mapping[str, np.ndarray], rows: int) -> None:
     """Draw one labelled row of images for each strip, aligned at the bottom of the given number of rows."""
+    if not strips:
+        ax.text(0.5, 0.5, "diverged", ha="center", transform=ax.transAxes)
+        ax.set_axis_off()
+        return
     count, height, width = next(iter(strips.values())).shape
     gap = max(1, height // 14)
     canvas = np.full((rows * (height + gap), count * (width + gap)), 255, dtype=np.uint8)

@@ -9,7 +9,6 @@ import pandas as pd
 from discrete_vae.cells import Cell, job_path
 from discrete_vae.sources import source_files
 
-BENCHMARKS = "results/benchmarks"
 COUNTED = (
     "CPU-hours are the wall time of a job times its threads; GPU-hours are the wall time of a job on a GPU",
     "wall times are those of Snakemake's benchmark files, of the attempt that succeeded; where a training was"
@@ -20,7 +19,7 @@ COUNTED = (
 
 
 def gather_costs(
-    dataset: str, definition: Mapping[str, Any], runs: pd.DataFrame, *, stacked_axes: Iterable[str]
+    dataset: str, definition: Mapping[str, Any], runs: pd.DataFrame, *, stacked_axes: Iterable[str], benchmarks: Path
 ) -> pd.DataFrame:
     """List what each job of a dataset has cost.
 
@@ -29,22 +28,27 @@ def gather_costs(
         definition: its definition in the configuration.
         runs: what `selection.gather_summaries` returns for it.
         stacked_axes: ``training: stack``.
+        benchmarks: the folder of Snakemake's benchmark files.
 
     Returns:
         One row a job whose time is known: ``rule``, ``dataset``, ``K`` (missing for the data), ``device``,
         ``threads`` and wall ``seconds``.
     """
-    downloads = [f"download/{file.folder}-{file.name}.tsv" for file in source_files(definition)]
+    downloads = [benchmarks / f"download/{file.folder}-{file.name}.tsv" for file in source_files(definition)]
     devices = runs.groupby(["K", "seed"], sort=False)["device"].first()
     rows = [
         *(_row("download", _benchmark_seconds(name)) for name in downloads),
-        _row("binarize", _benchmark_seconds(f"binarize/{dataset}.tsv")),
-        *_training_rows(runs, stacked_axes),
+        _row("binarize", _benchmark_seconds(benchmarks / f"binarize/{dataset}.tsv")),
+        *_training_rows(runs, stacked_axes, benchmarks),
         *(
-            _row("bound", _benchmark_seconds(f"bound/{dataset}-K{K}-seed{seed}.tsv"), K=K, device=device)
+            _row("bound", _benchmark_seconds(benchmarks / f"bound/{dataset}-K{K}-seed{seed}.tsv"), K=K, device=device)
             for (K, seed), device in devices.items()
         ),
-        _row("measure_gradients", _benchmark_seconds(f"measure_gradients/{dataset}.tsv"), device=devices.iloc[0]),
+        _row(
+            "measure_gradients",
+            _benchmark_seconds(benchmarks / f"measure_gradients/{dataset}.tsv"),
+            device=devices.iloc[0],
+        ),
     ]
     table = pd.DataFrame(rows).astype({"K": "Int64"})
     table.insert(1, "dataset", dataset)
@@ -57,26 +61,25 @@ def _row(
     return {"rule": rule, "K": K, "device": device, "threads": threads, "seconds": round(seconds, 3)}
 
 
-def _training_rows(runs: pd.DataFrame, stacked_axes: Iterable[str]) -> list[dict[str, Any]]:
+def _training_rows(runs: pd.DataFrame, stacked_axes: Iterable[str], benchmarks: Path) -> list[dict[str, Any]]:
     pattern = job_path("train", ".tsv", dict.fromkeys(stacked_axes, ()))
-    benchmarks = [pattern.format(**Cell.of(run).coordinates()) for run in runs.to_dict("records")]
+    of_runs = [pattern.format(**Cell.of(run).coordinates()) for run in runs.to_dict("records")]
     # A cell's share of its job, so that cells that were trained in another stack than today's are counted once too.
     recorded = runs.reindex(columns=["training_seconds", "wall_seconds"]).max(axis="columns") / runs["cells_in_job"]
     return [
         _row(
             "train",
-            max(_benchmark_seconds(str(benchmark)), recorded[job.index].sum()),
+            max(_benchmark_seconds(benchmarks / str(benchmark)), recorded[job.index].sum()),
             K=job["K"].iloc[0],
             device=job["device"].iloc[0],
             threads=job["threads"].iloc[0],
         )
-        for benchmark, job in runs.groupby(benchmarks, sort=False)
+        for benchmark, job in runs.groupby(of_runs, sort=False)
     ]
 
 
-def _benchmark_seconds(name: str) -> float:
+def _benchmark_seconds(path: Path) -> float:
     """Return the wall seconds in a benchmark file; 0 where there is none, as beside published results."""
-    path = Path(BENCHMARKS, name)
     return pd.read_csv(path, sep="\t")["s"].sum() if path.exists() else 0.0
 
 

@@ -61,13 +61,19 @@ def summarize(run: Run) -> dict[str, Any]:
     }
 
 
-def announce_progress(grid: Mapping[str, Sequence[Any]], log_file: Path) -> None:
-    """Say on the terminal, and in a new line of a file, how many cells of a grid are finished."""
+def announce_progress(grid: Mapping[str, Sequence[Any]], directory: Path) -> None:
+    """Say on the terminal, and in a new line of logs/progress.txt, how many cells of a grid are finished.
+
+    Args:
+        grid: the section of the configuration.
+        directory: where the pipeline's files are.
+    """
     summaries = cell_files(grid, "summary.json")
-    finished = sum(Path(path).exists() for path in summaries)
+    finished = sum((directory / path).exists() for path in summaries)
     line = f"{datetime.now():%Y-%m-%d %H:%M:%S} cells finished: {finished} of {len(summaries)}"
     print(line, file=sys.stderr)
-    with suppress(OSError), log_file.open("a", encoding="utf-8") as file:  # a full disk is no reason to fail
+    # A full disk is no reason to fail.
+    with suppress(OSError), (directory / "logs/progress.txt").open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
 
 

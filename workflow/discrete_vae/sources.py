@@ -10,6 +10,7 @@ from typing import Any
 from discrete_vae.errors import InputError
 
 RAW_FILE = "data/raw/{folder}/{file}"
+BINARIZED_FILE = "data/{dataset}.npz"
 
 
 @dataclass(frozen=True)
@@ -149,14 +150,39 @@ def input_files(definition: Mapping[str, Any]) -> list[str]:
     return [definition["path"]] if definition["source"] == "npz" else [file.path for file in source_files(definition)]
 
 
-def find_source_file(datasets: Mapping[str, Mapping[str, Any]], path: str) -> SourceFile:
-    """Return the source file of the defined datasets that the pipeline keeps at a path.
+def check_sums(datasets: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check the sums under ``sha256`` in the definitions of some datasets.
+
+    Raises:
+        InputError: a sum of a file that the dataset is not made from, or two sums for one file.
+    """
+    expected: dict[str, tuple[str, str | None]] = {}
+    for name, definition in datasets.items():
+        files = source_files(definition)
+        for file in definition.get("sha256", {}):
+            if file not in [known.name for known in files]:
+                raise InputError(
+                    f"datasets.{name}.sha256 has {file!r}, expected {' or '.join(known.name for known in files)};"
+                    " correct the name"
+                )
+        for file in files:
+            other, sum_of_other = expected.setdefault(file.path, (name, file.fingerprint))
+            if sum_of_other != file.fingerprint:
+                raise InputError(
+                    f"datasets.{name} expects {file.path} to have {file.fingerprint} and datasets.{other}"
+                    f" {sum_of_other}, expected one sum for one file; give both the same under sha256"
+                )
+
+
+def find_source_file(config: Mapping[str, Any], path: str) -> SourceFile:
+    """Return the source file that the pipeline keeps at a path, as a dataset of the grid or else another defines it.
 
     Raises:
         InputError: no dataset is made from such a file.
     """
-    for definition in datasets.values():
-        for file in source_files(definition):
+    datasets = config["datasets"]
+    for name in sorted(datasets, key=lambda name: name not in config["grid"]["dataset"]):
+        for file in source_files(datasets[name]):
             if file.path == path:
                 return file
     raise InputError(f"{path} is no source file of a dataset, expected one of those under datasets; correct the path")

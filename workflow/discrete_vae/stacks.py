@@ -80,7 +80,8 @@ class StackTrainer:
             self.code_laws = [laws[cell.perturbation] for cell in cells]
             self.kl_with_gradient = CodesKLWithGradient(self.code_laws, device)
         self.minibatch_generators = [generator(seed, "minibatches") for seed in seeds]
-        noise_shape = (self.architecture.variables, self.architecture.categories, training["batch_size"])
+        self.batch_size = min(training["batch_size"], len(self.images["train"]))
+        noise_shape = (self.architecture.variables, self.architecture.categories, self.batch_size)
         self.noise_stream = NoiseStream(self._noise_sources("training noise"), noise_shape)
 
         initial = stack([initial_parameters(self.architecture, generator(cell.seed, "weights")) for cell in cells])
@@ -94,7 +95,7 @@ class StackTrainer:
         self.position = 0
         self.sums = torch.zeros(2, len(cells), dtype=torch.float64, device=device)
         # What a step reads; these tensors stay where they are, as a captured step reads the same memory again.
-        self.rows = torch.zeros(len(seeds), training["batch_size"], dtype=torch.int64, device=device)
+        self.rows = torch.zeros(len(seeds), self.batch_size, dtype=torch.int64, device=device)
         self.noise = torch.zeros(len(pairs), *noise_shape, device=device)
         self.temperature = torch.tensor(self.temperatures, device=device).view(-1, 1, 1, 1)
         # The KL of the codes waits for the device, which a captured step may not.
@@ -109,7 +110,7 @@ class StackTrainer:
     @torch.inference_mode()
     def step(self) -> bool:
         """Take the next optimization step of the current epoch, beginning one if need be; False after its last."""
-        images, batch_size = self.images["train"], self.training["batch_size"]
+        images, batch_size = self.images["train"], self.batch_size
         if self.orders is None:
             orders = [torch.randperm(len(images), generator=g) for g in self.minibatch_generators]
             self.orders = torch.stack(orders).to(self.device)

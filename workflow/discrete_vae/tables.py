@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from discrete_vae.cells import AXES
-from discrete_vae.measures import MEASURES
+from discrete_vae.measures import BOUNDS, MEASURES
 from discrete_vae.selection import selected_cells
 from discrete_vae.statistics import mean_of_images, standard_error, t_interval
 
@@ -80,6 +80,13 @@ def beside_published(table: pd.DataFrame, published: Iterable[Mapping[str, Any]]
     table["published_difference"] = table["mean"] - table["published"]
     within = table["published"].between(table["low"], table["high"])
     return table.assign(within_interval=within.where(table["published"].notna() & table["low"].notna()))
+
+
+def read_bounds(paths: Iterable[str]) -> pd.DataFrame:
+    """Read the tables of bounds of several groups of cells; one is empty where every run of its group diverged."""
+    types = {"dataset": str, "K": int, "perturbation": str, "temperature": float, "seed": int}
+    tables = [pd.read_csv(path).astype({name: types.get(name, float) for name in BOUNDS}) for path in paths]
+    return pd.concat(tables, ignore_index=True)
 
 
 def with_bounds(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:

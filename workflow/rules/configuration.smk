@@ -6,6 +6,8 @@ Steps:  save_config
 
 
 rule save_config:
+    input:
+        rules.select.output,  # without Snakemake's records, as in a clone, it is as old as the results
     output:
         report(
             "results/config.yaml",

@@ -18,8 +18,8 @@ rule download:
     conda:
         "../../envs/torch.yaml"
     params:
-        fingerprint=lambda wildcards, output: sources.find_source_file(
-            config["datasets"], sources.RAW_FILE.format(**wildcards)
+        fingerprint=lambda wildcards: sources.find_source_file(
+            config, sources.RAW_FILE.format(**wildcards)
         ).fingerprint,
     script:
         "../scripts/download.py"

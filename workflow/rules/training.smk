@@ -40,14 +40,9 @@ rule train:
         perturbations=lambda wildcards: cells.perturbations_of(
             wildcards, stacked_axes, config["perturbations"]
         ),
-        model=config["model"],
-        training=lambda wildcards: configuration.training_options(
-            config["training"], wildcards.dataset
+        options=lambda wildcards: configuration.result_options(
+            config, wildcards.dataset
         ),
-        evaluation={
-            option: config["evaluation"][option]
-            for option in ("validation_samples", "test_samples")
-        },
     script:
         "../scripts/train.py"
 
@@ -60,12 +55,5 @@ rule unpack:
     localrule: True
     conda:
         "../../envs/torch.yaml"
-    params:
-        model=rules.train.params.model,
-        training={
-            dataset: configuration.training_options(config["training"], dataset)
-            for dataset in config["grid"]["dataset"]
-        },
-        evaluation=rules.train.params.evaluation,
     script:
         "../scripts/unpack.py"

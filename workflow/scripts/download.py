@@ -8,5 +8,5 @@ with logged(snakemake.log[0]):
     from discrete_vae.download import obtain
     from discrete_vae.sources import RAW_FILE, find_source_file
 
-    file = find_source_file(snakemake.config["datasets"], RAW_FILE.format(**snakemake.wildcards))
+    file = find_source_file(snakemake.config, RAW_FILE.format(**snakemake.wildcards))
     obtain(file, Path(snakemake.output[0]), mirror=snakemake.config["mirror"])

@@ -1,5 +1,7 @@
 """Gather what each job of a dataset has cost."""
 
+from pathlib import Path
+
 from job import logged
 
 with logged(snakemake.log[0]):
@@ -13,5 +15,6 @@ with logged(snakemake.log[0]):
         snakemake.config["datasets"][dataset],
         gather_summaries(snakemake.input.runs),
         stacked_axes=snakemake.config["training"]["stack"],
+        benchmarks=Path(snakemake.output[0]).parents[2] / "benchmarks",
     )
     write_csv(snakemake.output[0], costs)

@@ -6,9 +6,10 @@ with logged(snakemake.log[0]):
     import pandas as pd
     from discrete_vae.claims import compare_convergence, compare_test_losses, summarize_verdicts, to_markdown
     from discrete_vae.files import read_arrays, write_csv, write_text
+    from discrete_vae.tables import read_bounds
 
     selection = pd.read_csv(snakemake.input.selection)
-    bounds = pd.concat([pd.read_csv(path) for path in snakemake.input.bounds], ignore_index=True)
+    bounds = read_bounds(snakemake.input.bounds)
     histories = pd.concat([pd.read_csv(path) for path in snakemake.input.histories], ignore_index=True)
     temperature = snakemake.params.temperature
     per_image = read_arrays(snakemake.input.per_image)

@@ -5,10 +5,10 @@ from job import logged
 with logged(snakemake.log[0]):
     import pandas as pd
     from discrete_vae.figures import draw_control, save
-    from discrete_vae.tables import with_bounds
+    from discrete_vae.tables import read_bounds, with_bounds
 
     dataset = snakemake.wildcards.dataset
-    bounds = pd.concat([pd.read_csv(path) for path in snakemake.input.bounds], ignore_index=True)
+    bounds = read_bounds(snakemake.input.bounds)
     selected = with_bounds(pd.read_csv(snakemake.input.selection), bounds)
     gradients = pd.read_csv(snakemake.input.gradients)
     save(draw_control(selected[selected["dataset"] == dataset], gradients, dataset=dataset), snakemake.output)

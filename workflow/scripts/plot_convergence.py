@@ -4,12 +4,15 @@ from job import logged
 
 with logged(snakemake.log[0]):
     import pandas as pd
+    from discrete_vae.consistency import check_runs
     from discrete_vae.figures import draw_convergence, save
 
+    runs = pd.read_csv(snakemake.input.summaries)
+    check_runs(runs, snakemake.config, where=snakemake.input.summaries)
     figure = draw_convergence(
         pd.read_csv(snakemake.input.histories),
         dataset=snakemake.wildcards.dataset,
-        origin=pd.read_csv(snakemake.input.summaries)["data_origin"].iloc[0],
+        origin=runs["data_origin"].iloc[0],
         temperature=snakemake.params.temperature,
     )
     save(figure, snakemake.output)

@@ -1,5 +1,6 @@
 """Train the cells of one job and write the files of each."""
 
+import json
 import logging
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ with logged(snakemake.log[0]):
     import torch
     from discrete_vae.cells import Cell
     from discrete_vae.checkpoints import Checkpoint
+    from discrete_vae.consistency import first_difference
     from discrete_vae.datasets import BinarizedDataset
     from discrete_vae.results import announce_progress, environment, write_run
     from discrete_vae.training import choose_device, train
@@ -20,7 +22,7 @@ with logged(snakemake.log[0]):
     dataset = BinarizedDataset.load(snakemake.input.images)
     cells = [Cell.of(coordinates) for coordinates in snakemake.params.cells]
     perturbations = snakemake.params.perturbations
-    options = {section: snakemake.params[section] for section in ("model", "training", "evaluation")}
+    options = snakemake.params.options
     torch.set_float32_matmul_precision(options["training"]["matmul_precision"])
     what_an_epoch_does = {name: option for name, option in options["training"].items() if name != "epochs"}
     identity = {
@@ -45,17 +47,21 @@ with logged(snakemake.log[0]):
         **environment(device),
     }
     for i, run in enumerate(runs):
+        run_options = {"law": perturbations[run.cell.perturbation], **options}
         # Snakemake removed it at the start. Where the controlling process was killed, an older job may still have run.
-        if Path(snakemake.output.summary[i]).exists():
-            logging.warning("%s was written by another job meanwhile, from the same training; it stays", run.cell)
-            continue
+        if (written := Path(snakemake.output.summary[i])).exists():
+            expected = {"data_sha256": dataset.manifest["sha256"], **run_options}
+            if not first_difference(json.loads(written.read_text(encoding="utf-8")), expected):
+                logging.warning("%s was written by another job meanwhile, from the same training; it stays", run.cell)
+                continue
         write_run(
             run,
             history=snakemake.output.history[i],
             summary=snakemake.output.summary[i],
             model=snakemake.output.model[i],
             provenance=provenance,
-            options={"law": perturbations[run.cell.perturbation], **options},
+            options=run_options,
         )
     checkpoint.finish()
-    announce_progress(snakemake.config["grid"], Path("logs/progress.txt"))
+    directory = Path(snakemake.log[0]).parents[2]  # a module's prefix
+    announce_progress(snakemake.config["grid"], directory)

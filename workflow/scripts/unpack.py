@@ -8,26 +8,24 @@ from job import logged
 with logged(snakemake.log[0]):
     import pandas as pd
     from discrete_vae.cells import grid_cells
+    from discrete_vae.configuration import result_options
     from discrete_vae.datasets import BinarizedDataset
     from discrete_vae.unpacking import unpack_runs
 
-    params = snakemake.params
+    directory = Path(snakemake.log[0]).parents[1]  # a module's prefix
     for dataset, images in zip(snakemake.config["grid"]["dataset"], snakemake.input, strict=True):
-        gathered = Path("results/gathered", dataset)
+        gathered = directory / "results/gathered" / dataset
         if not (gathered / "summaries.csv").exists():
             continue
         cells = set(grid_cells({**snakemake.config["grid"], "dataset": [dataset]}))
         count = unpack_runs(
             cells,
+            directory,
             pd.read_csv(gathered / "summaries.csv"),
             pd.read_csv(gathered / "histories.csv.gz"),
             data_sha256=BinarizedDataset.load(images).manifest["sha256"],
             perturbations=snakemake.config["perturbations"],
-            options={
-                "model": params.model,
-                "training": params.training[dataset],
-                "evaluation": params.evaluation,
-            },
+            options=result_options(snakemake.config, dataset),
         )
         for file in gathered.iterdir():
             file.touch()  # what was made of the runs is no older than they are

@@ -1,0 +1,110 @@
+"""Whether runs are those that a configuration asks for.
+
+Snakemake knows what its own runs were made with. Of results that came from elsewhere, such as the published ones in a
+clone, it knows nothing, and takes them as they are.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from discrete_vae.cells import Cell, grid_cells
+from discrete_vae.configuration import result_options, with_defaults
+from discrete_vae.errors import InputError
+from discrete_vae.selection import NESTED
+
+
+def check_runs(runs: pd.DataFrame, config: Mapping[str, Any], *, where: str) -> None:
+    """Check that runs are the cells of a grid, of the options of the configuration, and of the same images.
+
+    Args:
+        runs: what `selection.gather_summaries` returns, for one or more datasets of the grid.
+        config: the complete configuration.
+        where: the folder or file that they come from, for the message.
+
+    Raises:
+        InputError: the first run that is missing, left over or other than configured.
+    """
+    advice = f"use the configuration that {where} was made with, or remove {where} to make it anew"
+    summaries = {Cell.of(row): summary_of(row) for row in runs.to_dict("records")}
+    for dataset in runs["dataset"].unique():
+        cells = grid_cells({**config["grid"], "dataset": [dataset]})
+        of_dataset = {cell: summary for cell, summary in summaries.items() if cell.dataset == dataset}
+        if odd_ones := of_dataset.keys() ^ set(cells):
+            odd = min(odd_ones, key=str)
+            raise InputError(
+                f"{where} has {'a' if odd in of_dataset else 'no'} run {odd}, expected the {len(cells)} runs of the"
+                f" configured grid; {advice}"
+            )
+        images = of_dataset[cells[0]]["data_sha256"]
+        for cell, summary in of_dataset.items():
+            law = config["perturbations"][cell.perturbation]
+            expected = {"data_sha256": images, "law": law, **result_options(config, dataset)}
+            if difference := first_difference(summary, expected):
+                raise InputError(f"{where} has a run {cell} with {difference}; {advice}")
+
+
+def check_fits(fits: pd.DataFrame, config: Mapping[str, Any], *, where: str) -> None:
+    """Check that fits have the steps of the configuration, and the temperatures and seeds of its grid.
+
+    Args:
+        fits: what `fitting.fit` returns, for one or more targets and noise laws.
+        config: the complete configuration.
+        where: the folder that they come from, for the message.
+
+    Raises:
+        InputError: other steps, temperatures or seeds.
+    """
+    expected = {
+        "steps": {config["fitting"]["steps"]},
+        "temperatures": set(config["grid"]["temperature"]),
+        "seeds": set(config["grid"]["seed"]),
+    }
+    for _, group in fits.groupby(["target", "perturbation"]):
+        found = {
+            "steps": {group["step"].max()},
+            "temperatures": set(group["temperature"]),
+            "seeds": set(group["seed"]),
+        }
+        for name, values in expected.items():
+            if found[name] != values:
+                raise InputError(
+                    f"{where} has fits of the {name} {_listed(found[name])}, expected {_listed(values)} as configured;"
+                    f" use the configuration that they were made with, or remove {where} to make them anew"
+                )
+
+
+def first_difference(summary: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+    """Say which option of a run's summary is not the expected one, or nothing.
+
+    A run of before an option of training was introduced is one with its default.
+    """
+    found = _flat({**summary, "training": with_defaults("training", summary["training"])})
+    for key, configured in _flat(expected).items():
+        if found.get(key) != configured:
+            return f"{key} {found.get(key)!r}, expected {configured!r} as configured"
+    return ""
+
+
+def summary_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the summary of a run from its row of the gathered table."""
+    known = {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+    return known | {key: json.loads(known[key]) for key in NESTED}
+
+
+def _listed(values: set[Any]) -> str:
+    return ", ".join(map(str, sorted(values)))
+
+
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell the options in a record's sections as ``training.epochs``."""
+    flat = {}
+    for key, value in record.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{key}.{option}": setting for option, setting in value.items()}
+        else:
+            flat[key] = value
+    return flat
