@@ -1,6 +1,10 @@
 """The lock, the project's ranges and the conda environments agree."""
 
+import ast
+import re
+import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -36,3 +40,51 @@ def test_conda_environments_pin_what_the_lock_pins(path):
     for line in pip["pip"]:
         requirement = Requirement(line)
         assert str(requirement.specifier) == locked()[requirement.name], line
+
+
+LIBRARY, SCRIPTS = ROOT / "workflow", ROOT / "workflow" / "scripts"
+# Names of packages that differ from those of their modules.
+PACKAGES = {"yaml": "pyyaml", "PIL": "pillow", "sklearn": "scikit-learn"}
+
+
+def packages_of(path: Path, seen: set[Path]) -> set[str]:
+    """List the packages that a script needs, by its imports and those of the library's modules."""
+    seen.add(path)
+    packages = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module]
+        for name in names:
+            module = next(
+                (
+                    base / f"{name.replace('.', '/')}.py"
+                    for base in (LIBRARY, SCRIPTS)
+                    if (base / f"{name.replace('.', '/')}.py").exists()
+                ),
+                None,
+            )
+            if module is None:
+                packages.add(name.partition(".")[0])
+            elif module not in seen:
+                packages |= packages_of(module, seen)
+    return packages - sys.stdlib_module_names
+
+
+def scripts_and_environments() -> list[tuple[str, str]]:
+    """List the script of every rule with the conda environment it runs in."""
+    rules = "".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
+    pattern = r'conda:\s+"\.\./\.\./envs/(\w+\.yaml)"(?:(?!^rule ).)*?script:\s+"\.\./scripts/(\w+\.py)"'
+    return sorted((script, environment) for environment, script in re.findall(pattern, rules, re.DOTALL | re.MULTILINE))
+
+
+def test_every_script_has_an_environment():
+    assert {script for script, _ in scripts_and_environments()} == {p.name for p in SCRIPTS.glob("*.py")} - {"job.py"}
+
+
+@pytest.mark.parametrize(("script", "environment"), scripts_and_environments())
+def test_a_script_finds_what_it_imports_in_its_conda_environment(script, environment):
+    *_, pip = yaml.safe_load((ROOT / "envs" / environment).read_text())["dependencies"]
+    installed = {Requirement(line).name for line in pip["pip"]}
+    needed = {PACKAGES.get(name, name) for name in packages_of(SCRIPTS / script, set())}
+    assert needed - installed == set()
