@@ -56,17 +56,11 @@ def packages_of(path: Path, seen: set[Path]) -> set[str]:
         if isinstance(node, ast.ImportFrom):
             names = [node.module]
         for name in names:
-            module = next(
-                (
-                    base / f"{name.replace('.', '/')}.py"
-                    for base in (LIBRARY, SCRIPTS)
-                    if (base / f"{name.replace('.', '/')}.py").exists()
-                ),
-                None,
-            )
-            if module is None:
+            candidates = [base / f"{name.replace('.', '/')}.py" for base in (LIBRARY, SCRIPTS)]
+            own = [path for path in candidates if path.exists()]
+            if not own:
                 packages.add(name.partition(".")[0])
-            elif module not in seen:
+            for module in set(own) - seen:
                 packages |= packages_of(module, seen)
     return packages - sys.stdlib_module_names
 

@@ -121,9 +121,8 @@ def use_of_codes(probabilities: Tensor) -> dict[str, float]:
 
     Returns:
         ``active_variables``, the number of variables with more than ACTIVE_INFORMATION nats of mutual information with
-        the image (the categorical form of the active units of arXiv 1509.00519), and
-        ``perplexity``, exp of the entropy of a variable's categories over all images, averaged over variables: K where
-        all are used alike.
+        the image (the categorical form of the active units of arXiv 1509.00519), and ``perplexity``, exp of the
+        entropy of a variable's categories over all images, averaged over variables: K where all are used alike.
     """
     over_images = probabilities.mean(0)
     entropy_over_images = -torch.xlogy(over_images, over_images).sum(-1)

@@ -37,8 +37,8 @@ def complete(config: dict[str, Any]) -> None:
     for axes in (config["grid"], *config["grid"]["only"].values()):
         if "temperature" in axes:
             axes["temperature"] = [float(temperature) for temperature in axes["temperature"]]
-    _check_defined(config, axis="dataset", definitions="datasets")
-    _check_defined(config, axis="perturbation", definitions="perturbations")
+    _check_defined("grid.dataset", config["grid"]["dataset"], config, "datasets")
+    _check_defined("grid.perturbation", config["grid"]["perturbation"], config, "perturbations")
     _check_only(config)
     _check_epochs(config)
     for name, definition in config["perturbations"].items():
@@ -204,21 +204,21 @@ def _did_you_mean(given: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else ""
 
 
-def _check_defined(config: Mapping[str, Any], *, axis: str, definitions: str) -> None:
+def _check_defined(key: str, names: Iterable[str], config: Mapping[str, Any], definitions: str) -> None:
     known = config[definitions]
-    for name in config["grid"][axis]:
+    for name in names:
         if name not in known:
             question = _did_you_mean(name, known)
             raise InputError(
-                f"grid.{axis} has {name!r}, expected a name defined under {definitions} ({', '.join(known)});"
+                f"{key} has {name!r}, expected a name defined under {definitions} ({', '.join(known)});"
                 f" define it there or correct the name{question and f' ({question})'}"
             )
 
 
 def _check_only(config: Mapping[str, Any]) -> None:
     grid, stack = config["grid"], config["training"]["stack"]
+    _check_defined("grid.only", grid["only"], config, "datasets")
     for dataset, axes in grid["only"].items():
-        _check_dataset("grid.only", dataset, config["datasets"])
         for axis, values in axes.items() if dataset in grid["dataset"] else ():
             unknown = next((value for value in values if value not in grid[axis]), None)
             if unknown is not None:
@@ -235,19 +235,10 @@ def _check_only(config: Mapping[str, Any]) -> None:
 
 def _check_epochs(config: Mapping[str, Any]) -> None:
     epochs = config["training"]["epochs"]
-    for dataset in epochs if isinstance(epochs, Mapping) else ():
-        _check_dataset("training.epochs", dataset, config["datasets"])
+    if isinstance(epochs, Mapping):
+        _check_defined("training.epochs", epochs, config, "datasets")
     for dataset in config["grid"]["dataset"]:
         training_options(config["training"], dataset)
-
-
-def _check_dataset(key: str, name: str, datasets: Mapping[str, Any]) -> None:
-    if name not in datasets:
-        question = _did_you_mean(name, datasets)
-        raise InputError(
-            f"{key} has {name!r}, expected a name defined under datasets ({', '.join(datasets)}); correct or remove"
-            f" it{question and f' ({question})'}"
-        )
 
 
 def _check_kl(config: Mapping[str, Any]) -> None:
@@ -266,14 +257,17 @@ def _check_paths(config: Mapping[str, Any]) -> None:
         raise InputError(
             f"mirror is {mirror!r}, expected an existing directory or a base URL; correct it or set it to null"
         )
+    made = [BINARIZED_FILE.format(dataset=dataset) for dataset in config["datasets"]]
     for name in config["grid"]["dataset"]:
         definition = config["datasets"][name]
-        if definition["source"] == "npz" and not Path(definition["path"]).is_file():
+        if definition["source"] != "npz":
+            continue
+        path = Path(definition["path"])
+        if not path.is_file():
             raise InputError(
                 f"datasets.{name}.path is {definition['path']!r}, expected an existing .npz file; correct the path"
             )
-        made = [BINARIZED_FILE.format(dataset=dataset) for dataset in config["datasets"]]
-        if definition["source"] == "npz" and Path(definition["path"]).resolve() in map(Path.resolve, map(Path, made)):
+        if path.resolve() in [Path(file).resolve() for file in made]:
             raise InputError(
                 f"datasets.{name}.path is {definition['path']!r}, expected a file other than those that the pipeline"
                 f" makes and would overwrite ({', '.join(made)}); move yours"

@@ -6,7 +6,8 @@ clone, it knows nothing, and takes them as they are.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,20 @@ from discrete_vae.cells import Cell, grid_cells
 from discrete_vae.configuration import result_options, with_defaults
 from discrete_vae.errors import InputError
 from discrete_vae.selection import NESTED
+
+
+def read_runs(path: str, config: Mapping[str, Any]) -> pd.DataFrame:
+    """Read the gathered summaries of a dataset's runs, checked by `check_runs`."""
+    runs = pd.read_csv(path)
+    check_runs(runs, config, where=path)
+    return runs
+
+
+def read_fits(paths: Sequence[str], config: Mapping[str, Any]) -> pd.DataFrame:
+    """Read fits of some targets and noise laws, checked by `check_fits`."""
+    fits = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
+    check_fits(fits, config, where=str(Path(paths[0]).parents[1]))
+    return fits
 
 
 def check_runs(runs: pd.DataFrame, config: Mapping[str, Any], *, where: str) -> None:
@@ -39,11 +54,10 @@ def check_runs(runs: pd.DataFrame, config: Mapping[str, Any], *, where: str) -> 
                 f"{where} has {'a' if odd in of_dataset else 'no'} run {odd}, expected the {len(cells)} runs of the"
                 f" configured grid; {advice}"
             )
-        images = of_dataset[cells[0]]["data_sha256"]
+        expected = {"data_sha256": of_dataset[cells[0]]["data_sha256"], **result_options(config, dataset)}
         for cell, summary in of_dataset.items():
             law = config["perturbations"][cell.perturbation]
-            expected = {"data_sha256": images, "law": law, **result_options(config, dataset)}
-            if difference := first_difference(summary, expected):
+            if difference := first_difference(summary, {**expected, "law": law}):
                 raise InputError(f"{where} has a run {cell} with {difference}; {advice}")
 
 

@@ -29,7 +29,7 @@ rule binarize:
     input:
         lambda wildcards: sources.input_files(config["datasets"][wildcards.dataset]),
     output:
-        images="data/{dataset}.npz",
+        images=sources.BINARIZED_FILE,
         manifest="results/data/{dataset}.json",
     log:
         "logs/binarize/{dataset}.log",

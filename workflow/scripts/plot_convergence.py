@@ -4,11 +4,10 @@ from job import logged
 
 with logged(snakemake.log[0]):
     import pandas as pd
-    from discrete_vae.consistency import check_runs
+    from discrete_vae.consistency import read_runs
     from discrete_vae.figures import draw_convergence, save
 
-    runs = pd.read_csv(snakemake.input.summaries)
-    check_runs(runs, snakemake.config, where=snakemake.input.summaries)
+    runs = read_runs(snakemake.input.summaries, snakemake.config)
     figure = draw_convergence(
         pd.read_csv(snakemake.input.histories),
         dataset=snakemake.wildcards.dataset,
