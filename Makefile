@@ -55,7 +55,9 @@ lock:
 
 # Needs Graphviz's dot.
 rulegraph: .venv/installed
-	$(BIN)/snakemake --rulegraph 2>/dev/null | dot -Tsvg > docs/rulegraph.svg
+	$(BIN)/snakemake --rulegraph > rulegraph.dot
+	dot -Tsvg rulegraph.dot -o docs/rulegraph.svg
+	rm rulegraph.dot
 
 clean:
 	rm -rf .venv quickstart

@@ -44,7 +44,9 @@ def run(configfile: Path) -> tuple[float, float, pd.DataFrame]:
     """Run a configuration on one core; return wall seconds, those of training epochs, and the seconds of each rule."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        wall = snakemake(directory, "--cores", "1", "--configfile", str(configfile.resolve()))
+        wall = snakemake(
+            directory, "--cores", "1", "--configfile", str(configfile.resolve()), "--config", "training={device: cpu}"
+        )
         results = directory / "results"
         summaries = [json.loads(path.read_text()) for path in results.glob("runs/**/summary.json")]
         training = sum(summary["training_seconds"] / summary["cells_in_job"] for summary in summaries)
@@ -71,8 +73,8 @@ def main() -> None:
 
 {machine["hardware"]}, {platform.system()}; Python {machine["python"]}; revision {machine["git_revision"]}.
 
-- Planning: `snakemake --dry-run` of the whole grid, {options.seeds * CELLS_A_SEED:,} cells:
-  {planning:.1f} s.
+- Planning: `snakemake --dry-run` of the whole grid with {options.seeds} seeds,
+  {options.seeds * CELLS_A_SEED:,} cells: {planning:.1f} s.
 - Running {options.configfile.name} on one core: {wall:.1f} s, of which {training:.1f} s are training epochs. All else
   is {overhead:.1f} s or {overhead / wall:.0%}: start-up of processes, final evaluation, bounds, tables, figures. It
   does not grow with the epochs: of the same jobs with more of them it is under 10% once the epochs take

@@ -145,9 +145,9 @@ def times_of_a_grid(table: pd.DataFrame) -> str:
 
 
 def as_markdown(table: pd.DataFrame) -> str:
-    """Write a table in Markdown, numbers with two decimals."""
+    """Write a table in Markdown, numbers with two decimals, missing ones empty."""
     rows = [
-        [f"{value:.2f}" if isinstance(value, float) else str(value) for value in row]
+        ["" if pd.isna(value) else f"{value:.2f}" if isinstance(value, float) else str(value) for value in row]
         for row in table.astype(object).itertuples(index=False)
     ]
     lines = [list(table.columns), ["---"] * len(table.columns), *rows]
@@ -173,6 +173,9 @@ def main() -> None:
     rows = json.loads(options.measurements.read_text(encoding="utf-8")) if kept else []
     every_K = options.K or ([10, 30, 50] if on_gpu else [10, 50])
     planned = list(itertools.product(range(options.rounds), every_K, contenders))
+    plan = [(K, contender.name) for _, K, contender in planned]
+    if [(row["K"], row["contender"]) for row in rows] != plan[: len(rows)]:
+        sys.exit(f"{options.measurements} is of other options; repeat those it was begun with, or remove it")
     for round_number, categories, contender in planned[len(rows) :]:
         measured = measure(contender, categories)
         rows.append({"K": categories, "contender": contender.name, **measured})

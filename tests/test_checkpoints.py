@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import LAWS
-from discrete_vae import checkpoints
+from discrete_vae import checkpoints, training
 from discrete_vae.cells import Cell
 from discrete_vae.checkpoints import Checkpoint
 from discrete_vae.stacks import StackTrainer
@@ -79,6 +79,26 @@ def test_a_training_asked_to_end_at_any_step_is_continued_to_the_same_bits(
         assert_same_bits(continued, undisturbed)
         checkpoint.finish()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_seconds_of_an_interrupted_epoch_count(tiny_dataset, tmp_path, interrupt_at, monkeypatch):
+    """On a clock by which a step takes a second, and a day passes between the two attempts."""
+    clock, plain_step = [0.0], StackTrainer.step
+
+    def step_of_a_second(trainer):
+        clock[0] += 1
+        return plain_step(trainer)
+
+    monkeypatch.setattr(training.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(StackTrainer, "step", step_of_a_second)
+    interrupt_at(STEPS_PER_EPOCH + 3, signal.SIGTERM)
+    with Checkpoint(tmp_path / "c.pt", {}) as checkpoint, pytest.raises(SystemExit):
+        run(tiny_dataset, checkpoint)
+    clock[0] += 86_400
+    with Checkpoint(tmp_path / "c.pt", {}) as checkpoint:
+        runs = run(tiny_dataset, checkpoint)
+    assert [row["seconds"] for row in runs[0].history] == [STEPS_PER_EPOCH] * EPOCHS
+    assert runs[0].seconds == STEPS_PER_EPOCH * EPOCHS
 
 
 def test_an_epoch_of_one_step_is_saved_too(tiny_dataset, tmp_path, interrupt_at):

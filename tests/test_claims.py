@@ -157,6 +157,7 @@ def test_the_convergence_claim_is_judged_on_its_own_dataset_each_at_its_nearest_
     assert final["verdict"].to_dict() == {"omniglot": "supported", "mnist": "contradicted"}
     verdicts = summarize_verdicts(table).set_index(["claim", "measure"])["as a whole"]
     assert verdicts["2", "training loss: final"] == "supported"
+    assert verdicts["2 of the validation loss", "validation loss: final"] == "contradicted"
     assert verdicts["2 on other datasets", "training loss: final"] == "contradicted"
 
 

@@ -168,6 +168,8 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("datasets/digits/path", "x.npz", ["datasets.digits.path", "no such key"]),
         ("datasets/omniglot/sha256", {"chardata.mat": "zz"}, ["sha256.chardata.mat is 'zz'", "hexadecimal"]),
         ("datasets/a b", {"source": "sklearn"}, ["datasets has the name 'a b'", "letters, digits", "rename it"]),
+        ("datasets/2024", {"source": "sklearn"}, ["datasets has the name '2024'", "begins with a letter", "rename it"]),
+        ("datasets/NaN", {"source": "sklearn"}, ["datasets has the name 'NaN'", "no word such as nan", "rename it"]),
         ("datasets/mnist", {"source": "npz", "path": "none.npz"}, ["datasets.mnist.path is 'none.npz'", "existing"]),
         (
             "perturbations/gumbel/distribution",
@@ -250,6 +252,8 @@ def test_codes_of_unknown_probabilities_cannot_be_trained_on():
         ("{columns}\nmnist,\u00b2,normal,paper loss,1\n", ["line 2 has K '\u00b2'", "a whole number"]),
         ("{columns}\nmnst,10,normal,paper loss,1\n", ["line 2 has dataset 'mnst'", "mnist, fashion-mnist"]),
         ("{columns}\n" + 2 * "mnist,10,normal,paper loss,1\n", ["line 3 has mnist, 10, normal, paper loss again"]),
+        ("{columns}\nmnist,10,normal,paper loss,98,72\n", ["line 2 has 6 values, expected 5", "a decimal point"]),
+        ("{columns}\n", ["has no values, expected one a line"]),
     ],
 )
 def test_misuse_of_published_values_is_told(tmp_path, text, expected):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from conftest import ROOT
 from discrete_vae.cells import grid_cells
-from discrete_vae.configuration import complete, result_options
+from discrete_vae.configuration import complete, fit_definition, result_options
 from discrete_vae.consistency import check_fits, check_runs
 from discrete_vae.errors import InputError
 
@@ -28,10 +28,17 @@ def runs_of(config: dict[str, Any], dataset: str = "mnist", **summary: Any) -> p
     """Make the gathered summaries of a configuration's runs of one dataset."""
     sections = {name: json.dumps(options) for name, options in result_options(config, dataset).items()}
     law = json.dumps(config["perturbations"]["normal"])
-    cells = grid_cells({**config["grid"], "dataset": [dataset]})
+    cells = grid_cells(config["grid"], dataset=dataset)
     return pd.DataFrame(
         [{**cell.coordinates(), "data_sha256": "abc", "law": law, **sections, **summary} for cell in cells]
     )
+
+
+def fits_of(config: dict[str, Any]) -> pd.DataFrame:
+    """Make the fits of a configuration to one target with one noise law, by their temperature and seed alone."""
+    definition = json.dumps(fit_definition(config, "poisson", "normal"))
+    fits = pd.DataFrame({"temperature": [0.5, 1.0], "seed": 1})
+    return fits.assign(target="poisson", perturbation="normal", definition=definition)
 
 
 def test_runs_of_the_configuration_are_taken(config):
@@ -88,17 +95,27 @@ def test_other_cells_than_those_of_the_grid_are_refused(config, temperatures, me
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({}, None),
-        ({"step": [0, 400, 0, 400]}, "steps 400, expected 500"),
-        ({"temperature": [0.5, 0.5, 0.7, 0.7]}, "temperatures 0.5, 0.7, expected 0.5, 1.0"),
-        ({"seed": [2, 2, 2, 2]}, "seeds 2, expected 1"),
+        ({"temperature": [0.5, 0.7]}, "temperatures 0.5, 0.7, expected 0.5, 1.0"),
+        ({"seed": [2, 2]}, "seeds 2, expected 1"),
     ],
 )
-def test_fits_of_other_steps_temperatures_or_seeds_are_refused(config, change, message):
-    fits = {"step": [0, 500, 0, 500], "temperature": [0.5, 0.5, 1.0, 1.0], "seed": [1, 1, 1, 1]} | change
-    table = pd.DataFrame(fits).assign(target="poisson", perturbation="normal")
-    if message is None:
-        check_fits(table, config, where="results/fitting")
-    else:
-        with pytest.raises(InputError, match=message):
-            check_fits(table, config, where="results/fitting")
+def test_fits_of_other_temperatures_or_seeds_are_refused(config, change, message):
+    with pytest.raises(InputError, match=message):
+        check_fits(fits_of(config).assign(**change), config, where="results/fitting")
+
+
+@pytest.mark.parametrize(
+    ("section", "option", "value", "message"),
+    [
+        ("fitting", "steps", 400, "options.steps 500, expected 400"),
+        ("fitting", "learning_rate", 0.2, "options.learning_rate 0.05, expected 0.2"),
+        ("perturbations", "normal", {"distribution": "Normal", "loc": 0, "scale": 2}, "law.scale 1, expected 2"),
+        ("fitting", "targets", {"poisson": {"family": "poisson", "rate": 40, "K": 100}}, "target.rate 50, expected 40"),
+    ],
+)
+def test_fits_of_another_definition_are_refused(config, section, option, value, message):
+    fits = fits_of(config)
+    check_fits(fits, config, where="results/fitting")
+    config[section][option] = value
+    with pytest.raises(InputError, match=f"fits to poisson under normal noise with {message}"):
+        check_fits(fits, config, where="results/fitting")

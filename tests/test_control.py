@@ -62,6 +62,27 @@ def test_a_planted_effect_of_the_scale_is_found_and_none_of_the_shape():
     assert float(median_size) == pytest.approx(0.645, abs=0.02)
 
 
+def test_laws_that_were_not_run_or_have_no_finite_variance_are_left_out():
+    laws = {
+        **PERTURBATIONS,
+        "t1": {"distribution": "StudentT", "df": 1.5, "loc": 0, "scale": 1},
+        "t2": {"distribution": "StudentT", "df": 2, "loc": 0, "scale": 1},
+        "cauchy": {"distribution": "Cauchy", "loc": 0, "scale": 1},
+        "cauchy-wide": {"distribution": "Cauchy", "loc": 0, "scale": 2},
+    }
+    variances = {**VARIANCES, "t1": np.inf, "t2": np.inf, "cauchy": np.nan, "cauchy-wide": np.nan}
+    run = [law for law in laws if law != "narrow"]
+    selection = pd.DataFrame(
+        {"dataset": "d", "K": 10, "perturbation": law, "temperature": 0.5, "seed": seed, "test_loss": seed}
+        for law in run
+        for seed in (1, 2)
+    )
+    bounds = selection.assign(negative_elbo=1.0, importance_weighted_bound=1.0).drop(columns="test_loss")
+    compared = compare_scale_and_shape(selection, bounds, laws, variances)
+    pairs = {(row.perturbation, row.other) for row in compared.itertuples()}
+    assert pairs == {("gumbel", "wide"), ("wide", "normal")}
+
+
 def test_laws_that_share_nothing_are_not_compared():
     selection = pd.DataFrame(
         {"dataset": ["d"], "K": [10], "perturbation": ["gumbel"], "temperature": [0.5], "seed": [1]}

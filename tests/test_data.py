@@ -28,6 +28,7 @@ from discrete_vae.sources import SourceFile, find_source_file, fingerprint, inpu
 from PIL import Image
 
 CONTENT = bytes(range(256)) * 40
+UNREADABLE = Path("/proc/sys/vm/compact_memory")
 
 
 def source_file(*homes: str, content: bytes = CONTENT) -> SourceFile:
@@ -124,6 +125,13 @@ class TestDownload:
         obtain(source_file("http://127.0.0.1:1/"), tmp_path / "images", mirror=None)
         assert (tmp_path / "images").read_bytes() == CONTENT
 
+    @pytest.mark.skipif(not UNREADABLE.exists(), reason=f"no {UNREADABLE}, which even root may not read")
+    def test_a_file_that_cannot_be_read_is_named_and_not_the_place_it_should_go_to(self, tmp_path):
+        (tmp_path / "mirror" / "mnist").mkdir(parents=True)
+        (tmp_path / "mirror" / "mnist" / "images.gz").symlink_to(UNREADABLE)
+        message = refused(source_file(), tmp_path / "raw" / "images", mirror=str(tmp_path / "mirror"))
+        assert "mirror/mnist/images.gz cannot be read" in message
+
     def test_no_answer_names_the_homes_and_the_ways_out(self, tmp_path):
         message = refused(source_file("http://127.0.0.1:1/"), tmp_path / "raw" / "images")
         assert "http://127.0.0.1:1/images.gz" in message
@@ -138,7 +146,7 @@ class TestDownload:
     def test_a_truncated_gzip_is_refused(self, server, tmp_path):
         url, folder, _ = server
         (folder / "mnist" / "images.gz").write_bytes(gzip.compress(CONTENT)[:-10])
-        assert "no whole gzip file" in refused(source_file(f"{url}mnist/"), tmp_path / "raw" / "images")
+        assert "not a complete gzip file" in refused(source_file(f"{url}mnist/"), tmp_path / "raw" / "images")
 
     def test_a_transfer_that_breaks_off_is_refused(self, server, tmp_path):
         url, _, _ = server
@@ -227,7 +235,7 @@ class TestBinarize:
     def test_a_file_that_is_no_idx_is_refused(self, kmnist):
         paths, _, _ = kmnist
         paths[0].write_bytes(paths[0].read_bytes()[:1000])
-        with pytest.raises(InputError, match="no idx file of images"):
+        with pytest.raises(InputError, match="not an idx file of images"):
             binarize({"source": "torchvision", "class": "KMNIST"}, paths)
 
     def test_too_few_images_are_refused(self, kmnist):
@@ -274,7 +282,7 @@ class TestBinarize:
     def test_a_file_that_is_no_mat_is_refused(self, tmp_path):
         path = tmp_path / "chardata.mat"
         path.write_bytes(b"<html>not found</html>")
-        with pytest.raises(InputError, match=r"no readable \.mat file"):
+        with pytest.raises(InputError, match=r"not a readable \.mat file"):
             binarize({"source": "iwae", "sha256": {"chardata.mat": sha256_of(path)}}, [path])
         with pytest.raises(InputError, match="truncated or altered"):
             binarize({"source": "iwae"}, [path])
@@ -299,7 +307,9 @@ class TestBinarize:
         assert len({image.tobytes() for image in images}) == 12
         assert 0.02 < images.mean() < 0.15  # 8 of 105 rows are ink
 
-    @pytest.mark.parametrize(("content", "complaint"), [(b"no png", "no set of PNG images"), (None, "hold 2 drawings")])
+    @pytest.mark.parametrize(
+        ("content", "complaint"), [(b"no png", "does not hold PNG images"), (None, "hold 2 drawings")]
+    )
     def test_archives_of_something_else_are_refused(self, tmp_path, content, complaint):
         buffer = io.BytesIO()
         Image.fromarray(np.ones((105, 105), dtype=bool)).save(buffer, "png")
@@ -311,11 +321,19 @@ class TestBinarize:
         with pytest.raises(InputError, match=complaint):
             binarize({"source": "omniglot", "sha256": sums}, paths)
 
+    def test_what_is_no_archive_is_refused_whatever_its_sum(self, tmp_path):
+        paths = [tmp_path / "images_background.zip", tmp_path / "images_evaluation.zip"]
+        for path in paths:
+            path.write_text("a page that asks to log in")
+        sums = {path.name: sha256_of(path) for path in paths}
+        with pytest.raises(InputError, match="does not hold PNG images"):
+            binarize({"source": "omniglot", "sha256": sums}, paths)
+
     def test_a_truncated_archive_is_refused(self, tmp_path):
         paths = [tmp_path / "images_background.zip", tmp_path / "images_evaluation.zip"]
         for path in paths:
             path.write_bytes(b"PK\x03\x04 truncated")
-        with pytest.raises(InputError, match="no whole zip archive"):
+        with pytest.raises(InputError, match="not a complete zip archive"):
             binarize({"source": "omniglot"}, paths)
 
     def test_digits_are_split_without_overlap(self):
@@ -364,7 +382,7 @@ class TestBinarize:
                     np.savez(file, train=np.array([{"an": "object"}]))
                 case _:
                     file.write(content)
-        with pytest.raises(InputError, match=r"no readable \.npz file"):
+        with pytest.raises(InputError, match=r"not a readable \.npz file"):
             binarize({"source": "npz", "path": str(path)}, [path])
 
     def test_the_sum_of_the_images_identifies_them(self, tmp_path):
@@ -411,5 +429,5 @@ def test_source_files_of_the_definitions():
     assert find_source_file(config, "data/raw/mnist/t10k-images-idx3-ubyte") == source_files(datasets["mnist"])[1]
     config["grid"]["dataset"] = ["other"]
     assert find_source_file(config, "data/raw/mnist/t10k-images-idx3-ubyte").fingerprint == f"sha256:{'0' * 64}"
-    with pytest.raises(InputError, match="no source file of a dataset"):
+    with pytest.raises(InputError, match="not a source file of a dataset"):
         find_source_file(config, "data/raw/mnist/labels")

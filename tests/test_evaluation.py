@@ -80,6 +80,6 @@ def test_a_model_is_evaluated_alike_in_any_stack_and_any_chunks(monkeypatch):
     alone = evaluate(models[1:2], ["normal"], samples=4)
     together = evaluate(models, ["gumbel", "normal"], samples=4, source_of=[0, 1, 1])
     assert all(torch.equal(a[0], t[1]) for a, t in zip(alone, together, strict=True))
-    monkeypatch.setitem(evaluation.ROWS_AT_ONCE, "cpu", 4)  # one image at a time
+    monkeypatch.setitem(evaluation.CODES_AT_ONCE, "cpu", 4)  # one image at a time
     in_chunks = evaluate(models[1:2], ["normal"], samples=4)
     torch.testing.assert_close(alone, in_chunks)

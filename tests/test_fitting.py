@@ -160,6 +160,14 @@ def test_a_seed_does_not_depend_on_the_others():
     assert (alone["discrete_error"] - of_first["discrete_error"]).abs().max() > 1e-3
 
 
+def test_the_table_keeps_a_temperature_as_it_is():
+    temperature = 10 ** (-5 / 3)
+    fits = fit(P, LAWS["gumbel"], temperatures=[temperature, 1e-7], seeds=[1], **OPTIONS)
+    assert fits["temperature"].unique().tolist() == [temperature, 1e-7]
+    summary = summarize_fits(fits.assign(target="t", perturbation="gumbel"))
+    assert summary["temperature"].tolist() == [temperature, 1e-7]
+
+
 def test_a_law_without_distribution_function_is_fitted_without_errors(caplog):
     student = {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1}
     fits = fit(P, student, temperatures=[0.5], seeds=[1], **OPTIONS)

@@ -195,6 +195,19 @@ def test_a_law_without_bounds_is_shown_as_such():
     assert markdown.count("| none") == 2
 
 
+def test_a_law_without_bounds_of_which_a_run_diverged_is_not_taken_for_diverged():
+    losses = {("normal", t, s): 1.0 for t in (0.5, 1.0) for s in (1, 2)} | {
+        ("logistic", t, s): 2.0 + t for t in (0.5, 1.0) for s in (1, 2)
+    }
+    runs = runs_of(losses, diverged=[("logistic", 0.5, 1)])
+    table = summarized(runs)
+    markdown = to_markdown(table, notes(table, runs))
+    assert "| diverged" not in markdown
+    assert markdown.count("| none") == 2
+    assert "none: no bound is computed for logistic" in markdown
+    assert "standard deviation over 2 seeds" in markdown, "whatever the measures that a law lacks"
+
+
 def test_gathering_reads_every_run_back(tmp_path):
     grid = {"dataset": ["d"], "K": [2], "perturbation": ["normal"], "temperature": [0.5, 1.0], "seed": [1]}
     cells = grid_cells(grid)

@@ -30,6 +30,13 @@ def test_one_seed_gives_no_interval():
     assert np.isnan([found["low"], found["high"], found["p"]]).all()
 
 
+def test_equal_differences_tell_no_spread_and_so_no_interval():
+    found = paired_comparison([-3, -3, -3])
+    assert (found["n"], found["difference"]) == (3, -3)
+    assert np.isnan([found["low"], found["high"], found["p"]]).all()
+    assert np.isnan(t_interval([2.0, 2.0])).all()
+
+
 def test_a_pair_with_a_diverged_run_is_left_out():
     assert paired_comparison([1.0, np.nan, 2.0])["n"] == 2
 

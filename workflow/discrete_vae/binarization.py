@@ -72,7 +72,7 @@ def _read_idx(path: Path) -> np.ndarray:
         images = read_image_file(str(path)).numpy()
     except (TypeError, ValueError, AssertionError, RuntimeError, IndexError, KeyError) as error:
         raise InputError(
-            f"{path} is no idx file of images ({' '.join(str(error).split()) or type(error).__name__}), expected"
+            f"{path} is not an idx file of images ({' '.join(str(error).split()) or type(error).__name__}), expected"
             " MNIST's format; obtain it again"
         ) from None
     return (images >= 128).astype(np.uint8)
@@ -99,7 +99,9 @@ def _read_mat(path: Path) -> dict[str, np.ndarray]:
     try:
         arrays = scipy.io.loadmat(str(path), variable_names=("data", "testdata"))
     except Exception as error:  # scipy raises errors of many kinds on a broken file
-        raise InputError(f"{path} is no readable .mat file ({error}), expected chardata.mat; obtain it again") from None
+        raise InputError(
+            f"{path} is not a readable .mat file ({error}), expected chardata.mat; obtain it again"
+        ) from None
     pixels = OMNIGLOT_SIDE**2
     for key, least in (("data", OMNIGLOT_VALIDATION + 1), ("testdata", 1)):
         if key not in arrays:
@@ -125,15 +127,14 @@ def _omniglot(paths: Sequence[Path]) -> Splits:
 
 def _read_drawings(path: Path) -> np.ndarray:
     """Read the drawings of an archive in the order of their names, resized with antialiasing; dark ink is 1."""
-    with zipfile.ZipFile(path) as archive:
-        names = sorted(name for name in archive.namelist() if name.endswith(".png"))
-        try:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = sorted(name for name in archive.namelist() if name.endswith(".png"))
             drawings = np.stack([np.array(Image.open(io.BytesIO(archive.read(name))).convert("L")) for name in names])
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path} holds no set of PNG images of one size ({error}), expected Omniglot's drawings;"
-                " obtain it again"
-            ) from None
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path} does not hold PNG images of one size ({error}), expected Omniglot's drawings; obtain it again"
+        ) from None
     ink = 255 - torch.from_numpy(drawings).unsqueeze(1)
     resized = v2.functional.resize(ink, [OMNIGLOT_SIDE, OMNIGLOT_SIDE], antialias=True)
     return (resized.squeeze(1) >= 128).to(torch.uint8).numpy()
@@ -155,7 +156,7 @@ def _own_npz(paths: Sequence[Path]) -> Splits:
             splits = {split: np.asarray(arrays[split]) for split in SPLITS if split in arrays}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"{path} is no readable .npz file ({error}), expected one with the arrays {', '.join(SPLITS)}; write it"
+            f"{path} is not a readable .npz file ({error}), expected one with the arrays {', '.join(SPLITS)}; write it"
             " with numpy.savez_compressed"
         ) from None
     for split in SPLITS:

@@ -24,7 +24,7 @@ from discrete_vae.perturbations import NoiseSource, distribution
 
 log = logging.getLogger(__name__)
 
-# Codes decoded in one go: what fits the caches of a CPU core, and what fills a GPU.
+# Codes decoded in one go: those of two images at the default 1,000 samples on a CPU, and what fills a GPU.
 CODES_AT_ONCE = {"cpu": 2_000, "cuda": 100_000}
 SMALLEST_PROBABILITY = 1e-300  # of a code that was drawn, however unlikely
 

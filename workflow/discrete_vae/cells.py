@@ -57,9 +57,15 @@ class Cell:
         return CELL_LABEL.format(**self.coordinates())
 
 
-def grid_cells(grid: Mapping[str, Any]) -> list[Cell]:
-    """List every cell of a grid, the last axis running fastest, less those that ``only`` leaves out of a dataset."""
-    cells = [Cell.of(point) for point in _products({axis: grid[axis] for axis in AXES})]
+def grid_cells(grid: Mapping[str, Any], **fixed: Any) -> list[Cell]:
+    """List every cell of a grid, the last axis running fastest, less those that ``only`` leaves out of a dataset.
+
+    Args:
+        grid: the section of the configuration.
+        fixed: axes with the one value that they are fixed to.
+    """
+    axes = {axis: [fixed[axis]] if axis in fixed else grid[axis] for axis in AXES}
+    cells = [Cell.of(point) for point in _products(axes)]
     only = grid.get("only", {})
     return [
         cell
@@ -70,7 +76,7 @@ def grid_cells(grid: Mapping[str, Any]) -> list[Cell]:
 
 def axis_values(grid: Mapping[str, Any], axis: str, dataset: str) -> list[Any]:
     """List the values of an axis among the cells of one dataset of a grid."""
-    return list(dict.fromkeys(getattr(cell, axis) for cell in grid_cells({**grid, "dataset": [dataset]})))
+    return list(dict.fromkeys(getattr(cell, axis) for cell in grid_cells(grid, dataset=dataset)))
 
 
 def first_seed(grid: Mapping[str, Any], dataset: str) -> int:
@@ -85,8 +91,7 @@ def cell_file(cell: Cell, name: str) -> str:
 
 def grid_files(grid: Mapping[str, Any], pattern: str, **fixed: Any) -> list[str]:
     """List the paths that a pattern of axes has over a grid, each once, with some axes fixed to one value."""
-    cells = grid_cells({**grid, **{axis: [value] for axis, value in fixed.items()}})
-    return list(dict.fromkeys(pattern.format(**cell.coordinates()) for cell in cells))
+    return list(dict.fromkeys(pattern.format(**cell.coordinates()) for cell in grid_cells(grid, **fixed)))
 
 
 def cell_files(grid: Mapping[str, Any], name: str, **fixed: Any) -> list[str]:

@@ -65,9 +65,11 @@ class Checkpoint:
         except FileNotFoundError:
             return None
         except UNREADABLE as error:
-            return self.set_aside(f"it cannot be read ({' '.join(str(error).split())[:200]})")
+            self.set_aside(f"it cannot be read ({' '.join(str(error).split())[:200]})")
+            return None
         if differing:
-            return self.set_aside(f"it has another {', '.join(differing)}")
+            self.set_aside(f"it has another {', '.join(differing)}")
+            return None
         log.info("continuing from %s", self.path)
         return saved["state"]
 

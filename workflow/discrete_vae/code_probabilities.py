@@ -22,7 +22,7 @@ from discrete_vae.errors import InputError
 TAIL = 1e-13  # probability of a single noise value beyond either end of the quadrature
 INTERVALS, GAUSS_POINTS = (32, 128, 512), (16, 32, 64)  # of the trapezoidal rule, and between two kinks
 MOST_INTERVALS = 32_768
-SUM_TOLERANCE = 1e-8  # from one, of the probabilities of either
+SUM_TOLERANCE = 1e-8  # of the sum of the probabilities from one, for either rule
 TOLERANCE = 5e-7  # between two numbers of intervals
 NUMBERS_AT_ONCE = 8_000_000
 

@@ -171,7 +171,7 @@ def _expectation(error: jsonschema.ValidationError) -> str:
         case "pattern" if "[0-9a-f]" in bound:
             return "64 lower-case hexadecimal digits"
         case "pattern":
-            return "a name of letters, digits, '.', '_' and '-'"
+            return "a name that begins with a letter, of letters, digits, '.', '_' and '-', and is no word such as nan"
     return error.message
 
 
@@ -296,6 +296,16 @@ def result_options(config: Mapping[str, Any], dataset: str) -> dict[str, dict[st
         "model": config["model"],
         "training": training_options(config["training"], dataset),
         "evaluation": evaluation,
+    }
+
+
+def fit_definition(config: Mapping[str, Any], target: str, perturbation: str) -> dict[str, Any]:
+    """Return all that determines the fits of a target with a noise law, but for temperatures and seeds."""
+    options = {option: config["fitting"][option] for option in ("steps", "samples", "learning_rate", "record_every")}
+    return {
+        "target": config["fitting"]["targets"][target],
+        "law": config["perturbations"][perturbation],
+        "options": options,
     }
 
 

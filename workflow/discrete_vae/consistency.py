@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from discrete_vae.cells import Cell, grid_cells
-from discrete_vae.configuration import result_options, with_defaults
+from discrete_vae.configuration import fit_definition, result_options, with_defaults
 from discrete_vae.errors import InputError
 from discrete_vae.selection import NESTED
 
@@ -46,7 +46,7 @@ def check_runs(runs: pd.DataFrame, config: Mapping[str, Any], *, where: str) -> 
     advice = f"use the configuration that {where} was made with, or remove {where} to make it anew"
     summaries = {Cell.of(row): summary_of(row) for row in runs.to_dict("records")}
     for dataset in runs["dataset"].unique():
-        cells = grid_cells({**config["grid"], "dataset": [dataset]})
+        cells = grid_cells(config["grid"], dataset=dataset)
         of_dataset = {cell: summary for cell, summary in summaries.items() if cell.dataset == dataset}
         if odd_ones := of_dataset.keys() ^ set(cells):
             odd = min(odd_ones, key=str)
@@ -62,41 +62,40 @@ def check_runs(runs: pd.DataFrame, config: Mapping[str, Any], *, where: str) -> 
 
 
 def check_fits(fits: pd.DataFrame, config: Mapping[str, Any], *, where: str) -> None:
-    """Check that fits have the steps of the configuration, and the temperatures and seeds of its grid.
+    """Check that fits are of the configured targets, laws and options, and of the grid's temperatures and seeds.
 
     Args:
-        fits: what `fitting.fit` returns, for one or more targets and noise laws.
+        fits: what rule fit writes, for one or more targets and noise laws.
         config: the complete configuration.
         where: the folder that they come from, for the message.
 
     Raises:
-        InputError: other steps, temperatures or seeds.
+        InputError: fits of something else.
     """
-    expected = {
-        "steps": {config["fitting"]["steps"]},
-        "temperatures": set(config["grid"]["temperature"]),
-        "seeds": set(config["grid"]["seed"]),
-    }
-    for _, group in fits.groupby(["target", "perturbation"]):
-        found = {
-            "steps": {group["step"].max()},
-            "temperatures": set(group["temperature"]),
-            "seeds": set(group["seed"]),
-        }
-        for name, values in expected.items():
-            if found[name] != values:
+    advice = f"use the configuration that they were made with, or remove {where} to make them anew"
+    for (target, perturbation), group in fits.groupby(["target", "perturbation"]):
+        definition = json.loads(group["definition"].iloc[0])
+        if difference := _first_difference(definition, fit_definition(config, target, perturbation)):
+            raise InputError(f"{where} has fits to {target} under {perturbation} noise with {difference}; {advice}")
+        for axis in ("temperature", "seed"):
+            found, expected = set(group[axis]), set(config["grid"][axis])
+            if found != expected:
                 raise InputError(
-                    f"{where} has fits of the {name} {_listed(found[name])}, expected {_listed(values)} as configured;"
-                    f" use the configuration that they were made with, or remove {where} to make them anew"
+                    f"{where} has fits of the {axis}s {_listed(found)}, expected {_listed(expected)} as configured;"
+                    f" {advice}"
                 )
 
 
 def first_difference(summary: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
     """Say which option of a run's summary is not the expected one, or nothing.
 
-    A run of before an option of training was introduced is one with its default.
+    A run made before an option of training existed counts as one with its default.
     """
-    found = _flat({**summary, "training": with_defaults("training", summary["training"])})
+    return _first_difference({**summary, "training": with_defaults("training", summary["training"])}, expected)
+
+
+def _first_difference(record: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+    found = _flat(record)
     for key, configured in _flat(expected).items():
         if found.get(key) != configured:
             return f"{key} {found.get(key)!r}, expected {configured!r} as configured"

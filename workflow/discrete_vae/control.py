@@ -55,7 +55,8 @@ def compare_scale_and_shape(
     Args:
         selection: what `selection.select_temperatures` returns.
         bounds: what `bounds.evaluate_selected` returns.
-        perturbations, variances: see `pairs_of_laws`.
+        perturbations, variances: see `pairs_of_laws`; laws without a finite variance, and those that a dataset was not
+            run with, are left out.
 
     Returns:
         One row for each dataset, K, measure and pair: the difference in nats per image, first minus other, with its
@@ -65,7 +66,10 @@ def compare_scale_and_shape(
     for (dataset, K), group in with_bounds(selection, bounds).groupby(["dataset", "K"], sort=False):
         for column, measure in MEASURES.items():
             by_seed = group.pivot(index="seed", columns="perturbation", values=column)
-            for kind, (first, second) in pairs_of_laws(perturbations, variances):
+            known = {
+                name: law for name, law in perturbations.items() if name in by_seed and np.isfinite(variances[name])
+            }
+            for kind, (first, second) in pairs_of_laws(known, variances):
                 coordinates = {"differ_in": kind, "dataset": dataset, "K": K, "measure": measure}
                 comparison = paired_comparison(by_seed[first] - by_seed[second])
                 rows.append(coordinates | {"perturbation": first, "other": second} | comparison)
@@ -79,7 +83,7 @@ def compare_scale_and_shape(
 
 
 def to_markdown(table: pd.DataFrame) -> str:
-    """Lay the comparisons out in Markdown: how many of each kind are how, and then each of them."""
+    """Lay the comparisons out in Markdown: the number of each verdict by kind and measure, then every comparison."""
     if table.empty:
         return "No comparison: no two noise laws of the grid share a shape or a variance.\n"
     counts = table.groupby(["differ_in", "measure"], sort=False)["verdict"].value_counts().unstack(fill_value=0)
@@ -91,7 +95,8 @@ def to_markdown(table: pd.DataFrame) -> str:
     ]
     return (
         f"{counts.reset_index().to_markdown(index=False, disable_numparse=True)}\n\n"
-        "- scale: laws of one shape, the wider one minus the other; shape: laws of equal variance\n"
+        "- scale: laws of one shape, the wider one minus the other; shape: laws of equal variance; a law without a\n"
+        "  finite variance is in neither\n"
         "- difference: of the test losses of the selected models, in nats per image; interval: Student's t at 95%\n"
         "  over seeds; lower or higher: p at most 0.05 in a paired t test, after Holm's adjustment over the kind\n"
         "- a wider law is the narrow one with logits and temperature divided by its scale: what the codes can say is\n"

@@ -110,20 +110,26 @@ def _save(response: requests.Response, path: Path) -> None:
             output.write(chunk)
     announced = response.headers.get("Content-Length")
     if announced is not None and received != int(announced):
-        raise InputError(f"the transfer broke off after {received} of {announced} bytes; try again")
+        raise InputError(f"the transfer stopped after {received} of {announced} bytes; try again")
 
 
 def _store(origin: Path, file: SourceFile, destination: Path) -> None:
     """Decompress ``origin`` if it is a gzip, verify it, and give it its place."""
-    with written_whole(destination) as temporary:
+    try:
+        raw = origin.open("rb")
+    except OSError as error:
+        raise InputError(
+            f"{origin} cannot be read ({error}), expected a readable file; see to its permissions"
+        ) from None
+    with raw, written_whole(destination) as temporary:
         try:
-            with origin.open("rb") as raw, temporary.open("wb") as output:
+            with temporary.open("wb") as output:
                 is_gzip = raw.read(2) == GZIP_MAGIC
                 raw.seek(0)
                 shutil.copyfileobj(gzip.GzipFile(fileobj=raw) if is_gzip else raw, output)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise InputError(
-                f"{origin} is no whole gzip file ({error}), expected {file.official_name}; obtain it again"
+                f"{origin} is not a complete gzip file ({error}), expected {file.official_name}; obtain it again"
             ) from None
         try:
             found = verify(temporary, file.fingerprint)

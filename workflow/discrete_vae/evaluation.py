@@ -13,7 +13,7 @@ from discrete_vae.model import encode, kl_to_uniform, linear
 from discrete_vae.perturbations import NoiseSource
 
 # Codes decoded in one go: what fits the caches of a CPU core, and what fills a GPU.
-ROWS_AT_ONCE = {"cpu": 500, "cuda": 100_000}
+CODES_AT_ONCE = {"cpu": 500, "cuda": 100_000}
 
 
 def discrete_loss(
@@ -47,7 +47,7 @@ def discrete_loss(
     stack_size = len(source_of)
     reconstruction = torch.empty(stack_size, len(images), dtype=torch.float64, device=images.device)
     kl = torch.empty_like(reconstruction)
-    chunk_size = max(1, ROWS_AT_ONCE[images.device.type] // samples)
+    chunk_size = max(1, CODES_AT_ONCE[images.device.type] // samples)
     for start in range(0, len(images), chunk_size):
         chunk = slice(start, start + chunk_size)
         pixels = images[chunk].float()

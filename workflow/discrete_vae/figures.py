@@ -1,9 +1,11 @@
 """The figures of the paper, drawn from the gathered CSV files."""
 
 import io
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import matplotlib as mpl
 import numpy as np
@@ -11,7 +13,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from discrete_vae.cells import AXES
 from discrete_vae.files import write_bytes
@@ -19,8 +21,12 @@ from discrete_vae.measures import MEASURES
 from discrete_vae.selection import at_nearest_temperature, select_temperatures
 
 PAGE_WIDTH = 6.75  # inches: two columns of a conference paper
+# Beside the colours, for print in grey and for curves that coincide.
+DASHES = ("", (4, 1.2), (1.2, 1.2), (4, 1.2, 1.2, 1.2), (6, 1.2, 1.2, 1.2, 1.2, 1.2), (2.5, 1), (6, 2.5))
 MARKERS = "osD^v<>"
 RANGE = ("pi", 100)  # the band over seeds: from the lowest to the highest
+
+Palette = Mapping[str, tuple[float, float, float]]
 
 STYLE = {
     **sns.axes_style("ticks"),
@@ -66,7 +72,7 @@ def save(figure: Figure, paths: Iterable[str]) -> None:
         write_bytes(path, buffer.getvalue())
 
 
-def colours(perturbations: Sequence[str]) -> dict[str, tuple[float, float, float]]:
+def colours(perturbations: Sequence[str]) -> Palette:
     """Give each perturbation, in the order of the grid, a colour that colour-blind readers can tell apart."""
     return dict(zip(perturbations, sns.color_palette("colorblind", len(perturbations)), strict=True))
 
@@ -82,11 +88,11 @@ def draw_convergence(histories: pd.DataFrame, *, dataset: str, origin: str, temp
     """
     shown = at_nearest_temperature(histories, temperature)
     title = f"{dataset}, temperature {shown['temperature'].iloc[0]:g} · {origin} · {_seeds(shown)}"
-    return _draw_loss_curves(shown, "training", runs=histories, title=title)
+    return _draw_loss_curves(shown, "training", runs=histories, title=title, label="training loss, relaxed (nats)")
 
 
 def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, origin: str) -> Figure:
-    """Draw validation loss against epoch at the selected temperatures, as `draw_convergence` does the training loss.
+    """Draw validation loss against epoch at the selected temperatures, with a dot at the best epoch of each run.
 
     Args:
         histories, runs: what `selection.gather_histories` and `selection.gather_summaries` return, for one dataset.
@@ -94,11 +100,21 @@ def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str
         origin: where its images come from.
     """
     shown = histories.merge(select_temperatures(runs)[list(AXES)], on=list(AXES))
-    title = f"{dataset}, selected temperatures · {origin} · {_seeds(runs)}"
-    return _draw_loss_curves(shown, "validation", runs=runs, title=title)
+    temperatures = runs["temperature"].unique()
+    at = "selected temperatures" if len(temperatures) > 1 else f"temperature {temperatures[0]:g}"
+    title = f"{dataset}, {at} · {origin} · {_seeds(runs)}"
+    figure = _draw_loss_curves(shown, "validation", runs=runs, title=title, label="validation loss, discrete (nats)")
+    palette = colours(runs["perturbation"].unique())
+    for ax, K in zip(figure.axes, runs["K"].unique(), strict=True):
+        curves = shown[(shown["K"] == K) & np.isfinite(shown["validation_loss"])]
+        best = curves.loc[curves.groupby(["perturbation", "seed"])["validation_loss"].idxmin()]
+        ax.scatter(
+            best["epoch"], best["validation_loss"], s=12, c=best["perturbation"].map(palette), zorder=3, clip_on=False
+        )
+    return figure
 
 
-def _draw_loss_curves(shown: pd.DataFrame, split: str, *, runs: pd.DataFrame, title: str) -> Figure:
+def _draw_loss_curves(shown: pd.DataFrame, split: str, *, runs: pd.DataFrame, title: str, label: str) -> Figure:
     """Draw the curves shown, with the columns and colours of all runs of the dataset."""
     loss = f"{split}_loss"
     finite = shown[np.isfinite(shown[loss])]
@@ -109,12 +125,12 @@ def _draw_loss_curves(shown: pd.DataFrame, split: str, *, runs: pd.DataFrame, ti
         for ax, K in zip(axes, categories, strict=True):
             curves = finite[finite["K"] == K]
             if curves.empty:
-                ax.text(0.5, 0.5, "diverged", ha="center", transform=ax.transAxes)
+                _say_diverged(ax)
                 continue
             _plot_curves(ax, curves, x="epoch", y=loss, palette=palette)
             ax.set(xlabel="epoch", ylabel="", xlim=(1 if curves["epoch"].max() > 1 else 0, curves["epoch"].max()))
             ax.set_ylim(*_limits_after_the_start(curves, loss))
-        axes[0].set_ylabel(f"{split} loss (nats)")
+        axes[0].set_ylabel(label)
         _legend(figure, palette)
     return figure
 
@@ -131,6 +147,8 @@ def _limits_after_the_start(curves: pd.DataFrame, loss: str) -> tuple[float, flo
 def draw_temperatures(runs: pd.DataFrame, *, dataset: str, origin: str) -> Figure:
     """Draw the validation loss of each run's best epoch against temperature, one column per K, one colour per law.
 
+    Where a single temperature was run, the laws stand side by side.
+
     Args:
         runs: what `selection.gather_summaries` returns, for one dataset; diverged runs are left out.
         dataset: its name.
@@ -140,12 +158,19 @@ def draw_temperatures(runs: pd.DataFrame, *, dataset: str, origin: str) -> Figur
         figure, axes = _columns_of_K(runs["K"].unique(), f"{dataset} · {origin} · {_seeds(runs)}")
         palette = colours(runs["perturbation"].unique())
         for ax, (_, group) in zip(axes, runs.groupby("K", sort=False), strict=True):
-            finite = group[~group["diverged"].astype(bool)]
-            markers = {"marker": "o", "markersize": 4, "markeredgewidth": 0}
-            _plot_curves(ax, finite, x="temperature", y="validation_loss", palette=palette, **markers)
-            ax.set(xscale="log", xlabel="temperature", ylabel="")
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes[0].set_ylabel("validation loss (nats)")
+            finite = group[~group["diverged"]]
+            if finite.empty:
+                _say_diverged(ax)
+            elif group["temperature"].nunique() == 1:
+                _plot_side_by_side(ax, finite, y="validation_loss", palette=palette)
+                ax.set_xlabel(f"noise law, at temperature {group['temperature'].iloc[0]:g}")
+            else:
+                _plot_curves(
+                    ax, finite, x="temperature", y="validation_loss", palette=palette, marker="o", markersize=4
+                )
+                ax.set(xscale="log", xlabel="temperature", ylabel="")
+                ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes[0].set_ylabel("validation loss, discrete (nats)")
         _legend(figure, palette)
     return figure
 
@@ -164,16 +189,13 @@ def draw_fits(fits: pd.DataFrame, *, target: str) -> Figure:
         figure = Figure(figsize=(PAGE_WIDTH, 2.3), layout="constrained")
         *along, final = figure.subplots(1, len(shown) + 1, sharey=True, squeeze=False)[0]
         palette = colours(fits["perturbation"].unique())
-        # Laws with equal tails coincide at many categories: a thinner curve leaves the one under it to be seen.
-        widths = {"size": "perturbation", "sizes": dict(zip(palette, np.linspace(2.2, 0.8, len(palette)), strict=True))}
         for ax, temperature in zip(along, shown, strict=True):
             curves = fits[fits["temperature"] == temperature]
-            _plot_curves(ax, curves, x="step", y="discrete_error", palette=palette, **widths)
+            _plot_curves(ax, curves, x="step", y="discrete_error", palette=palette)
             ax.set(title=f"temperature {temperature:g}", xlabel="step", xlim=(0, fits["step"].max()))
-        markers = {"marker": "o", "markersize": 3, "markeredgewidth": 0}
-        _plot_curves(final, last, x="temperature", y="discrete_error", palette=palette, **markers, **widths)
-        dotted = {"errorbar": None, "linestyle": ":"}
-        _plot_curves(final, last, x="temperature", y="relaxed_error", palette=palette, **dotted, **widths)
+        for error, fill in (("discrete_error", "full"), ("relaxed_error", "none")):
+            markers = {"marker": "o", "markersize": 3.5, "fillstyle": fill}
+            _plot_curves(final, last, x="temperature", y=error, palette=palette, errorbar=None, **markers)
         final.set(title=f"after {fits['step'].max()} steps", xscale="log", xlabel="temperature")
         final.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         means = fits.groupby(["perturbation", "temperature", "step"])[["discrete_error", "relaxed_error"]].mean()
@@ -184,7 +206,7 @@ def draw_fits(fits: pd.DataFrame, *, target: str) -> Figure:
         along[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         along[0].yaxis.set_minor_formatter(NullFormatter())
         figure.suptitle(f"{target} · {_seeds(fits)}", fontsize=7.5)
-        _legend(figure, palette, {"codes": "-", "mean relaxed sample": ":"})
+        _legend(figure, palette, fills={"codes": "full", "mean relaxed sample": "none"})
     return figure
 
 
@@ -225,58 +247,60 @@ def draw_control(selected: pd.DataFrame, gradients: pd.DataFrame, *, dataset: st
     """
     variances = gradients.groupby("perturbation", sort=False)["noise_variance"].first()
     palette = colours(list(variances.index))
+    markers = dict(zip(palette, itertools.cycle(MARKERS), strict=False))
     with style():
-        figure = Figure(figsize=(PAGE_WIDTH, 7.0), layout="constrained")
-        losses, small_models = figure.subfigures(2, 1, height_ratios=(5, 2))
+        figure = Figure(figsize=(PAGE_WIDTH, 6.5), layout="constrained")
+        losses, small_models = figure.subfigures(2, 1, height_ratios=(9, 4))
         losses.suptitle(f"{dataset}, test losses of the selected models · {_seeds(selected)}", fontsize=7.5)
-        _plot_losses_against_variance(losses, selected, variances, palette)
-        small_models.suptitle("Relaxed against exact gradient, on small models", fontsize=7.5)
-        _plot_gradients(small_models, gradients, palette)
-        _legend(figure, palette)
+        _plot_losses_against_variance(losses, selected, variances, palette, markers)
+        small_models.suptitle(f"relaxed against exact gradient, on small models · {_seeds(gradients)}", fontsize=7.5)
+        _plot_gradients(small_models, gradients, palette, markers)
+        _legend(figure, palette, markers=markers)
     return figure
 
 
 def _plot_losses_against_variance(
-    figure: SubFigure, selected: pd.DataFrame, variances: pd.Series, palette: Mapping[str, tuple[float, float, float]]
+    figure: SubFigure, selected: pd.DataFrame, variances: pd.Series, palette: Palette, markers: Mapping[str, str]
 ) -> None:
+    """Plot a column for each K and a row for each measure; laws of one variance stand beside each other."""
+    levels = {f"{variance:.3g}": [] for variance in variances.sort_values()}
+    for law, variance in variances.items():
+        levels[f"{variance:.3g}"].append(law)
+    places = {
+        law: level + 0.1 * (i - (len(laws) - 1) / 2)
+        for level, laws in enumerate(levels.values())
+        for i, law in enumerate(laws)
+    }
     categories = selected["K"].unique()
     axes = figure.subplots(len(MEASURES), len(categories), sharex=True, squeeze=False)
     for row, (column, measure) in zip(axes, MEASURES.items(), strict=True):
         row[0].set_ylabel(f"{measure} (nats)")
         for ax, K in zip(row, categories, strict=True):
             of_K = selected[selected["K"] == K]
-            for place, (law, variance) in enumerate(variances.items()):
+            for law, place in places.items():
                 values = of_K.loc[of_K["perturbation"] == law, column].dropna()
-                if values.empty:
-                    continue
-                # Laws of one variance stand beside each other, not on top of each other.
-                x = variance * (1 + 0.012 * (place - len(variances) / 2))
-                spread = [[values.mean() - values.min()], [values.max() - values.mean()]]
-                ax.errorbar(
-                    x, values.mean(), spread, color=palette[law], marker=MARKERS[place % len(MARKERS)], markersize=4
-                )
+                _plot_mean_and_range(ax, place, values, color=palette[law], marker=markers[law])
+            ax.set(xticks=range(len(levels)), xticklabels=levels, xlim=(-0.5, len(levels) - 0.5))
     for ax, K in zip(axes[0], categories, strict=True):
         ax.set_title(f"$K$ = {K}")
     for ax in axes[-1]:
         ax.set_xlabel("variance of the noise")
 
 
-def _plot_gradients(
-    figure: SubFigure, gradients: pd.DataFrame, palette: Mapping[str, tuple[float, float, float]]
-) -> None:
+def _plot_gradients(figure: SubFigure, gradients: pd.DataFrame, palette: Palette, markers: Mapping[str, str]) -> None:
     by_variance, by_bias, tradeoff = figure.subplots(1, 3)
-    lines = {"marker": "o", "markersize": 3, "markeredgewidth": 0}
+    lines = {"markersize": 3.5, "markeredgewidth": 0}
     for ax, column in ((by_variance, "relative_variance"), (by_bias, "relative_bias")):
-        _plot_curves(ax, gradients, x="temperature", y=column, palette=palette, **lines)
+        _plot_curves(ax, gradients, x="temperature", y=column, palette=palette, markers=markers, **lines)
         ax.set(xscale="log", xlabel="temperature")
-    by_variance.set(yscale="log", ylabel="variance / squared norm")
-    by_bias.set_ylabel("bias / norm")
+    by_variance.set(yscale="log", ylabel="relative variance")
+    by_bias.set_ylabel("relative bias")
     means = gradients.groupby(["perturbation", "temperature"], sort=False)[
         ["relative_variance", "relative_bias"]
     ].mean()
     for law, colour in palette.items():
-        tradeoff.plot(*means.loc[law].T.to_numpy(), color=colour, **lines)
-    tradeoff.set(xscale="log", xlabel="variance / squared norm", ylabel="bias / norm")
+        tradeoff.plot(*means.loc[law].T.to_numpy(), color=colour, marker=markers[law], linestyle="", **lines)
+    tradeoff.set(xscale="log", xlabel="relative variance", ylabel="relative bias")
     for ax in (by_variance, by_bias):
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
@@ -284,7 +308,7 @@ def _plot_gradients(
 def _draw_strips(ax: Axes, strips: Mapping[str, np.ndarray], rows: int) -> None:
     """Draw one labelled row of images for each strip, aligned at the bottom of the given number of rows."""
     if not strips:
-        ax.text(0.5, 0.5, "diverged", ha="center", transform=ax.transAxes)
+        _say_diverged(ax)
         ax.set_axis_off()
         return
     count, height, width = next(iter(strips.values())).shape
@@ -304,13 +328,34 @@ def _draw_strips(ax: Axes, strips: Mapping[str, np.ndarray], rows: int) -> None:
         spine.set_visible(False)
 
 
-def _plot_curves(
-    ax: Axes, table: pd.DataFrame, *, x: str, y: str, palette: Mapping[str, tuple[float, float, float]], **line: object
-) -> None:
+def _plot_curves(ax: Axes, table: pd.DataFrame, *, x: str, y: str, palette: Palette, **line: object) -> None:
     """Plot one curve per noise law, the mean over seeds with their range as a band."""
-    hue = {"hue": "perturbation", "palette": palette, "legend": False}
-    band = {"errorbar": RANGE, "err_kws": {"linewidth": 0, "alpha": 0.25}}
-    sns.lineplot(table, x=x, y=y, ax=ax, **hue, **{**band, **line})
+    laws = {"hue": "perturbation", "palette": palette, "style": "perturbation", "dashes": _dashes(palette)}
+    band = {"errorbar": RANGE, "err_kws": {"linewidth": 0, "alpha": 0.2}}
+    sns.lineplot(table, x=x, y=y, ax=ax, legend=False, **laws, **{"markeredgecolor": None, **band, **line})
+    if ax.get_yscale() == "linear":
+        ax.yaxis.set_major_locator(MaxNLocator(6))
+
+
+def _dashes(laws: Iterable[str]) -> dict[str, tuple[float, ...] | str]:
+    return dict(zip(laws, itertools.cycle(DASHES), strict=False))
+
+
+def _plot_side_by_side(ax: Axes, table: pd.DataFrame, *, y: str, palette: Palette) -> None:
+    """Plot the mean over seeds of each noise law with their range as a bar."""
+    for place, (law, colour) in enumerate(palette.items()):
+        _plot_mean_and_range(ax, place, table.loc[table["perturbation"] == law, y], color=colour, marker="o")
+    ax.set(xticks=range(len(palette)), xticklabels=palette, xlim=(-0.5, len(palette) - 0.5))
+
+
+def _plot_mean_and_range(ax: Axes, x: float, values: pd.Series, **marker: object) -> None:
+    if len(values):
+        spread = [[values.mean() - values.min()], [values.max() - values.mean()]]
+        ax.errorbar(x, values.mean(), spread, markersize=4, **marker)
+
+
+def _say_diverged(ax: Axes) -> None:
+    ax.text(0.5, 0.5, "diverged", ha="center", transform=ax.transAxes)
 
 
 def _columns_of_K(categories: Sequence[int], title: str) -> tuple[Figure, Sequence[Axes]]:
@@ -329,10 +374,19 @@ def _seeds(table: pd.DataFrame) -> str:
 
 
 def _legend(
-    figure: Figure, palette: Mapping[str, tuple[float, float, float]], linestyles: Mapping[str, str] | None = None
+    figure: Figure,
+    palette: Palette,
+    *,
+    markers: Mapping[str, str] = MappingProxyType({}),
+    fills: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    handles = [mpl.lines.Line2D([], [], color=colour, label=name) for name, colour in palette.items()]
-    for name, linestyle in (linestyles or {}).items():
-        handles.append(mpl.lines.Line2D([], [], color="0.4", linestyle=linestyle, label=name))
-    columns = min(4, len(palette)) + len(linestyles or {})
+    """Name the noise laws below the figure, and what a filled or an open marker stands for."""
+    handles = []
+    for law, dashes in _dashes(palette).items():
+        handle = mpl.lines.Line2D([], [], color=palette[law], marker=markers.get(law), markersize=4, label=law)
+        handle.set_dashes(dashes or (None, None))
+        handles.append(handle)
+    for name, fill in fills.items():
+        handles.append(mpl.lines.Line2D([], [], color="0.4", marker="o", fillstyle=fill, label=name))
+    columns = min(4, len(palette)) + len(fills)
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)

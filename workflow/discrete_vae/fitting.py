@@ -27,11 +27,11 @@ from torch.distributions import Distribution, Gumbel, constraints
 from discrete_vae.code_probabilities import argmax_probabilities, noise_range
 from discrete_vae.errors import InputError
 from discrete_vae.generators import generator
+from discrete_vae.measures import FIT_ERRORS
 from discrete_vae.perturbations import NoiseSource, distribution
 
 log = logging.getLogger(__name__)
 
-ERRORS = ("discrete_error", "relaxed_error")
 GUMBEL_NODES, TABLE_SIZE = 512, 4096
 
 
@@ -158,6 +158,8 @@ def fit_logits(
     for step in range(steps + 1):
         if step % record_every == 0 or step == steps:
             recorded[step] = logits.detach().squeeze(-2).clone()
+        if step == steps:
+            break
         noise = torch.stack([source.draw((samples, len(target))) for source in noise_sources])
         relaxed = F.softmax((logits + noise) / temperature, dim=-1)
         optimizer.zero_grad()
@@ -195,7 +197,7 @@ def fit(
         for member, seed in enumerate(seeds):
             coordinates = {"temperature": temperature, "seed": seed, "step": list(recorded)}
             tables.append(pd.DataFrame({**coordinates, **{name: values[member] for name, values in errors.items()}}))
-    return pd.concat(tables, ignore_index=True).round(6)
+    return pd.concat(tables, ignore_index=True).round(dict.fromkeys(FIT_ERRORS, 6))
 
 
 def measure(
@@ -208,8 +210,8 @@ def measure(
         errors = [total_variation(argmax_probabilities(logits, noise), target) for noise in noise_laws]
     except InputError as error:
         log.warning("no errors at temperature %s: %s", temperature, error)
-        errors = [torch.full(logits.shape[:-1], torch.nan)] * len(ERRORS)
-    return dict(zip(ERRORS, errors, strict=True))
+        errors = [torch.full(logits.shape[:-1], torch.nan)] * len(FIT_ERRORS)
+    return dict(zip(FIT_ERRORS, errors, strict=True))
 
 
 def total_variation(q: Tensor, p: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ SAMPLES_AT_ONCE = 100
 
 
 def losses_of_relaxed(model: DiscreteVAE, codes: Tensor, images: Tensor) -> Tensor:
-    """Return the binary cross-entropy of codes (... x images x N x K) and images (images x pixels), in nats."""
+    """Return the binary cross-entropy of relaxed codes (... x images x N x K) and images (images x pixels), in nats."""
     pixel_logits = model.decode(codes)
     return F.softplus(pixel_logits).sum(-1) - (pixel_logits * images).sum(-1)
 
@@ -52,8 +52,8 @@ def exact_gradient(model: DiscreteVAE, logits: Tensor, images: Tensor, law: Dist
     theta = logits.detach().double().requires_grad_()
     q = argmax_probabilities(theta, law)
     all_codes = torch.cartesian_prod(*[torch.arange(K)] * N).view(-1, N)
-    one_hot = F.one_hot(all_codes, K).to(images.dtype).unsqueeze(1).expand(-1, len(images), -1, -1)
-    losses = losses_of_relaxed(model, one_hot, images).double()
+    pixel_logits = model.decode(F.one_hot(all_codes, K).to(images.dtype)).detach()
+    losses = (F.softplus(pixel_logits).sum(-1, keepdim=True) - pixel_logits @ images.T).double()
     q_of_codes = torch.stack([q[:, n, all_codes[:, n]] for n in range(N)]).prod(0).T
     (gradient,) = torch.autograd.grad((q_of_codes * losses).sum(), theta)
     return gradient

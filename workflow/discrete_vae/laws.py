@@ -67,10 +67,8 @@ def check_law(key: str, definition: Mapping[str, str | float]) -> None:
     Raises:
         InputError: unknown law, a parameter that is missing, unknown or out of its bounds.
     """
-    name, parameters = (
-        definition["distribution"],
-        {k: v for k, v in definition.items() if k != "distribution"},
-    )
+    name = definition["distribution"]
+    parameters = {parameter: value for parameter, value in definition.items() if parameter != "distribution"}
     if name not in LAWS:
         raise InputError(f"{key}.distribution is {name!r}, expected one of {', '.join(LAWS)}; correct the name")
     expected = LAWS[name]

@@ -8,11 +8,15 @@ MEASURES = {
     "negative_elbo": "negative ELBO",
     "importance_weighted_bound": "IWAE bound",
 }
-# The rows of what is kept for each test image, in the same order.
-IMAGE_LOSSES = ("paper_loss", "negative_elbo", "importance_weighted_bound")
+BOUND_MEASURES = ("negative_elbo", "importance_weighted_bound")
+# The rows of what is kept for each test image, in the order of MEASURES.
+IMAGE_LOSSES = ("paper_loss", *BOUND_MEASURES)
 # The table of the bounds.
 PARTS = ("reconstruction", "kl_of_softmax", "kl_of_codes")
 USE_OF_CODES = ("active_variables", "perplexity")
 BOUNDS = [*AXES, "samples", *IMAGE_LOSSES, *PARTS, *USE_OF_CODES]
+
+# Total variation distances of a fit to its target: of the codes, and of the mean relaxed sample.
+FIT_ERRORS = ("discrete_error", "relaxed_error")
 
 ACTIVE_INFORMATION = 0.01  # nats about the image, above which a variable counts as active

@@ -43,6 +43,11 @@ def read_published(path: str | Path, datasets: Collection[str], perturbations: C
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for line in reader:
         where = f"published: {path}, line {reader.line_num}"
+        if None in line:
+            raise InputError(
+                f"{where} has {len(COLUMNS) + len(line[None])} values, expected {len(COLUMNS)}; write numbers with a"
+                " decimal point"
+            )
         row = _parsed(line, where, datasets, perturbations)
         place = tuple(row[column] for column in COLUMNS[:-1])
         if place in rows:
@@ -50,6 +55,8 @@ def read_published(path: str | Path, datasets: Collection[str], perturbations: C
                 f"{where} has {', '.join(map(str, place))} again, expected it once; remove one of the lines"
             )
         rows[place] = row
+    if not rows:
+        raise InputError(f"published: {path} has no values, expected one a line; add them or set published to null")
     return list(rows.values())
 
 

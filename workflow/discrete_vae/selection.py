@@ -1,7 +1,7 @@
 """Gather the runs of a grid and select the temperature of each model on the validation set."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -96,9 +96,11 @@ def selected_cells(selection: pd.DataFrame) -> list[Cell]:
     return [Cell.of(row) for row in selection.dropna(subset="temperature").to_dict("records")]
 
 
-def selected_models(runs: pd.DataFrame, model_files: Mapping[Cell, str]) -> dict[Cell, str]:
-    """Return, of the model files of some cells, those of the cells that are selected among the runs."""
-    return {cell: model_files[cell] for cell in selected_cells(select_temperatures(runs)) if cell in model_files}
+def selected_models(summaries: Sequence[str], models: Sequence[str]) -> dict[Cell, str]:
+    """Return the model files of the selected cells, given the files summary.json and model.pt of the same runs."""
+    runs = gather_summaries(summaries)
+    files = dict(zip(map(Cell.of, runs.to_dict("records")), models, strict=True))
+    return {cell: files[cell] for cell in selected_cells(select_temperatures(runs))}
 
 
 def at_nearest_temperature(table: pd.DataFrame, temperature: float) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Where the images come from: source files, their official homes and the fingerprints of their content."""
 
+import dataclasses
 import hashlib
 import zipfile
 from collections.abc import Mapping
@@ -97,31 +98,33 @@ _TORCHVISION_FILES = {
         _idx("kmnist", TEST_IMAGES, _KMNIST_HOMES, None),
     ),
 }
-_IWAE_FILES = (
-    SourceFile(
-        "omniglot",
-        "chardata.mat",
-        "chardata.mat",
-        _IWAE_HOMES,
-        "git-blob:016a3536ffe5e1d38e42563a18d7a78bfaf643ec",
+_FILES = {
+    "iwae": (
+        SourceFile(
+            "omniglot",
+            "chardata.mat",
+            "chardata.mat",
+            _IWAE_HOMES,
+            "git-blob:016a3536ffe5e1d38e42563a18d7a78bfaf643ec",
+        ),
     ),
-)
-_OMNIGLOT_FILES = (
-    SourceFile(
-        "omniglot",
-        "images_background.zip",
-        "images_background.zip",
-        _OMNIGLOT_HOMES,
-        "png-members:71a1ca99688b462d3818e7fd1d96e592b0bc508754ea500c444035296bf74117",
+    "omniglot": (
+        SourceFile(
+            "omniglot",
+            "images_background.zip",
+            "images_background.zip",
+            _OMNIGLOT_HOMES,
+            "png-members:71a1ca99688b462d3818e7fd1d96e592b0bc508754ea500c444035296bf74117",
+        ),
+        SourceFile(
+            "omniglot",
+            "images_evaluation.zip",
+            "images_evaluation.zip",
+            _OMNIGLOT_HOMES,
+            "png-members:748bfbe557520aab543e31b7cb103f75cc655361f4e6b7fe1ccede747c9710f7",
+        ),
     ),
-    SourceFile(
-        "omniglot",
-        "images_evaluation.zip",
-        "images_evaluation.zip",
-        _OMNIGLOT_HOMES,
-        "png-members:748bfbe557520aab543e31b7cb103f75cc655361f4e6b7fe1ccede747c9710f7",
-    ),
-)
+}
 
 
 def source_files(definition: Mapping[str, Any]) -> list[SourceFile]:
@@ -129,18 +132,11 @@ def source_files(definition: Mapping[str, Any]) -> list[SourceFile]:
 
     A sum under the definition's ``sha256`` takes the place of the official fingerprint.
     """
-    files = {
-        "torchvision": lambda: _TORCHVISION_FILES[definition["class"]],
-        "iwae": lambda: _IWAE_FILES,
-        "omniglot": lambda: _OMNIGLOT_FILES,
-        "sklearn": lambda: (),
-        "npz": lambda: (),
-    }[definition["source"]]()
+    source = definition["source"]
+    files = _TORCHVISION_FILES[definition["class"]] if source == "torchvision" else _FILES.get(source, ())
     sums = definition.get("sha256", {})
     return [
-        SourceFile(file.folder, file.name, file.official_name, file.homes, f"sha256:{sums[file.name]}")
-        if file.name in sums
-        else file
+        dataclasses.replace(file, fingerprint=f"sha256:{sums[file.name]}") if file.name in sums else file
         for file in files
     ]
 
@@ -185,7 +181,9 @@ def find_source_file(config: Mapping[str, Any], path: str) -> SourceFile:
         for file in source_files(datasets[name]):
             if file.path == path:
                 return file
-    raise InputError(f"{path} is no source file of a dataset, expected one of those under datasets; correct the path")
+    raise InputError(
+        f"{path} is not a source file of a dataset, expected one of those under datasets; correct the path"
+    )
 
 
 def fingerprint(path: Path, kind: str) -> str:
@@ -195,7 +193,7 @@ def fingerprint(path: Path, kind: str) -> str:
     zip's .png members in sorted order, each as its name, a zero byte and its bytes, whatever their compression.
 
     Raises:
-        InputError: ``png-members`` of a file that is no whole zip.
+        InputError: ``png-members`` of a file that is not a complete zip archive.
     """
     functions = {"sha256": _sha256, "git-blob": _git_blob, "png-members": _png_members}
     return f"{kind}:{functions[kind](path)}"
@@ -233,5 +231,7 @@ def _png_members(path: Path) -> str:
             for name in sorted(name for name in archive.namelist() if name.endswith(".png")):
                 digest.update(name.encode() + b"\0" + archive.read(name))
     except (zipfile.BadZipFile, EOFError) as error:
-        raise InputError(f"{path} is no whole zip archive ({error}), expected one of images; obtain it again") from None
+        raise InputError(
+            f"{path} is not a complete zip archive ({error}), expected one of images; obtain it again"
+        ) from None
     return digest.hexdigest()

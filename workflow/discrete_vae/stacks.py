@@ -205,17 +205,20 @@ class StackTrainer:
         self.orders = None if state["orders"] is None else state["orders"].to(self.device)
         self._set_temperature()
 
-    def evaluate(self, parameters: Parameters, split: str, samples: int, noise: str) -> tuple[list[float], list[float]]:
-        """Return the mean reconstruction and KL part of each model's discrete loss; a name of noise gives it anew.
+    def evaluate(
+        self, parameters: Parameters, split: str, samples: int, purpose: str
+    ) -> tuple[list[float], list[float]]:
+        """Return the mean reconstruction and KL part of each model's discrete loss.
 
-        The KL on the validation set is that of the training; on the test set it is always the study's.
+        The noise is derived from ``purpose`` and each cell's seed, so that it is the same at every call. The KL on the
+        validation set is that of the training; on the test set it is always the study's.
         """
         reconstruction, kl = discrete_loss(
             parameters,
             self.images[split],
             variables=self.architecture.variables,
             samples=samples,
-            noise_sources=self._noise_sources(f"{noise} noise"),
+            noise_sources=self._noise_sources(f"{purpose} noise"),
             source_of=self.source_of,
             code_laws=None if split == "test" else self.code_laws,
         )

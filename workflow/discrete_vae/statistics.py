@@ -1,7 +1,6 @@
 """The uncertainty of a mean over seeds, of a difference between paired seeds, and of a mean over test images."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,11 +13,8 @@ LEVEL = 0.05  # of the tests; the intervals are at 1 - LEVEL
 
 def t_interval(values: Sequence[float] | pd.Series) -> tuple[float, float]:
     """Return Student's t interval of the mean at 95%, missing for fewer than two values or equal ones."""
-    test = _t_test(values)
-    if test is None:
-        return np.nan, np.nan
-    interval = test.confidence_interval(1 - LEVEL)
-    return interval.low, interval.high
+    low, high, _ = _t_test(_finite(values))
+    return low, high
 
 
 def interval_texts(table: pd.DataFrame) -> list[str]:
@@ -34,23 +30,26 @@ def paired_comparison(differences: Sequence[float] | pd.Series) -> dict[str, flo
 
     Returns:
         ``n`` seeds; ``difference``, the mean; its 95% t interval ``low`` to ``high`` and the two-sided ``p`` of the
-        paired t test, all three missing for a single seed. A pair with a missing value is left out.
+        paired t test, all three missing for a single seed and for equal differences. A pair with a missing value is
+        left out.
     """
     values = _finite(differences)
-    low, high = t_interval(values)
-    test = _t_test(values)
+    low, high, p = _t_test(values)
     return {
         "n": len(values),
         "difference": values.mean() if len(values) else np.nan,
         "low": low,
         "high": high,
-        "p": np.nan if test is None else test.pvalue,
+        "p": p,
     }
 
 
-def _t_test(values: Sequence[float] | pd.Series) -> Any:
-    values = _finite(values)
-    return scipy.stats.ttest_1samp(values, 0) if len(values) > 1 and values.std() > 0 else None
+def _t_test(values: np.ndarray) -> tuple[float, float, float]:
+    """Return the interval of the mean and the p-value; missing where the spread is unknown."""
+    if len(values) < 2 or values.std() == 0:
+        return np.nan, np.nan, np.nan
+    test = scipy.stats.ttest_1samp(values, 0)
+    return *test.confidence_interval(1 - LEVEL), test.pvalue
 
 
 def _finite(values: Sequence[float] | pd.Series) -> np.ndarray:
@@ -68,18 +67,18 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return adjusted
 
 
-def mean_of_images(cells: Sequence[Cell], measure: int, per_image: Mapping[str, np.ndarray]) -> np.ndarray | None:
+def mean_of_images(cells: Sequence[Cell], row: int, per_image: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """Average a loss of each test image over the seeds of some cells.
 
     Args:
         cells: the selected cells of one dataset, K and perturbation.
-        measure: row of the arrays.
+        row: of the arrays, one of IMAGE_LOSSES.
         per_image: what `bounds.evaluate_selected` keeps, by the name of the cell.
 
     Returns:
         Nats for each image, float64; None where a cell's are not known.
     """
-    known = [per_image[str(cell)][measure].astype(float) for cell in cells if str(cell) in per_image]
+    known = [per_image[str(cell)][row].astype(float) for cell in cells if str(cell) in per_image]
     return np.mean(known, axis=0) if known and len(known) == len(cells) else None
 
 

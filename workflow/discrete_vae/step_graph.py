@@ -19,7 +19,7 @@ class StepGraph:
     takes longer than to run them.
 
     Args:
-        capture: whether to; the tensors of the step are on a GPU then.
+        capture: whether to capture the step, whose tensors must then be on a GPU.
     """
 
     def __init__(self, *, capture: bool) -> None:

@@ -1,13 +1,13 @@
 """Tables: test losses of the selected models under three measures, as CSV, Markdown and LaTeX; errors of fits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from discrete_vae.cells import AXES
-from discrete_vae.measures import BOUNDS, MEASURES
+from discrete_vae.measures import BOUND_MEASURES, BOUNDS, FIT_ERRORS, MEASURES
 from discrete_vae.selection import selected_cells
 from discrete_vae.statistics import mean_of_images, standard_error, t_interval
 
@@ -91,7 +91,7 @@ def read_bounds(paths: Iterable[str]) -> pd.DataFrame:
 
 def with_bounds(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:
     """Add to each selected model its bounds, missing where there are none: a column for every measure."""
-    return selection.merge(bounds[[*AXES, *list(MEASURES)[1:]]], on=list(AXES), how="left")
+    return selection.merge(bounds[[*AXES, *BOUND_MEASURES]], on=list(AXES), how="left")
 
 
 def _distinct(temperatures: pd.Series) -> str:
@@ -111,14 +111,38 @@ def to_latex(table: pd.DataFrame, notes: Iterable[str]) -> str:
     marks = {EDGE: r"$^\dagger$", LATE: r"$^\S$", DIVERGED: r"$^\ddagger$"}
     wide = _wide(table, bold=r"\textbf{{{}}}", marks=marks, plus_minus=r"$\pm$")
     wide = wide.rename(columns=_escape).assign(dataset=wide["dataset"].map(_escape))
-    body = wide.to_latex(index=False, escape=False, column_format="lll" + "r" * (wide.shape[1] - 3))
-    text = _escape("; ".join(notes))
+    text = _escape(". ".join(f"{note[0].upper()}{note[1:]}" for note in notes))
     for mark, command in {**marks, "±": r"$\pm$", "||": r"$\Vert$"}.items():
         text = text.replace(mark, command)
-    return (
-        "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n"
-        + f"\\caption{{{text[0].upper()}{text[1:]}.}}\n\\smallskip\n{body}\\end{{table}}\n"
+    return "\n".join(
+        [
+            r"% needs \usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering",
+            r"\caption{Test losses of the selected models, in nats per image; lower is better.}",
+            r"\label{tab:test-losses}",
+            r"\smallskip",
+            rf"\begin{{tabular}}{{lll{'r' * (wide.shape[1] - 3)}}}",
+            r"\toprule",
+            rf"{' & '.join(wide.columns)} \\",
+            *_latex_rows(wide),
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+            r"\smallskip",
+            rf"\parbox{{\linewidth}}{{\footnotesize {text}.}}",
+            r"\end{table}",
+            "",
+        ]
     )
+
+
+def _latex_rows(wide: pd.DataFrame) -> Iterator[str]:
+    """Yield the rows with a rule before each dataset and K, which are named once."""
+    for names, block in wide.groupby(["dataset", "K"], sort=False):
+        yield r"\midrule"
+        for i, row in enumerate(block.itertuples(index=False)):
+            yield rf"{' & '.join(map(str, (*(names if i == 0 else ('', '')), *row[2:])))} \\"
 
 
 def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
@@ -128,15 +152,16 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
         table: what `summarize_test_losses` returns.
         runs: what `selection.gather_summaries` returns.
     """
+    seeds = table.loc[table["seeds"] > 0, "seeds"]
     lines = [
         "nats per image on the test set, at the temperature and epoch with the lowest validation loss; lower is better,"
         " the lowest mean of a row is bold",
         "paper loss: reconstruction of discrete codes plus KL(softmax || uniform), which is the KL of these codes for"
         " Gumbel noise only; negative ELBO: with the KL of the codes for every noise law, and so a bound on the"
         " negative log-likelihood; IWAE bound: importance-weighted, the tightest",
-        f"mean ± standard deviation over {_counts(table['seeds'])} seeds, which share initial weights and"
-        " minibatches across perturbations"
-        if table["seeds"].max() > 1
+        f"mean ± standard deviation over {_counts(seeds)} seeds, which share initial weights and minibatches across"
+        " perturbations"
+        if seeds.max() > 1
         else "one seed: no spread can be given, and no difference here is established",
         *(
             f"{dataset}: {group['data_origin'].iloc[0]}; {_counts(group['epochs_run'])} epochs;"
@@ -145,7 +170,9 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
         ),
     ]
     if table["edge_selections"].any():
-        lines.append(f"{EDGE} selected at the edge of the temperature grid for at least one seed")
+        lines.append(
+            f"{EDGE} selected at the edge of the temperatures that were run, or the only one, for at least one seed"
+        )
     if table["late_selections"].any():
         lines.append(
             f"{LATE} the lowest validation loss is among the last tenth of the epochs for at least one seed: more"
@@ -163,7 +190,7 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
             " our mean over seeds"
         )
     is_bound = table["measure"] != MEASURES["test_loss"]
-    unbounded = table[is_bound & table["mean"].isna() & (table["diverged_runs"] == 0)]
+    unbounded = table[is_bound & table["mean"].isna() & (table["temperatures"] != "")]
     if len(unbounded):
         laws = ", ".join(unbounded["perturbation"].unique())
         lines.append(f"none: no bound is computed for {laws}, whose distribution function or tails allow no quadrature")
@@ -185,7 +212,7 @@ def _counts(values: pd.Series) -> str:
 def _wide(table: pd.DataFrame, *, bold: str, marks: Mapping[str, str], plus_minus: str) -> pd.DataFrame:
     def entry(row: Mapping[str, Any]) -> str:
         if pd.isna(row["mean"]):
-            return f"diverged{marks[DIVERGED]}" if row["diverged_runs"] else "none"
+            return "none" if row["temperatures"] else f"diverged{marks[DIVERGED]}"
         text = f"{row['mean']:.2f}"
         if not pd.isna(row["sd"]):
             text += f" {plus_minus} {row['sd']:.2f}"
@@ -236,8 +263,9 @@ def summarize_fits(fits: pd.DataFrame) -> pd.DataFrame:
     last = fits[fits["step"] == fits["step"].max()]
     columns = {
         f"{error}_{name}": (error, function)
-        for error in ("discrete_error", "relaxed_error")
+        for error in FIT_ERRORS
         for name, function in (("mean", "mean"), ("lowest", "min"), ("highest", "max"))
     }
     groups = last.groupby(["target", "perturbation", "temperature"], sort=False)
-    return groups.agg(step=("step", "max"), seeds=("seed", "nunique"), **columns).reset_index().round(6)
+    table = groups.agg(step=("step", "max"), seeds=("seed", "nunique"), **columns).reset_index()
+    return table.round(dict.fromkeys(columns, 6))

@@ -20,7 +20,6 @@ from discrete_vae.stacks import StackTrainer
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_REPORTS = 20
-EVERY_EPOCH, FINALLY = ("training", "validation"), ("validation", "test")
 
 Row = dict[str, float | int]
 
@@ -94,7 +93,8 @@ def train(
     progress = _Progress.start(cells, trainer)
     saved = checkpoint.load() if checkpoint else None
     if saved and saved["progress"]["epoch"] > training["epochs"]:
-        saved = checkpoint.set_aside(f"its epoch {saved['progress']['epoch']} is beyond the last, {training['epochs']}")
+        checkpoint.set_aside(f"its epoch {saved['progress']['epoch']} is beyond the last, {training['epochs']}")
+        saved = None
     if saved:
         trainer.restore(saved["trainer"])
         progress.restore(saved["progress"])
@@ -123,22 +123,27 @@ class _Progress:
 
     runs: list[Run]
     best: Parameters
+    epoch_started: float
     epoch: int = 0
     elapsed: float = 0.0
     restored_epoch: int = 0
     restored_elapsed: float = 0.0
-    epoch_started: float = field(default_factory=time.monotonic)
     reported: float = -math.inf
 
     @classmethod
     def start(cls, cells: Sequence[Cell], trainer: StackTrainer) -> "_Progress":
         best = {name: values.clone() for name, values in trainer.parameters.items()}
-        return cls([Run(cell) for cell in cells], best)
+        return cls([Run(cell) for cell in cells], best, time.monotonic())
 
     def state(self) -> dict[str, Any]:
         kept = ("history", "best_epoch", "diverged_epoch")
-        runs = [{name: getattr(run, name) for name in kept} for run in self.runs]
-        return {"runs": runs, "best": self.best, "epoch": self.epoch, "elapsed": self.elapsed}
+        return {
+            "runs": [{name: getattr(run, name) for name in kept} for run in self.runs],
+            "best": self.best,
+            "epoch": self.epoch,
+            "elapsed": self.elapsed,
+            "seconds_of_epoch": time.monotonic() - self.epoch_started,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.runs = [Run(run.cell, **saved) for run, saved in zip(self.runs, state["runs"], strict=True)]
@@ -146,6 +151,7 @@ class _Progress:
             values.copy_(state["best"][name])
         self.epoch, self.elapsed = state["epoch"], state["elapsed"]
         self.restored_epoch, self.restored_elapsed = self.epoch, self.elapsed
+        self.epoch_started = time.monotonic() - state.get("seconds_of_epoch", 0.0)
 
     def all_diverged(self) -> bool:
         return all(run.diverged_epoch is not None for run in self.runs)
@@ -191,7 +197,9 @@ class _Progress:
             return
         self.reported = time.monotonic()
         rate = (self.epoch - self.restored_epoch) / (self.elapsed - self.restored_elapsed)
-        training, validation = (sum(row[f"{split}_loss"] for row in rows) / len(rows) for split in EVERY_EPOCH)
+        training, validation = (
+            sum(row[f"{split}_loss"] for row in rows) / len(rows) for split in ("training", "validation")
+        )
         log.info(
             "epoch %d/%d  %d%%  training %.2f  validation %.2f%s  %.3g epochs/s  %s left",
             self.epoch,
@@ -206,7 +214,9 @@ class _Progress:
 
     def finished_runs(self, trainer: StackTrainer, samples: int) -> list[Run]:
         """Evaluate the best weights once on the validation and the test set and hand over the runs."""
-        parts = {split: trainer.evaluate(self.best, split, samples, f"final {split}") for split in FINALLY}
+        parts = {
+            split: trainer.evaluate(self.best, split, samples, f"final {split}") for split in ("validation", "test")
+        }
         for member, run in enumerate(self.runs):
             run.parameters = unstack(self.best, member)
             run.seconds = self.elapsed

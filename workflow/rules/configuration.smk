@@ -7,7 +7,7 @@ Steps:  save_config
 
 rule save_config:
     input:
-        rules.select.output,  # without Snakemake's records, as in a clone, it is as old as the results
+        rules.select.output,  # in a clone, without Snakemake's records, only this input makes it follow the results
     output:
         report(
             "results/config.yaml",

@@ -109,6 +109,7 @@ rule draw_images:
     localrule: True
     conda:
         "../../envs/torch.yaml"
+    threads: 1
     params:
         perturbations=cells.grid_perturbations(config),
         model=config["model"],

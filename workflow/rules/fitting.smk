@@ -20,14 +20,11 @@ rule fit:
         "../../envs/torch.yaml"
     threads: 1
     params:
-        target=lambda wildcards: config["fitting"]["targets"][wildcards.target],
-        perturbation=lambda wildcards: config["perturbations"][wildcards.perturbation],
+        definition=lambda wildcards: configuration.fit_definition(
+            config, wildcards.target, wildcards.perturbation
+        ),
         temperatures=config["grid"]["temperature"],
         seeds=config["grid"]["seed"],
-        options={
-            option: config["fitting"][option]
-            for option in ("steps", "samples", "learning_rate", "record_every")
-        },
     script:
         "../scripts/fit.py"
 

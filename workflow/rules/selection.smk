@@ -6,6 +6,7 @@ Makes:  results/gathered/{dataset}/summaries.csv, histories.csv.gz, provenance.c
         results/tables/diverged.csv    the runs whose loss stopped being finite
         results/tables/results.*       test losses of the selected models, as CSV, Markdown and LaTeX
         results/tables/claims.*        the study's claims with intervals and verdicts, as CSV and Markdown
+        results/tables/verdicts.csv    the verdict on each claim as a whole
         results/tables/codes.*         what the selected models learned, as CSV and Markdown
 Steps:  gather, select, tabulate, judge, describe
 """
@@ -98,8 +99,6 @@ rule tabulate:
     localrule: True
     conda:
         "../../envs/figures.yaml"
-    params:
-        perturbations=list(config["perturbations"]),
     script:
         "../scripts/tabulate.py"
 

@@ -5,18 +5,15 @@ from job import logged
 with logged(snakemake.log[0]):
     import torch
     from discrete_vae.bounds import evaluate_selected
-    from discrete_vae.cells import grid_cells
     from discrete_vae.datasets import BinarizedDataset
     from discrete_vae.files import write_arrays, write_csv
-    from discrete_vae.selection import gather_summaries, selected_models
+    from discrete_vae.selection import selected_models
     from discrete_vae.training import choose_device
 
     torch.set_num_threads(snakemake.threads)
     params = snakemake.params
-    fixed_axes = {axis: [value] for axis, value in snakemake.wildcards.items()}
-    model_files = dict(zip(grid_cells({**snakemake.config["grid"], **fixed_axes}), snakemake.input.models, strict=True))
     table, per_image = evaluate_selected(
-        selected_models(gather_summaries(snakemake.input.summaries), model_files),
+        selected_models(snakemake.input.summaries, snakemake.input.models),
         BinarizedDataset.load(snakemake.input.images).splits["test"],
         perturbations=params.perturbations,
         variables=params.model["variables"],

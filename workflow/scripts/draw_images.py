@@ -5,22 +5,20 @@ from job import logged
 IMAGES = 10
 
 with logged(snakemake.log[0]):
-    from discrete_vae.cells import grid_cells
+    import torch
     from discrete_vae.datasets import BinarizedDataset
     from discrete_vae.files import write_arrays
     from discrete_vae.generators import generator
     from discrete_vae.images import choose_images, load_model, reconstruct, sample_prior
     from discrete_vae.perturbations import NoiseSource, distribution
-    from discrete_vae.selection import gather_summaries, selected_models
+    from discrete_vae.selection import selected_models
 
-    params, wildcards = snakemake.params, snakemake.wildcards
-    fixed_axes = {"dataset": [wildcards.dataset], "K": [wildcards.K], "seed": [params.seed]}
-    model_files = dict(zip(grid_cells({**snakemake.config["grid"], **fixed_axes}), snakemake.input.models, strict=True))
-
+    torch.set_num_threads(snakemake.threads)
+    params = snakemake.params
     dataset = BinarizedDataset.load(snakemake.input.images)
     images = choose_images(dataset.splits["test"], count=IMAGES, seed=params.samples_seed)
     drawn = {"data": 255 * images}
-    for cell, path in selected_models(gather_summaries(snakemake.input.summaries), model_files).items():
+    for cell, path in selected_models(snakemake.input.summaries, snakemake.input.models).items():
         model = load_model(path, variables=params.model["variables"])
         law = distribution(params.perturbations[cell.perturbation])
         noise = NoiseSource(law, generator(params.samples_seed, "reconstruction noise"))

@@ -1,5 +1,7 @@
 """Fit one target distribution with one noise law."""
 
+import json
+
 from job import logged
 
 with logged(snakemake.log[0]):
@@ -8,12 +10,12 @@ with logged(snakemake.log[0]):
     from discrete_vae.fitting import fit, target_probabilities
 
     torch.set_num_threads(snakemake.threads)
-    params = snakemake.params
+    definition = snakemake.params.definition
     errors = fit(
-        target_probabilities(params.target),
-        params.perturbation,
-        temperatures=params.temperatures,
-        seeds=params.seeds,
-        **params.options,
+        target_probabilities(definition["target"]),
+        definition["law"],
+        temperatures=snakemake.params.temperatures,
+        seeds=snakemake.params.seeds,
+        **definition["options"],
     )
-    write_csv(snakemake.output[0], errors.assign(**snakemake.wildcards))
+    write_csv(snakemake.output[0], errors.assign(**snakemake.wildcards, definition=json.dumps(definition)))

@@ -8,7 +8,7 @@ with logged(snakemake.log[0]):
     from discrete_vae.files import write_csv
     from discrete_vae.selection import gather_histories, gather_summaries, provenance
 
-    cells = grid_cells({**snakemake.config["grid"], "dataset": [snakemake.wildcards.dataset]})
+    cells = grid_cells(snakemake.config["grid"], dataset=snakemake.wildcards.dataset)
     runs = gather_summaries(snakemake.input.summaries)
     check_runs(runs, snakemake.config, where=f"results/runs/{snakemake.wildcards.dataset}")
     write_csv(snakemake.output.summaries, runs)

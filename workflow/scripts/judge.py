@@ -14,6 +14,7 @@ with logged(snakemake.log[0]):
     temperature = snakemake.params.temperature
     per_image = read_arrays(snakemake.input.per_image)
     comparisons = [compare_test_losses(selection, bounds, per_image), compare_convergence(histories, temperature)]
+    # An empty table would turn the numbers of the other one into objects.
     table = pd.concat([comparison for comparison in comparisons if len(comparison)] or comparisons, ignore_index=True)
     write_csv(snakemake.output.csv, table)
     write_csv(snakemake.output.verdicts, summarize_verdicts(table))

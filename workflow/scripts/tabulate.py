@@ -13,9 +13,8 @@ with logged(snakemake.log[0]):
     per_image = read_arrays(snakemake.input.per_image)
     table = summarize_test_losses(pd.read_csv(snakemake.input.selection), bounds, per_image)
     for path in snakemake.input.published:
-        table = beside_published(
-            table, read_published(path, snakemake.config["datasets"], snakemake.params.perturbations)
-        )
+        published = read_published(path, snakemake.config["datasets"], snakemake.config["perturbations"])
+        table = beside_published(table, published)
     table_notes = notes(table, runs)
     write_csv(snakemake.output.csv, table)
     write_text(snakemake.output.markdown, to_markdown(table, table_notes))

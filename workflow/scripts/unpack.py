@@ -17,7 +17,7 @@ with logged(snakemake.log[0]):
         gathered = directory / "results/gathered" / dataset
         if not (gathered / "summaries.csv").exists():
             continue
-        cells = set(grid_cells({**snakemake.config["grid"], "dataset": [dataset]}))
+        cells = set(grid_cells(snakemake.config["grid"], dataset=dataset))
         count = unpack_runs(
             cells,
             directory,
