@@ -10,11 +10,16 @@ import torch.nn.functional as F
 from conftest import LAWS
 from discrete_vae.bounds import evaluate_images, evaluate_selected, use_of_codes
 from discrete_vae.cells import Cell
-from discrete_vae.code_probabilities import argmax_probabilities
+from discrete_vae.code_probabilities import argmax_probabilities, kl_of_codes
 from discrete_vae.generators import generator
-from discrete_vae.measures import IMAGE_LOSSES
-from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters, kl_to_uniform, stack
+from discrete_vae.images import load_model, model_of
+from discrete_vae.model import Architecture, initial_parameters, kl_to_uniform, stack
 from discrete_vae.perturbations import NoiseSource, distribution
+
+SCALED = {
+    "narrow": {"distribution": "Gumbel", "loc": 0, "scale": 0.5},
+    "wide": {"distribution": "Normal", "loc": 0, "scale": 2.5},
+}
 
 
 @torch.no_grad()
@@ -23,8 +28,7 @@ def test_bounds_approach_the_likelihood_from_above(name):
     """The likelihood is a finite sum over codes; many importance samples reach it."""
     architecture = Architecture(pixels=6, hidden=5, variables=2, categories=3)
     parameters = {k: 1.5 * v for k, v in initial_parameters(architecture, generator(3, "weights")).items()}
-    module = DiscreteVAE(architecture)
-    module.load_state_dict(parameters)
+    module = model_of(parameters, variables=2)
     images = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0]], dtype=torch.uint8)
 
     log_joint = []
@@ -47,29 +51,56 @@ def test_bounds_approach_the_likelihood_from_above(name):
     assert (exact_negative_elbo > negative_log_likelihood).all()
 
 
-def save_model(path) -> Architecture:
-    architecture = Architecture(pixels=6, hidden=5, variables=2, categories=3)
-    torch.save(initial_parameters(architecture, generator(3, "weights")), path)
-    return architecture
+@torch.no_grad()
+@pytest.mark.parametrize("name", [*LAWS, *SCALED])
+def test_bounds_of_few_samples_agree_with_a_plain_loop(name):
+    architecture, samples = Architecture(pixels=6, hidden=5, variables=2, categories=3), 4
+    parameters = {k: 6 * v for k, v in initial_parameters(architecture, generator(3, "weights")).items()}
+    module, law = model_of(parameters, variables=2), distribution({**LAWS, **SCALED}[name], torch.float64)
+    images = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0]], dtype=torch.uint8)
+    theta = module.encode(images.float())
+    q = argmax_probabilities(theta, law)
+    noise = NoiseSource(law, generator(0, "noise")).draw((2, samples, 2, 3))
+    log_weights = torch.empty(2, samples, dtype=torch.float64)
+    for image, draw in itertools.product(range(2), range(samples)):
+        code = (theta[image] + noise[image, draw]).argmax(-1)
+        pixel_logits = module.decode(F.one_hot(code, 3).float())
+        loss = F.binary_cross_entropy_with_logits(pixel_logits, images[image].float(), reduction="sum")
+        log_weights[image, draw] = -loss - 2 * math.log(3) - q[image, [0, 1], code].log().sum()
+
+    source = NoiseSource(law, generator(0, "noise"))
+    losses = evaluate_images(stack([parameters]), images, source, code_law=law, variables=2, samples=samples)
+    torch.testing.assert_close(losses.importance_weighted_bound, -log_weights.exp().mean(1).log(), atol=1e-5, rtol=1e-5)
+    kl = (q * (q * 3).log()).nansum((1, 2))
+    torch.testing.assert_close(losses.negative_elbo - losses.reconstruction, kl, atol=1e-6, rtol=1e-6)
+
+
+IMAGES = np.random.default_rng(0).integers(0, 2, (7, 2, 3)).astype(np.uint8)
 
 
 def evaluate(tmp_path, definition):
-    save_model(tmp_path / "model.pt")
-    images = np.random.default_rng(0).integers(0, 2, (7, 2, 3)).astype(np.uint8)
+    architecture = Architecture(pixels=6, hidden=5, variables=2, categories=3)
+    torch.save(initial_parameters(architecture, generator(3, "weights")), tmp_path / "model.pt")
     cell = Cell("d", 3, "law", 0.5, 1)
     options = {"variables": 2, "samples": 50, "device": torch.device("cpu")}
     table, per_image = evaluate_selected(
-        {cell: str(tmp_path / "model.pt")}, images, perturbations={"law": definition}, **options
+        {cell: str(tmp_path / "model.pt")}, IMAGES, perturbations={"law": definition}, **options
     )
     return table.iloc[0], per_image[str(cell)]
 
 
-def test_the_table_holds_the_means_of_what_is_kept_for_each_image(tmp_path):
-    row, per_image = evaluate(tmp_path, LAWS["normal"])
+@pytest.mark.parametrize("name", ["normal", *SCALED])
+def test_the_table_holds_the_means_of_what_is_kept_for_each_image(tmp_path, name):
+    definition = {**LAWS, **SCALED}[name]
+    row, per_image = evaluate(tmp_path, definition)
     assert per_image.shape == (3, 7)
     assert per_image.dtype == np.float32
-    for name, values in zip(IMAGE_LOSSES, per_image, strict=True):
-        assert row[name] == pytest.approx(values.mean(), rel=1e-5)
+    for column, values in zip(("paper_loss", "negative_elbo", "importance_weighted_bound"), per_image, strict=True):
+        assert row[column] == pytest.approx(values.mean(), rel=1e-5)
+    module = load_model(str(tmp_path / "model.pt"), variables=2)
+    logits = module.encode(torch.from_numpy(IMAGES).flatten(1).float()).detach()
+    q = argmax_probabilities(logits, distribution(definition, torch.float64))
+    assert row["kl_of_codes"] == pytest.approx(kl_of_codes(q).sum(-1).mean().item())
     assert row["paper_loss"] == pytest.approx(row["reconstruction"] + row["kl_of_softmax"])
     assert row["negative_elbo"] == pytest.approx(row["reconstruction"] + row["kl_of_codes"])
 
@@ -81,6 +112,15 @@ def test_a_law_without_distribution_function_has_the_paper_loss_alone(tmp_path):
     assert np.isfinite(per_image).all(1).tolist() == [True, False, False]
 
 
+def test_the_noise_of_a_bound_is_that_of_the_cells_seed(tmp_path):
+    model = initial_parameters(Architecture(pixels=6, hidden=5, variables=2, categories=3), generator(3, "weights"))
+    torch.save(model, tmp_path / "model.pt")
+    files = {Cell("d", 3, "normal", 0.5, seed): str(tmp_path / "model.pt") for seed in (1, 2)}
+    options = {"perturbations": LAWS, "variables": 2, "samples": 5, "device": torch.device("cpu")}
+    table, _ = evaluate_selected(files, IMAGES, **options)
+    assert table["reconstruction"].nunique() == 2
+
+
 def test_use_of_codes_of_planted_models():
     """One variable tells four images apart, one is noise, one always says the same."""
     informative = torch.eye(4).double()
@@ -89,4 +129,7 @@ def test_use_of_codes_of_planted_models():
     use = use_of_codes(torch.stack([informative, noisy, constant], 1))
     assert use["active_variables"] == 1
     assert use["perplexity"] == pytest.approx((4 + 4 + 1) / 3)
+    # Variables with 0.0045 and 0.02 nats about a binary image: one below and one above what counts as active.
+    faint = [torch.tensor([[0.5 + shift, 0.5 - shift], [0.5 - shift, 0.5 + shift]]).double() for shift in (0.0474, 0.1)]
+    assert use_of_codes(torch.stack(faint, 1))["active_variables"] == 1
     assert math.isclose(use_of_codes(informative.unsqueeze(1))["perplexity"], 4)

@@ -9,7 +9,7 @@ import torch
 from conftest import LAWS
 from discrete_vae import checkpoints, training
 from discrete_vae.cells import Cell
-from discrete_vae.checkpoints import Checkpoint
+from discrete_vae.checkpoints import Checkpoint, identity_of
 from discrete_vae.stacks import StackTrainer
 from discrete_vae.training import train
 
@@ -175,6 +175,44 @@ def test_what_cannot_be_continued_is_set_aside_with_a_warning(tmp_path, caplog, 
     if spoil == "another identity":
         assert "another data_sha256" in caplog.text
     assert [left.name for left in tmp_path.iterdir()] == ["c.pt.unused"]
+
+
+JOB = {
+    "cells": CELLS,
+    "perturbations": LAWS,
+    "data_sha256": "a",
+    "device": torch.device("cpu"),
+    "options": {
+        "model": {"variables": 3, "hidden": 16},
+        "training": {"epochs": 3, "learning_rate": 0.01},
+        "evaluation": {"validation_samples": 5},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "differing"),
+    [
+        ({"cells": CELLS[:1]}, "cells"),
+        ({"perturbations": {**LAWS, "normal": LAWS["gumbel"]}}, "perturbations"),
+        ({"data_sha256": "b"}, "data_sha256"),
+        ({"device": torch.device("cuda")}, "device"),
+        ({"options": {**JOB["options"], "model": {"variables": 3, "hidden": 9}}}, "model"),
+        ({"options": {**JOB["options"], "training": {"epochs": 3, "learning_rate": 0.1}}}, "training"),
+        ({"options": {**JOB["options"], "evaluation": {"validation_samples": 9}}}, "evaluation"),
+        ({"options": {**JOB["options"], "training": {"epochs": 9, "learning_rate": 0.01}}}, None),
+    ],
+)
+def test_a_resume_point_is_of_the_same_training_but_for_the_epochs(tmp_path, caplog, change, differing):
+    with Checkpoint(tmp_path / "c.pt", identity_of(**JOB)) as checkpoint:
+        checkpoint.save({"weights": torch.arange(3)})
+    with Checkpoint(tmp_path / "c.pt", identity_of(**JOB | change)) as checkpoint:
+        state = checkpoint.load()
+    if differing is None:
+        assert state["weights"].tolist() == [0, 1, 2]
+    else:
+        assert state is None
+        assert f"it has another {differing};" in caplog.text
 
 
 def test_signals_are_handled_as_before_after_the_job(tmp_path):

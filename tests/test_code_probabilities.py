@@ -22,6 +22,7 @@ OTHER_LAWS = {
     "laplace": {"distribution": "Laplace", "loc": 0, "scale": 1},
     "uniform": {"distribution": "Uniform", "low": -1, "high": 1},
     "exponential": {"distribution": "Exponential", "rate": 1},
+    "narrow": {"distribution": "Gumbel", "loc": 0.3, "scale": 0.78},
     "wide": {"distribution": "Normal", "loc": 0.5, "scale": math.pi / math.sqrt(6)},
 }
 
@@ -36,6 +37,12 @@ def test_quadrature_of_gumbel_noise_is_softmax():
     probabilities = argmax_probabilities(LOGITS, disguised)
     torch.testing.assert_close(probabilities, F.softmax(LOGITS, dim=-1), atol=1e-6, rtol=0)
     torch.testing.assert_close(argmax_probabilities(LOGITS, law_of("gumbel")), F.softmax(LOGITS, dim=-1))
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_codes_of_scaled_gumbel_noise_are_the_softmax_of_scaled_logits(scale):
+    law = distribution({"distribution": "Gumbel", "loc": 0.3, "scale": scale}, torch.float64)
+    torch.testing.assert_close(argmax_probabilities(LOGITS, law), F.softmax(LOGITS / scale, dim=-1))
 
 
 @pytest.mark.parametrize("difference", [-100.0, -3.0, 0.0, 0.7, 12.0])

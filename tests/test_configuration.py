@@ -33,7 +33,11 @@ def test_the_default_configuration_is_the_paper():
     complete(config)
     assert config == PAPER
     assert config["grid"]["temperature"] == [0.01, 0.03, 0.07, 0.1, 0.25, 0.4, 0.5, 0.67, 0.85, 1.0]
-    assert config["training"]["epochs"] == 300
+    assert (config["grid"]["K"], config["grid"]["seed"][0]) == ([10, 30, 50], 775)
+    assert config["model"] == {"variables": 10, "hidden": 300}
+    training = config["training"]
+    assert (training["epochs"], training["batch_size"], training["learning_rate"]) == (300, 100, 1e-3)
+    assert (training["kl"], training["annealing"], config["evaluation"]["test_samples"]) == ("softmax", None, 100)
 
 
 def test_the_defaults_of_the_schema_are_those_of_the_default_configuration():

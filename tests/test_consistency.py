@@ -10,8 +10,9 @@ import yaml
 from conftest import ROOT
 from discrete_vae.cells import grid_cells
 from discrete_vae.configuration import complete, fit_definition, result_options
-from discrete_vae.consistency import check_fits, check_runs
+from discrete_vae.consistency import check_fits, check_runs, is_written
 from discrete_vae.errors import InputError
+from discrete_vae.unpacking import unpack_runs
 
 GRID = {"dataset": ["mnist", "omniglot"], "K": [10], "perturbation": ["normal"], "temperature": [0.5, 1.0], "seed": [1]}
 
@@ -90,6 +91,27 @@ def test_other_cells_than_those_of_the_grid_are_refused(config, temperatures, me
     config["grid"]["temperature"] = temperatures
     with pytest.raises(InputError, match=f"{message}, expected the {len(temperatures)} runs"):
         check_runs(runs, config, where="x.csv")
+
+
+def test_a_summary_counts_as_written_if_it_is_of_the_same_training(tmp_path, config):
+    path = tmp_path / "summary.json"
+    expected = {"data_sha256": "abc", "law": config["perturbations"]["normal"], **result_options(config, "mnist")}
+    assert not is_written(str(path), expected)
+    path.write_text(json.dumps({**expected, "test_loss": 1.0}))
+    assert is_written(str(path), expected)
+    assert not is_written(str(path), {**expected, "data_sha256": "def"})
+    assert not is_written(str(path), {**expected, "training": {**expected["training"], "epochs": 7}})
+
+
+def test_runs_of_other_images_are_not_unpacked(tmp_path, config):
+    cells = set(grid_cells(config["grid"], dataset="mnist"))
+    histories = pd.DataFrame([{**cell.coordinates(), "epoch": 1, "training_loss": 1.0} for cell in cells])
+    known = {"perturbations": config["perturbations"], "options": result_options(config, "mnist")}
+    with pytest.raises(InputError, match="data_sha256 'abc', expected 'def'"):
+        unpack_runs(cells, tmp_path, runs_of(config), histories, data_sha256="def", **known)
+    assert list(tmp_path.iterdir()) == []
+    assert unpack_runs(cells, tmp_path, runs_of(config), histories, data_sha256="abc", **known) == len(cells)
+    assert unpack_runs(cells, tmp_path, runs_of(config), histories, data_sha256="abc", **known) == 0
 
 
 @pytest.mark.parametrize(

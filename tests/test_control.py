@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from discrete_vae.control import compare_scale_and_shape, pairs_of_laws, to_markdown
 from discrete_vae.laws import shape
+from discrete_vae.statistics import holm
 
 PERTURBATIONS = {
     "gumbel": {"distribution": "Gumbel", "loc": 0, "scale": 1},
@@ -56,6 +57,8 @@ def test_a_planted_effect_of_the_scale_is_found_and_none_of_the_shape():
     compared = compare_scale_and_shape(selection, bounds, PERTURBATIONS, VARIANCES)
     verdicts = compared.groupby("differ_in")["verdict"].unique().map(list).to_dict()
     assert verdicts == {"scale": ["higher"], "shape": ["inconclusive"]}
+    for _, of_kind in compared.groupby("differ_in"):
+        assert of_kind["p_holm"].tolist() == pytest.approx(holm(of_kind["p"]).tolist())
     markdown = to_markdown(compared)
     kind, measure, median_size, *_ = (entry.strip() for entry in markdown.splitlines()[2].split("|")[1:])
     assert (kind, measure) == ("scale", "paper loss")

@@ -321,6 +321,30 @@ class TestBinarize:
         with pytest.raises(InputError, match=complaint):
             binarize({"source": "omniglot", "sha256": sums}, paths)
 
+    def test_omniglots_drawings_are_resized_as_pil_does_and_then_permuted(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(binarization, "OMNIGLOT_TRAIN", 5)
+        monkeypatch.setattr(binarization, "OMNIGLOT_VALIDATION", 2)
+        rng = np.random.default_rng(0)
+        paths = [tmp_path / f"images_{part}.zip" for part in ("background", "evaluation")]
+        expected = []
+        for path in paths:
+            with zipfile.ZipFile(path, "w") as archive:
+                for name in range(6):
+                    drawing = np.ones((105, 105), dtype=bool)
+                    for _ in range(4):
+                        x, y = rng.integers(0, 80, 2)
+                        drawing[y : y + 3, x : x + 25] = False  # a thin stroke, lost without antialiasing
+                    buffer = io.BytesIO()
+                    Image.fromarray(drawing).save(buffer, "png")
+                    archive.writestr(f"a/{name}.png", buffer.getvalue())
+                    ink = Image.fromarray(np.where(drawing, 0, 255).astype(np.uint8))
+                    expected.append(np.asarray(ink.resize((28, 28), Image.Resampling.BILINEAR)) >= 128)
+        sums = {path.name: sha256_of(path) for path in paths}
+        dataset = binarize({"source": "omniglot", "sha256": sums}, paths)
+        images = np.concatenate([dataset.splits[split] for split in SPLITS])
+        assert images.any()
+        assert np.array_equal(images, np.stack(expected)[np.random.default_rng(775).permutation(12)])
+
     def test_what_is_no_archive_is_refused_whatever_its_sum(self, tmp_path):
         paths = [tmp_path / "images_background.zip", tmp_path / "images_evaluation.zip"]
         for path in paths:

@@ -45,6 +45,11 @@ def test_convergence_has_a_column_per_K_and_a_curve_per_law_with_the_mean_and_ra
         assert (at_the_end.min(), at_the_end.max()) == pytest.approx((100 / 40 + K + 1.85, 100 / 40 + K + 3.85))
 
 
+def test_convergence_is_drawn_at_the_nearest_temperature_also_below_the_highest(histories):
+    figure = figures.draw_convergence(histories, dataset="d", origin="here", temperature=0.6)
+    assert "temperature 0.5" in figure.get_suptitle()
+
+
 def test_one_seed_claims_no_range(histories):
     figure = figures.draw_convergence(histories[histories["seed"] == 1], dataset="d", origin="here", temperature=0.5)
     assert "one seed" in figure.get_suptitle()

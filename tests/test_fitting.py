@@ -10,7 +10,7 @@ import scipy.stats
 import torch
 import torch.nn.functional as F
 from conftest import LAWS
-from discrete_vae.bounds import argmax_probabilities
+from discrete_vae.code_probabilities import argmax_probabilities
 from discrete_vae.fitting import RelaxedNoise, fit, fit_logits, squared_distance, target_probabilities, total_variation
 from discrete_vae.generators import generator
 from discrete_vae.perturbations import distribution, sample

@@ -7,11 +7,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import LAWS
+from discrete_vae.cells import Cell
 from discrete_vae.code_probabilities import argmax_probabilities
 from discrete_vae.generators import generator
 from discrete_vae.gradients import bias_and_variance, exact_gradient, measure_gradients, relaxed_gradients
+from discrete_vae.images import model_of
 from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters
 from discrete_vae.perturbations import NoiseSource, distribution
+from discrete_vae.training import train
 
 N, K = 2, 3
 IMAGES = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0]]).float()
@@ -71,11 +74,13 @@ def test_relaxed_gradients_are_those_of_autograd_one_draw_at_a_time(model):
 
 
 def test_bias_and_variance_are_those_of_the_draws(model):
-    temperature, samples = 0.6, 100  # as many as are drawn at once, so that the draws are the same
+    temperature, samples = 0.6, 130  # drawn in two parts
     found = bias_and_variance(model, IMAGES, temperature, noise_of("normal"), law_of("normal"), samples=samples)
     logits = model.encode(IMAGES).detach()
     exact = exact_gradient(model, logits, IMAGES, law_of("normal")).numpy()
-    draws = relaxed_gradients(model, logits, IMAGES, temperature, noise_of("normal"), samples=samples).numpy()
+    noise = noise_of("normal")
+    parts = [relaxed_gradients(model, logits, IMAGES, temperature, noise, samples=part) for part in (100, 30)]
+    draws = torch.cat(parts).numpy()
     variance = draws.var(0, ddof=1).sum()
     squared_bias = ((draws.mean(0) - exact) ** 2).sum() - variance / samples
     squared_norm = (exact**2).sum()
@@ -100,12 +105,13 @@ def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_
         "broken": {"distribution": "Normal", "loc": float("inf"), "scale": 1},
         "t5": {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1},
     }
+    training = {"batch_size": 10, "learning_rate": 0.01, "kl": "softmax", "annealing": None}
     table = measure_gradients(
         "tiny",
         tiny_dataset,
         grid={"perturbation": list(laws), "temperature": [0.5, 1.0], "seed": [1, 2]},
         perturbations=laws,
-        training={"batch_size": 10, "learning_rate": 0.01, "kl": "softmax", "annealing": None},
+        training=training,
         control={"variables": 2, "K": 3, "hidden": 8, "epochs": 2, "images": 4, "samples": 10},
         device=torch.device("cpu"),
     )
@@ -115,3 +121,20 @@ def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_
     variances = table.groupby("perturbation")["noise_variance"].first()
     assert variances["wide"] == pytest.approx(4 * np.pi**2 / 3)
     assert variances["t5"] == pytest.approx(5 / 3)
+
+    (trained,) = train(
+        [Cell("tiny", 3, "wide", 0.5, 2)],
+        tiny_dataset,
+        perturbations=laws,
+        model={"variables": 2, "hidden": 8},
+        training={**training, "epochs": 2},
+        evaluation={"validation_samples": 1, "test_samples": 1},
+        device=torch.device("cpu"),
+    )
+    images = torch.from_numpy(tiny_dataset.splits["test"][:4]).flatten(1).float()
+    wide, wide_in_double = (distribution(laws["wide"], dtype) for dtype in (torch.float32, torch.float64))
+    noise = NoiseSource(wide, generator(2, "gradient noise"))
+    model = model_of(trained.parameters, variables=2)
+    expected = bias_and_variance(model, images, 0.5, noise, wide_in_double, samples=10)
+    row = table.query("perturbation == 'wide' and temperature == 0.5 and seed == 2").iloc[0]
+    assert {name: row[name] for name in expected} == pytest.approx(expected)

@@ -16,17 +16,20 @@ COMMANDS = sorted(
 )
 
 
+# A report needs finished results (another test makes one), and --unlock a lock.
+PLANNING = [command for command in COMMANDS if not {"--report", "--unlock"} & set(command.split())]
+# What changes nothing about a plan, or gives way to the test's own directory.
+BESIDES_THE_PLAN = r"--(sdm conda|cores \S+|quiet rules|dry-run|directory \S+)"
+PLANS = sorted({tuple(shlex.split(re.sub(BESIDES_THE_PLAN, "", command))[1:]) for command in PLANNING})
+
+
 def test_the_readme_has_commands():
     assert len(COMMANDS) >= 10
+    assert len(PLANS) >= 8
 
 
-@pytest.mark.parametrize(
-    "command", [command for command in COMMANDS if not {"--report", "--unlock"} & set(command.split())]
-)
-def test_a_command_of_the_readme_plans(command, tmp_path):
-    """But for a report, which needs finished results (another test makes one), and what acts on a lock."""
-    elsewhere = re.sub(r"--directory \S+", "", command)  # the test's own directory takes its place
-    arguments = [word for word in shlex.split(elsewhere)[1:] if word not in ("--sdm", "conda")]
+@pytest.mark.parametrize("arguments", PLANS, ids=" ".join)
+def test_a_command_of_the_readme_plans(arguments, tmp_path):
     assert "Job stats" in run_snakemake(tmp_path, "--dry-run", *arguments).stdout
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import run_snakemake
+from conftest import ROOT, run_snakemake
 from discrete_vae.datasets import SPLITS, BinarizedDataset
 
 SIZES = {
@@ -37,6 +37,9 @@ def test_the_splits_have_the_sizes_of_the_study_and_are_disjoint(short_run, name
     images = np.concatenate([dataset.splits[split] for split in SPLITS])
     assert images.shape[1:] == (28, 28)
     assert images.max() == 1
+    committed = ROOT / "results" / "data" / f"{name}.json"
+    if committed.exists():
+        assert dataset.manifest["sha256"] == json.loads(committed.read_text())["sha256"]
     # Disjoint by position is by construction; a training row kept again for validation would show as mass duplication.
     train = {image.tobytes() for image in dataset.splits["train"]}
     repeated = sum(image.tobytes() in train for image in dataset.splits["validation"])

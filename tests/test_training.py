@@ -1,5 +1,6 @@
 """Training against a plain loop, its determinism, and what a run keeps."""
 
+import itertools
 import math
 import re
 
@@ -14,7 +15,7 @@ from discrete_vae.errors import InputError
 from discrete_vae.generators import generator
 from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters
 from discrete_vae.perturbations import NUMBERS_AT_ONCE, NoiseSource, distribution
-from discrete_vae.stacks import annealed_temperature
+from discrete_vae.stacks import StackTrainer, annealed_temperature
 from discrete_vae.training import choose_device, train
 
 MODEL = {"variables": 3, "hidden": 16}
@@ -27,11 +28,11 @@ def cell(perturbation="gumbel", temperature=0.7, seed=1) -> Cell:
     return Cell("tiny", K, perturbation, temperature, seed)
 
 
-def run(dataset, *cells, **options):
+def run(dataset, *cells, perturbations=LAWS, **options):
     return train(
         cells,
         dataset,
-        perturbations=LAWS,
+        perturbations=perturbations,
         model=MODEL,
         training={**TRAINING, **options},
         evaluation=EVALUATION,
@@ -43,8 +44,12 @@ def without_seconds(history):
     return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
 
 
-def plain_training(dataset, cell, epochs, kl_part):
-    """Train as anyone would with nn.Module, autograd and Adam, from the same weights, minibatches and noise."""
+def plain_training(dataset, cell, kl_part, temperatures):
+    """Train as anyone would with nn.Module, autograd and Adam, from the same weights, minibatches and noise.
+
+    Returns the training loss of every epoch, given the temperature of every step.
+    """
+    temperatures = iter(temperatures)
     images = torch.from_numpy(dataset.splits["train"]).flatten(1).float()
     architecture = Architecture(images.shape[1], MODEL["hidden"], MODEL["variables"], cell.K)
     model = DiscreteVAE(architecture)
@@ -55,13 +60,13 @@ def plain_training(dataset, cell, epochs, kl_part):
     noise_shape = (MODEL["variables"], cell.K, TRAINING["batch_size"])
     noise = iter(source.draw((NUMBERS_AT_ONCE["cpu"] // math.prod(noise_shape), *noise_shape)))
     losses = []
-    for _ in range(epochs):
+    for _ in range(TRAINING["epochs"]):
         total = 0.0
         for rows in torch.randperm(len(images), generator=minibatches).split(TRAINING["batch_size"]):
             x = images[rows]
             gamma = next(noise)[..., : len(rows)].permute(2, 0, 1)
             logits = model.encode(x)
-            codes = F.softmax((logits + gamma) / cell.temperature, dim=-1)
+            codes = F.softmax((logits + gamma) / next(temperatures), dim=-1)
             reconstruction = F.binary_cross_entropy_with_logits(model.decode(codes), x, reduction="sum")
             loss = reconstruction + kl_part(logits, cell)
             optimizer.zero_grad()
@@ -69,7 +74,7 @@ def plain_training(dataset, cell, epochs, kl_part):
             optimizer.step()
             total += loss.item()
         losses.append(total / len(images))
-    return model, losses
+    return losses
 
 
 def kl_of_the_softmax(logits, cell):
@@ -86,8 +91,28 @@ def kl_of_the_codes(logits, cell):
 @pytest.mark.parametrize("perturbation", LAWS)
 def test_training_follows_a_plain_loop(tiny_dataset, perturbation, kl, kl_part):
     (trained,) = run(tiny_dataset, cell(perturbation), kl=kl)
-    _, expected = plain_training(tiny_dataset, cell(perturbation), TRAINING["epochs"], kl_part)
+    expected = plain_training(tiny_dataset, cell(perturbation), kl_part, itertools.repeat(0.7))
     assert [row["training_loss"] for row in trained.history] == pytest.approx(expected, rel=1e-5)
+
+
+def test_annealed_training_follows_a_plain_loop(tiny_dataset):
+    (trained,) = run(tiny_dataset, cell(), annealing={"rate": 0.1, "minimum": 0.3, "interval": 3})  # 4 steps an epoch
+    temperatures = [max(0.7 * math.exp(-0.1 * 3 * (step // 3)), 0.3) for step in range(4 * TRAINING["epochs"])]
+    expected = plain_training(tiny_dataset, cell(), kl_of_the_softmax, temperatures)
+    assert [row["training_loss"] for row in trained.history] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_test_set_is_evaluated_once_in_the_end_with_all_samples_and_noise_of_its_own(tiny_dataset, monkeypatch):
+    calls, plain_evaluate = [], StackTrainer.evaluate
+
+    def recording(trainer, parameters, split, samples, purpose):
+        calls.append((split, samples, purpose))
+        return plain_evaluate(trainer, parameters, split, samples, purpose)
+
+    monkeypatch.setattr(StackTrainer, "evaluate", recording)
+    run(tiny_dataset, cell())
+    every_epoch = [("validation", 5, "validation")] * TRAINING["epochs"]
+    assert calls == [*every_epoch, ("validation", 20, "final validation"), ("test", 20, "final test")]
 
 
 def test_training_on_the_codes_selects_on_their_kl_and_tests_with_the_studys(tiny_dataset):
@@ -123,10 +148,9 @@ def test_a_cell_in_a_stack_agrees_with_the_cell_alone(tiny_dataset, kl):
         assert stacked.final == pytest.approx(alone.final, rel=1e-4)
 
 
-def test_a_diverged_cell_is_a_result_and_disturbs_no_other(tiny_dataset, monkeypatch):
+def test_a_diverged_cell_is_a_result_and_disturbs_no_other(tiny_dataset):
     laws = {**LAWS, "broken": {"distribution": "Normal", "loc": math.inf, "scale": 1}}
-    monkeypatch.setitem(globals(), "LAWS", laws)
-    broken, sound = run(tiny_dataset, cell("broken"), cell("normal"))
+    broken, sound = run(tiny_dataset, cell("broken"), cell("normal"), perturbations=laws)
     (alone,) = run(tiny_dataset, cell("normal"))
     assert broken.diverged_epoch == 1
     assert len(broken.history) == 1
@@ -135,6 +159,17 @@ def test_a_diverged_cell_is_a_result_and_disturbs_no_other(tiny_dataset, monkeyp
     assert [row["validation_loss"] for row in sound.history] == pytest.approx(
         [row["validation_loss"] for row in alone.history], rel=1e-4
     )
+
+
+def test_a_cell_that_diverges_on_the_true_bound_is_a_result(tiny_dataset):
+    (broken,) = run(tiny_dataset, cell("normal"), kl="codes", learning_rate=1e38)
+    assert (broken.diverged_epoch, broken.final) == (1, {})
+
+
+def test_a_cell_diverges_where_only_its_validation_loss_does(tiny_dataset):
+    (broken,) = run(tiny_dataset, cell(), batch_size=37, learning_rate=1e38)  # one step an epoch
+    assert math.isfinite(broken.history[0]["training_loss"])
+    assert (broken.diverged_epoch, broken.best_epoch) == (1, 0)
 
 
 def test_the_run_keeps_the_epoch_with_the_lowest_validation_loss(tiny_dataset):

@@ -9,13 +9,14 @@ import logging
 import pickle
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
 import torch
 
+from discrete_vae.cells import Cell
 from discrete_vae.errors import OutputError
 from discrete_vae.files import remove_abandoned, write_bytes
 
@@ -24,6 +25,35 @@ log = logging.getLogger(__name__)
 SECONDS_BETWEEN_SAVES = 180
 UNREADABLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # what schedulers send ahead of a time limit or a preemption
+
+
+def identity_of(
+    cells: Sequence[Cell],
+    *,
+    perturbations: Mapping[str, Mapping[str, Any]],
+    data_sha256: str,
+    device: torch.device,
+    options: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Return what a training and its resume point must have in common: all that gives its bits, less the epochs.
+
+    Args:
+        cells: of the job.
+        perturbations: the definitions of their noise laws.
+        data_sha256: sum of their images.
+        device: where they are trained.
+        options: the sections ``model``, ``training`` and ``evaluation``, as far as they determine the result.
+    """
+    what_an_epoch_does = {name: option for name, option in options["training"].items() if name != "epochs"}
+    return {
+        "cells": [cell.coordinates() for cell in cells],
+        "perturbations": dict(perturbations),
+        "data_sha256": data_sha256,
+        "device": device.type,
+        "torch": str(torch.__version__),
+        **options,
+        "training": what_an_epoch_does,
+    }
 
 
 class Checkpoint:

@@ -94,6 +94,11 @@ def first_difference(summary: Mapping[str, Any], expected: Mapping[str, Any]) ->
     return _first_difference({**summary, "training": with_defaults("training", summary["training"])}, expected)
 
 
+def is_written(path: str, expected: Mapping[str, Any]) -> bool:
+    """Tell whether there is a summary.json of the expected images, law and options."""
+    return Path(path).exists() and not first_difference(json.loads(Path(path).read_text(encoding="utf-8")), expected)
+
+
 def _first_difference(record: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
     found = _flat(record)
     for key, configured in _flat(expected).items():

@@ -1,6 +1,5 @@
 """Train the cells of one job and write the files of each."""
 
-import json
 import logging
 import time
 from pathlib import Path
@@ -10,8 +9,8 @@ from job import logged
 with logged(snakemake.log[0]):
     import torch
     from discrete_vae.cells import Cell
-    from discrete_vae.checkpoints import Checkpoint
-    from discrete_vae.consistency import first_difference
+    from discrete_vae.checkpoints import Checkpoint, identity_of
+    from discrete_vae.consistency import is_written
     from discrete_vae.datasets import BinarizedDataset
     from discrete_vae.results import announce_progress, environment, write_run
     from discrete_vae.training import choose_device, train
@@ -24,22 +23,14 @@ with logged(snakemake.log[0]):
     perturbations = snakemake.params.perturbations
     options = snakemake.params.options
     torch.set_float32_matmul_precision(options["training"]["matmul_precision"])
-    what_an_epoch_does = {name: option for name, option in options["training"].items() if name != "epochs"}
-    identity = {
-        "cells": snakemake.params.cells,
-        "perturbations": perturbations,
-        "data_sha256": dataset.manifest["sha256"],
-        "device": device.type,
-        "torch": str(torch.__version__),
-        **options,
-        "training": what_an_epoch_does,
-    }
+    data_sha256 = dataset.manifest["sha256"]
+    identity = identity_of(cells, perturbations=perturbations, data_sha256=data_sha256, device=device, options=options)
     # Beside the log: Snakemake deletes the outputs of a failed job, and keeps its log.
     path = Path(snakemake.log[0]).with_suffix(".checkpoint.pt")
     with Checkpoint(path, identity, kept=snakemake.config["training"]["extendable"]) as checkpoint:
         runs = train(cells, dataset, perturbations=perturbations, device=device, checkpoint=checkpoint, **options)
     provenance = {
-        "data_sha256": dataset.manifest["sha256"],
+        "data_sha256": data_sha256,
         "data_origin": dataset.manifest["origin"],
         "cells_in_job": len(cells),
         "training_seconds": round(runs[0].seconds, 3),
@@ -49,11 +40,9 @@ with logged(snakemake.log[0]):
     for i, run in enumerate(runs):
         run_options = {"law": perturbations[run.cell.perturbation], **options}
         # Snakemake removed it at the start. Where the controlling process was killed, an older job may still have run.
-        if (written := Path(snakemake.output.summary[i])).exists():
-            expected = {"data_sha256": dataset.manifest["sha256"], **run_options}
-            if not first_difference(json.loads(written.read_text(encoding="utf-8")), expected):
-                logging.warning("%s was written by another job meanwhile, from the same training; it stays", run.cell)
-                continue
+        if is_written(snakemake.output.summary[i], {"data_sha256": data_sha256, **run_options}):
+            logging.warning("%s was written by another job meanwhile, from the same training; it stays", run.cell)
+            continue
         write_run(
             run,
             history=snakemake.output.history[i],

@@ -1,0 +1,41 @@
+"""Reconstructions and samples against a plain decoder."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import LAWS
+from discrete_vae.generators import generator
+from discrete_vae.images import model_of, reconstruct, sample_prior
+from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters
+from discrete_vae.perturbations import NoiseSource, distribution
+
+N, K = 3, 4
+
+
+@pytest.fixture
+def model() -> DiscreteVAE:
+    architecture = Architecture(pixels=12, hidden=7, variables=N, categories=K)
+    drawn = initial_parameters(architecture, generator(1, "weights"))
+    return model_of({name: 4 * values for name, values in drawn.items()}, variables=N)
+
+
+@torch.no_grad()
+def gray(model: DiscreteVAE, codes: torch.Tensor) -> np.ndarray:
+    return 255 * torch.sigmoid(model.decode(F.one_hot(codes, K).float())).numpy()
+
+
+@torch.no_grad()
+def test_a_reconstruction_is_decoded_from_one_code_drawn_with_noise(model):
+    images = np.random.default_rng(0).integers(0, 2, (5, 3, 4)).astype(np.uint8)
+    law = distribution(LAWS["normal"])
+    gamma = NoiseSource(law, generator(2, "noise")).draw((5, N, K))
+    codes = (model.encode(torch.from_numpy(images).flatten(1).float()) + gamma).argmax(-1)
+    found = reconstruct(model, images, NoiseSource(law, generator(2, "noise")))
+    assert np.abs(found - gray(model, codes).reshape(5, 3, 4)).max() < 0.501, "rounded to whole gray values"
+
+
+def test_samples_are_decoded_from_uniform_codes(model):
+    samples = sample_prior(model, (3, 4), count=20_000, seed=0)
+    every_code = torch.cartesian_prod(*[torch.arange(K)] * N)
+    assert samples.reshape(20_000, 12).mean(0) == pytest.approx(gray(model, every_code).mean(0), abs=3)
