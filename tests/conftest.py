@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from discrete_vae.datasets import BinarizedDataset
+from discrete_vae.datasets import SPLITS, BinarizedDataset
 
 # More threads would wait for each other wherever anything else runs.
 torch.set_num_threads(1)
@@ -43,6 +43,47 @@ def run_snakemake(directory: Path, *arguments: str, check: bool = True) -> subpr
     if check and process.returncode != 0:
         pytest.fail(f"snakemake {' '.join(arguments)} failed:\n{output[-6000:]}")
     return subprocess.CompletedProcess(process.args, process.returncode, output)
+
+
+QUICKSTART = ("--configfile", "configs/quickstart.yaml")
+
+OWN_CONFIG = """
+grid: {dataset: [mine], K: [4], perturbation: [normal, laplace], temperature: [0.5], seed: [1]}
+datasets: {mine: {source: npz, path: my.npz}}
+perturbations: {laplace: {distribution: Laplace, loc: 0, scale: 1}}
+model: {variables: 3, hidden: 16}
+training: {epochs: 3, batch_size: 20, device: cpu}
+"""
+
+
+def make_own(directory: Path) -> tuple[str, str]:
+    """Write a dataset and a configuration of one's own; return the arguments that use it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    prototypes = rng.integers(0, 2, (4, 6, 5))
+    images = {split: prototypes[rng.integers(0, 4, 50)].astype(np.uint8) for split in SPLITS}
+    np.savez(directory / "my.npz", **images)
+    (directory / "own.yaml").write_text(OWN_CONFIG)
+    return "--configfile", str(directory / "own.yaml")
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory):
+    """The working directory of a finished run on one's own dataset and noise law, and its arguments."""
+    directory = tmp_path_factory.mktemp("own")
+    arguments = make_own(directory)
+    run_snakemake(directory, "--cores", "all", *arguments)
+    return directory, arguments
+
+
+def result_of(directory: Path, cell: str) -> tuple[bytes, pd.DataFrame, dict]:
+    """Read what must be the same bits in every run of a cell: weights, history and summary less its times."""
+    folder = directory / "results" / "runs" / cell
+    history = pd.read_csv(folder / "history.csv").drop(columns="seconds")
+    summary = json.loads((folder / "summary.json").read_text())
+    for key in ("training_seconds", "wall_seconds", "cells_in_job", "git_revision"):
+        del summary[key]
+    return (folder / "model.pt").read_bytes(), history, summary
 
 
 TIMES = ("seconds", "training_seconds", "wall_seconds", "cpu_hours", "gpu_hours", "git_revision")
@@ -77,7 +118,7 @@ def planned_jobs(directory: Path, *arguments: str) -> list[str]:
 def quickstart(tmp_path_factory) -> Path:
     """The working directory of a finished quick start; tests read it, and change nothing that another one reads."""
     directory = tmp_path_factory.mktemp("quickstart")
-    run_snakemake(directory, "--cores", "all", "--configfile", "configs/quickstart.yaml")
+    run_snakemake(directory, "--cores", "all", *QUICKSTART)
     return directory
 
 

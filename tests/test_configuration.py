@@ -40,6 +40,14 @@ def test_the_default_configuration_is_the_paper():
     assert (training["kl"], training["annealing"], config["evaluation"]["test_samples"]) == ("softmax", None, 100)
 
 
+def test_whole_and_decimal_numbers_are_one_law_and_one_temperature():
+    config = paper_with("perturbations/normal", {"distribution": "Normal", "loc": 0, "scale": 1})
+    config["grid"]["temperature"] = [1]
+    complete(config)
+    assert str(config["perturbations"]["normal"]) == "{'distribution': 'Normal', 'loc': 0.0, 'scale': 1.0}"
+    assert str(config["grid"]["temperature"]) == "[1.0]"
+
+
 def test_the_defaults_of_the_schema_are_those_of_the_default_configuration():
     config = {"grid": {"dataset": PAPER["grid"]["dataset"]}}
     complete(config)

@@ -63,7 +63,7 @@ def test_runs_of_before_an_option_was_introduced_have_its_default(config):
         ("training", "annealing", {"rate": 1e-5, "minimum": 0.1, "interval": 9}, "training.annealing None, expected"),
         ("model", "hidden", 7, "model.hidden 300, expected 7"),
         ("evaluation", "test_samples", 7, "evaluation.test_samples 100, expected 7"),
-        ("perturbations", "normal", {"distribution": "Normal", "loc": 0, "scale": 2}, "law.scale 1, expected 2"),
+        ("perturbations", "normal", {"distribution": "Normal", "loc": 0, "scale": 2}, "law.scale 1.0, expected 2"),
     ],
 )
 def test_runs_of_another_option_are_refused(config, section, option, value, difference):
@@ -131,7 +131,7 @@ def test_fits_of_other_temperatures_or_seeds_are_refused(config, change, message
     [
         ("fitting", "steps", 400, "options.steps 500, expected 400"),
         ("fitting", "learning_rate", 0.2, "options.learning_rate 0.05, expected 0.2"),
-        ("perturbations", "normal", {"distribution": "Normal", "loc": 0, "scale": 2}, "law.scale 1, expected 2"),
+        ("perturbations", "normal", {"distribution": "Normal", "loc": 0, "scale": 2}, "law.scale 1.0, expected 2"),
         ("fitting", "targets", {"poisson": {"family": "poisson", "rate": 40, "K": 100}}, "target.rate 50, expected 40"),
     ],
 )

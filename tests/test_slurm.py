@@ -16,8 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import outputs_less_times, run_snakemake, start_snakemake
-from test_workflow import QUICKSTART, make_own, result_of
+from conftest import QUICKSTART, make_own, outputs_less_times, result_of, run_snakemake, start_snakemake
 
 pytestmark = pytest.mark.slurm
 

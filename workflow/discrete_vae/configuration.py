@@ -24,7 +24,7 @@ SCHEMA_FILE = Path(__file__).parents[1] / "config.schema.yaml"
 def complete(config: dict[str, Any]) -> None:
     """Fill in the defaults of the schema and check every key, in place.
 
-    Temperatures become floats, so that each is spelled in one way in the paths.
+    Temperatures and the parameters of noise laws become floats: 1 and 1.0 are one path, and one law.
 
     Raises:
         InputError: the first thing that is wrong, in one line.
@@ -37,6 +37,8 @@ def complete(config: dict[str, Any]) -> None:
     for axes in (config["grid"], *config["grid"]["only"].values()):
         if "temperature" in axes:
             axes["temperature"] = [float(temperature) for temperature in axes["temperature"]]
+    for definition in config["perturbations"].values():
+        definition.update({key: float(value) for key, value in definition.items() if key != "distribution"})
     _check_defined("grid.dataset", config["grid"]["dataset"], config, "datasets")
     _check_defined("grid.perturbation", config["grid"]["perturbation"], config, "perturbations")
     _check_only(config)
