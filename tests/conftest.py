@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from discrete_vae.cells import AXES
 from discrete_vae.datasets import SPLITS, BinarizedDataset
 
 # More threads would wait for each other wherever anything else runs.
@@ -84,6 +85,19 @@ def result_of(directory: Path, cell: str) -> tuple[bytes, pd.DataFrame, dict]:
     for key in ("training_seconds", "wall_seconds", "cells_in_job", "git_revision"):
         del summary[key]
     return (folder / "model.pt").read_bytes(), history, summary
+
+
+def bounds_of_the_selection(results: Path) -> pd.DataFrame:
+    """Read the bounds of all selected models, having checked that they are of these models and of the test set.
+
+    The KL of the softmax tells: it has no noise in it, and comes from training and from the bounds by different code.
+    """
+    bounds = pd.concat([pd.read_csv(path) for path in (results / "gathered").glob("*/bounds-*.csv")])
+    selection = pd.read_csv(results / "tables" / "selection.csv")
+    both = bounds.merge(selection, on=list(AXES))
+    assert len(both) == len(bounds) == len(selection)
+    assert both["kl_of_softmax"].tolist() == pytest.approx(both["test_kl"].tolist(), rel=1e-5)
+    return bounds
 
 
 TIMES = ("seconds", "training_seconds", "wall_seconds", "cpu_hours", "gpu_hours", "git_revision")

@@ -78,21 +78,26 @@ def test_bounds_of_few_samples_agree_with_a_plain_loop(name):
 IMAGES = np.random.default_rng(0).integers(0, 2, (7, 2, 3)).astype(np.uint8)
 
 
-def evaluate(tmp_path, definition):
+def evaluate(tmp_path, definition, *seeds):
+    """Evaluate the same model as that of several seeds."""
     architecture = Architecture(pixels=6, hidden=5, variables=2, categories=3)
-    torch.save(initial_parameters(architecture, generator(3, "weights")), tmp_path / "model.pt")
-    cell = Cell("d", 3, "law", 0.5, 1)
+    path = tmp_path / "model.pt"
+    torch.save(initial_parameters(architecture, generator(3, "weights")), path)
+    files = {Cell("d", 3, "law", 0.5, seed): str(path) for seed in seeds}
     options = {"variables": 2, "samples": 50, "device": torch.device("cpu")}
-    table, per_image = evaluate_selected(
-        {cell: str(tmp_path / "model.pt")}, IMAGES, perturbations={"law": definition}, **options
-    )
-    return table.iloc[0], per_image[str(cell)]
+    return evaluate_selected(files, IMAGES, perturbations={"law": definition}, **options)
+
+
+def evaluate_one(tmp_path, definition):
+    table, per_image = evaluate(tmp_path, definition, 1)
+    (of_images,) = per_image.values()
+    return table.iloc[0], of_images
 
 
 @pytest.mark.parametrize("name", ["normal", *SCALED])
 def test_the_table_holds_the_means_of_what_is_kept_for_each_image(tmp_path, name):
     definition = {**LAWS, **SCALED}[name]
-    row, per_image = evaluate(tmp_path, definition)
+    row, per_image = evaluate_one(tmp_path, definition)
     assert per_image.shape == (3, 7)
     assert per_image.dtype == np.float32
     for column, values in zip(("paper_loss", "negative_elbo", "importance_weighted_bound"), per_image, strict=True):
@@ -106,18 +111,14 @@ def test_the_table_holds_the_means_of_what_is_kept_for_each_image(tmp_path, name
 
 
 def test_a_law_without_distribution_function_has_the_paper_loss_alone(tmp_path):
-    row, per_image = evaluate(tmp_path, {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1})
+    row, per_image = evaluate_one(tmp_path, {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1})
     assert np.isfinite(row["paper_loss"])
     assert np.isnan([row["negative_elbo"], row["importance_weighted_bound"], row["active_variables"]]).all()
     assert np.isfinite(per_image).all(1).tolist() == [True, False, False]
 
 
 def test_the_noise_of_a_bound_is_that_of_the_cells_seed(tmp_path):
-    model = initial_parameters(Architecture(pixels=6, hidden=5, variables=2, categories=3), generator(3, "weights"))
-    torch.save(model, tmp_path / "model.pt")
-    files = {Cell("d", 3, "normal", 0.5, seed): str(tmp_path / "model.pt") for seed in (1, 2)}
-    options = {"perturbations": LAWS, "variables": 2, "samples": 5, "device": torch.device("cpu")}
-    table, _ = evaluate_selected(files, IMAGES, **options)
+    table, _ = evaluate(tmp_path, LAWS["normal"], 1, 2)
     assert table["reconstruction"].nunique() == 2
 
 

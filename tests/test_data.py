@@ -201,6 +201,15 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def damage_first_member(path: Path):
+    with zipfile.ZipFile(path) as archive:
+        member = archive.infolist()[0]
+    content = bytearray(path.read_bytes())
+    start = content.index(member.filename.encode(), member.header_offset) + len(member.filename)
+    content[start : start + member.compress_size] = b"\xff" * member.compress_size
+    path.write_bytes(content)
+
+
 def are_rows_of(images: np.ndarray, rows: np.ndarray) -> bool:
     known = {row.tobytes() for row in rows}
     return all(image.tobytes() in known for image in images)
@@ -360,6 +369,18 @@ class TestBinarize:
         with pytest.raises(InputError, match="not a complete zip archive"):
             binarize({"source": "omniglot"}, paths)
 
+    def test_archives_of_which_a_member_is_damaged_are_refused(self, tmp_path):
+        paths = [tmp_path / "images_background.zip", tmp_path / "images_evaluation.zip"]
+        for path in paths:
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr("a.png", bytes(range(256)) * 4)
+            damage_first_member(path)
+        with pytest.raises(InputError, match="not a complete zip archive"):
+            binarize({"source": "omniglot"}, paths)
+        sums = {path.name: sha256_of(path) for path in paths}
+        with pytest.raises(InputError, match="does not hold PNG images"):
+            binarize({"source": "omniglot", "sha256": sums}, paths)
+
     def test_digits_are_split_without_overlap(self):
         dataset = binarize({"source": "sklearn"}, [])
         assert [len(dataset.splits[split]) for split in SPLITS] == [1_297, 250, 250]
@@ -406,6 +427,13 @@ class TestBinarize:
                     np.savez(file, train=np.array([{"an": "object"}]))
                 case _:
                     file.write(content)
+        with pytest.raises(InputError, match=r"not a readable \.npz file"):
+            binarize({"source": "npz", "path": str(path)}, [path])
+
+    def test_an_npz_of_which_an_array_is_damaged_is_refused(self, tmp_path):
+        path = tmp_path / "my.npz"
+        np.savez_compressed(path, **{split: np.zeros((3, 5, 7), np.uint8) for split in SPLITS})
+        damage_first_member(path)
         with pytest.raises(InputError, match=r"not a readable \.npz file"):
             binarize({"source": "npz", "path": str(path)}, [path])
 

@@ -17,7 +17,7 @@ from torchvision.transforms import v2
 
 from discrete_vae.datasets import SPLITS, BinarizedDataset, Splits
 from discrete_vae.errors import InputError
-from discrete_vae.sources import TEST_IMAGES, TRAIN_IMAGES, source_files, verify
+from discrete_vae.sources import BROKEN_ZIP, TEST_IMAGES, TRAIN_IMAGES, source_files, verify
 
 SHUFFLE_SEED = 775  # of the datasets that come in no order to keep; the study's seed
 MNIST_VALIDATION = 10_000
@@ -131,7 +131,7 @@ def _read_drawings(path: Path) -> np.ndarray:
         with zipfile.ZipFile(path) as archive:
             names = sorted(name for name in archive.namelist() if name.endswith(".png"))
             drawings = np.stack([np.array(Image.open(io.BytesIO(archive.read(name))).convert("L")) for name in names])
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, *BROKEN_ZIP) as error:
         raise InputError(
             f"{path} does not hold PNG images of one size ({error}), expected Omniglot's drawings; obtain it again"
         ) from None
@@ -154,7 +154,7 @@ def _own_npz(paths: Sequence[Path]) -> Splits:
             raise ValueError("it is a single array")
         with arrays:
             splits = {split: np.asarray(arrays[split]) for split in SPLITS if split in arrays}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, *BROKEN_ZIP) as error:
         raise InputError(
             f"{path} is not a readable .npz file ({error}), expected one with the arrays {', '.join(SPLITS)}; write it"
             " with numpy.savez_compressed"

@@ -64,12 +64,12 @@ def compare_scale_and_shape(
     """
     rows = []
     for (dataset, K), group in with_bounds(selection, bounds).groupby(["dataset", "K"], sort=False):
+        run = set(group["perturbation"])
+        known = {name: law for name, law in perturbations.items() if name in run and np.isfinite(variances[name])}
+        pairs = pairs_of_laws(known, variances)
         for column, measure in MEASURES.items():
             by_seed = group.pivot(index="seed", columns="perturbation", values=column)
-            known = {
-                name: law for name, law in perturbations.items() if name in by_seed and np.isfinite(variances[name])
-            }
-            for kind, (first, second) in pairs_of_laws(known, variances):
+            for kind, (first, second) in pairs:
                 coordinates = {"differ_in": kind, "dataset": dataset, "K": K, "measure": measure}
                 comparison = paired_comparison(by_seed[first] - by_seed[second])
                 rows.append(coordinates | {"perturbation": first, "other": second} | comparison)

@@ -24,6 +24,8 @@ PAGE_WIDTH = 6.75  # inches: two columns of a conference paper
 # Beside the colours, for print in grey and for curves that coincide.
 DASHES = ("", (4, 1.2), (1.2, 1.2), (4, 1.2, 1.2, 1.2), (6, 1.2, 1.2, 1.2, 1.2, 1.2), (2.5, 1), (6, 2.5))
 MARKERS = "osD^v<>"
+TRAINING_LOSS = "training loss,\nrelaxed (nats)"
+VALIDATION_LOSS = "validation loss,\ndiscrete (nats)"
 RANGE = ("pi", 100)  # the band over seeds: from the lowest to the highest
 
 Palette = Mapping[str, tuple[float, float, float]]
@@ -88,7 +90,7 @@ def draw_convergence(histories: pd.DataFrame, *, dataset: str, origin: str, temp
     """
     shown = at_nearest_temperature(histories, temperature)
     title = f"{dataset}, temperature {shown['temperature'].iloc[0]:g} · {origin} · {_seeds(shown)}"
-    return _draw_loss_curves(shown, "training", runs=histories, title=title, label="training loss, relaxed (nats)")
+    return _draw_loss_curves(shown, "training_loss", runs=histories, title=title, label=TRAINING_LOSS)
 
 
 def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, origin: str) -> Figure:
@@ -99,24 +101,22 @@ def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str
         dataset: its name.
         origin: where its images come from.
     """
-    shown = histories.merge(select_temperatures(runs)[list(AXES)], on=list(AXES))
+    shown = histories.merge(select_temperatures(runs)[[*AXES, "best_epoch"]], on=list(AXES))
     temperatures = runs["temperature"].unique()
     at = "selected temperatures" if len(temperatures) > 1 else f"temperature {temperatures[0]:g}"
     title = f"{dataset}, {at} · {origin} · {_seeds(runs)}"
-    figure = _draw_loss_curves(shown, "validation", runs=runs, title=title, label="validation loss, discrete (nats)")
+    figure = _draw_loss_curves(shown, "validation_loss", runs=runs, title=title, label=VALIDATION_LOSS)
     palette = colours(runs["perturbation"].unique())
+    best = shown[shown["epoch"] == shown["best_epoch"]]
     for ax, K in zip(figure.axes, runs["K"].unique(), strict=True):
-        curves = shown[(shown["K"] == K) & np.isfinite(shown["validation_loss"])]
-        best = curves.loc[curves.groupby(["perturbation", "seed"])["validation_loss"].idxmin()]
-        ax.scatter(
-            best["epoch"], best["validation_loss"], s=12, c=best["perturbation"].map(palette), zorder=3, clip_on=False
-        )
+        of_K = best[best["K"] == K]
+        colour_of = of_K["perturbation"].map(palette)
+        ax.scatter(of_K["epoch"], of_K["validation_loss"], s=12, c=colour_of, zorder=3, clip_on=False)
     return figure
 
 
-def _draw_loss_curves(shown: pd.DataFrame, split: str, *, runs: pd.DataFrame, title: str, label: str) -> Figure:
-    """Draw the curves shown, with the columns and colours of all runs of the dataset."""
-    loss = f"{split}_loss"
+def _draw_loss_curves(shown: pd.DataFrame, loss: str, *, runs: pd.DataFrame, title: str, label: str) -> Figure:
+    """Draw the curves shown of a loss, with the columns and colours of all runs of the dataset."""
     finite = shown[np.isfinite(shown[loss])]
     categories = runs["K"].unique()
     with style():
@@ -170,7 +170,7 @@ def draw_temperatures(runs: pd.DataFrame, *, dataset: str, origin: str) -> Figur
                 )
                 ax.set(xscale="log", xlabel="temperature", ylabel="")
                 ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes[0].set_ylabel("validation loss, discrete (nats)")
+        axes[0].set_ylabel(VALIDATION_LOSS)
         _legend(figure, palette)
     return figure
 

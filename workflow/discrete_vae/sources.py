@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from discrete_vae.errors import InputError
 
 RAW_FILE = "data/raw/{folder}/{file}"
 BINARIZED_FILE = "data/{dataset}.npz"
+
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError)  # what reading a truncated or damaged archive raises
 
 
 @dataclass(frozen=True)
@@ -230,7 +233,7 @@ def _png_members(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             for name in sorted(name for name in archive.namelist() if name.endswith(".png")):
                 digest.update(name.encode() + b"\0" + archive.read(name))
-    except (zipfile.BadZipFile, EOFError) as error:
+    except BROKEN_ZIP as error:
         raise InputError(
             f"{path} is not a complete zip archive ({error}), expected one of images; obtain it again"
         ) from None

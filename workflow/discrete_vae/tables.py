@@ -139,10 +139,12 @@ def to_latex(table: pd.DataFrame, notes: Iterable[str]) -> str:
 
 def _latex_rows(wide: pd.DataFrame) -> Iterator[str]:
     """Yield the rows with a rule before each dataset and K, which are named once."""
-    for names, block in wide.groupby(["dataset", "K"], sort=False):
+    for (dataset, K), block in wide.groupby(["dataset", "K"], sort=False):
         yield r"\midrule"
-        for i, row in enumerate(block.itertuples(index=False)):
-            yield rf"{' & '.join(map(str, (*(names if i == 0 else ('', '')), *row[2:])))} \\"
+        names = [dataset, str(K)]
+        for entries in block.drop(columns=["dataset", "K"]).itertuples(index=False):
+            yield rf"{' & '.join([*names, *entries])} \\"
+            names = ["", ""]
 
 
 def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:

@@ -151,6 +151,7 @@ class _Progress:
             values.copy_(state["best"][name])
         self.epoch, self.elapsed = state["epoch"], state["elapsed"]
         self.restored_epoch, self.restored_elapsed = self.epoch, self.elapsed
+        # Resume points that older versions kept for more epochs are without them, and between two epochs.
         self.epoch_started = time.monotonic() - state.get("seconds_of_epoch", 0.0)
 
     def all_diverged(self) -> bool:
