@@ -10,7 +10,7 @@ min_version("9.0")
 sys.path.insert(0, f"{workflow.current_basedir}/workflow")
 
 from discrete_vae import cells, configuration, files, sources
-from discrete_vae.errors import InputError
+from discrete_vae.errors import InputError, OutputError
 
 
 configfile: f"{workflow.current_basedir}/config.yaml"
@@ -34,19 +34,20 @@ wildcard_constraints:
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
+include: "workflow/rules/selection.smk"
+include: "workflow/rules/bounds.smk"
 include: "workflow/rules/fitting.smk"
 include: "workflow/rules/ledger.smk"
-include: "workflow/rules/selection.smk"
-include: "workflow/rules/configuration.smk"
-include: "workflow/rules/bounds.smk"
+include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/control.smk"
+include: "workflow/rules/configuration.smk"
 
 
 onstart:
     try:
         files.check_writable("data", "logs", "results")
-    except InputError as error:
+    except OutputError as error:
         sys.exit(f"ERROR: {error}")
 
 

@@ -26,12 +26,16 @@ from worker import SIZES, multiply_adds
 
 @dataclass(frozen=True)
 class Contender:
-    """A way to train: its name in the table, the worker's arguments, processes at a time and models in each."""
+    """A way to train: its name in the table, the worker's arguments, processes at a time and models in each.
+
+    Each process has a core of its own where `pinned`: XLA uses all that it is not kept from.
+    """
 
     name: str
     arguments: tuple[str, ...]
     processes: int = 1
     models: int = 1
+    pinned: bool = False
 
 
 WORKER = (sys.executable, str(HERE / "worker.py"))
@@ -64,13 +68,13 @@ GRID_SIZES = {"mnist": (50_000, 10_000), "fashion-mnist": (50_000, 10_000), "omn
 
 def jax_peer(python: str) -> Contender:
     """Return the JAX loop, run by a Python that has jax."""
-    return Contender("JAX, jitted epoch, 2 processes x 1 core", (python, str(HERE / "jax_loop.py")), 2)
+    return Contender("JAX, jitted epoch, 2 processes x 1 core", (python, str(HERE / "jax_loop.py")), 2, pinned=True)
 
 
 def measure(contender: Contender, categories: int) -> dict[str, float]:
     """Run a contender's processes side by side and return the mean of their measurements."""
     command = [*contender.arguments, "--K", str(categories)]
-    by_core = [["--core", str(i)] if "jax_loop" in command[1] else [] for i in range(contender.processes)]
+    by_core = [["--core", str(i)] if contender.pinned else [] for i in range(contender.processes)]
     workers = [subprocess.Popen([*command, *core], stdout=subprocess.PIPE, text=True) for core in by_core]
     outputs = [worker.communicate()[0] for worker in workers]
     if any(worker.returncode for worker in workers):

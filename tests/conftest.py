@@ -1,10 +1,14 @@
 """What the tests share: small datasets, Snakemake as a user runs it, and one run of the quick start."""
 
+import http.server
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +89,27 @@ def result_of(directory: Path, cell: str) -> tuple[bytes, pd.DataFrame, dict]:
     for key in ("training_seconds", "wall_seconds", "cells_in_job", "git_revision"):
         del summary[key]
     return (folder / "model.pt").read_bytes(), history, summary
+
+
+@contextmanager
+def serving(handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve on loopback; yields the base URL, which ends in a slash."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def assert_same_result(directory: Path, cell: str, expected: tuple[bytes, pd.DataFrame, dict]) -> None:
+    """Check that a cell has the result that `result_of` returned elsewhere, bit for bit."""
+    weights, history, summary = result_of(directory, cell)
+    assert weights == expected[0]
+    pd.testing.assert_frame_equal(history, expected[1], check_exact=True)
+    assert summary == expected[2]
 
 
 def bounds_of_the_selection(results: Path) -> pd.DataFrame:

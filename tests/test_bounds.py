@@ -12,8 +12,7 @@ from discrete_vae.bounds import evaluate_images, evaluate_selected, use_of_codes
 from discrete_vae.cells import Cell
 from discrete_vae.code_probabilities import argmax_probabilities, kl_of_codes
 from discrete_vae.generators import generator
-from discrete_vae.images import load_model, model_of
-from discrete_vae.model import Architecture, initial_parameters, kl_to_uniform, stack
+from discrete_vae.model import Architecture, initial_parameters, kl_to_uniform, load_model, model_of, stack
 from discrete_vae.perturbations import NoiseSource, distribution
 
 SCALED = {

@@ -31,6 +31,12 @@ def law_of(name):
     return distribution({**LAWS, **OTHER_LAWS}[name], torch.float64)
 
 
+def test_quadrature_draws_no_random_numbers():
+    before = torch.get_rng_state()
+    argmax_probabilities(LOGITS, law_of("logistic"))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_quadrature_of_gumbel_noise_is_softmax():
     """A Gumbel law in disguise takes the way of every law."""
     disguised = TransformedDistribution(law_of("gumbel"), AffineTransform(0.0, 1.0), validate_args=False)

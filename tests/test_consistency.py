@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT
-from discrete_vae.cells import grid_cells
-from discrete_vae.configuration import complete, fit_definition, result_options
+from discrete_vae.cells import Cell, grid_cells
+from discrete_vae.configuration import complete, fit_definition, result_options, run_definition
 from discrete_vae.consistency import check_fits, check_runs, is_written
 from discrete_vae.errors import InputError
 from discrete_vae.unpacking import unpack_runs
@@ -95,23 +95,24 @@ def test_other_cells_than_those_of_the_grid_are_refused(config, temperatures, me
 
 def test_a_summary_counts_as_written_if_it_is_of_the_same_training(tmp_path, config):
     path = tmp_path / "summary.json"
-    expected = {"data_sha256": "abc", "law": config["perturbations"]["normal"], **result_options(config, "mnist")}
-    assert not is_written(str(path), expected)
-    path.write_text(json.dumps({**expected, "test_loss": 1.0}))
-    assert is_written(str(path), expected)
-    assert not is_written(str(path), {**expected, "data_sha256": "def"})
-    assert not is_written(str(path), {**expected, "training": {**expected["training"], "epochs": 7}})
+    cell = Cell("mnist", 10, "normal", 1.0, 1)
+    assert not is_written(str(path), config, data_sha256="abc")
+    summary = {**cell.coordinates(), "data_sha256": "abc", **run_definition(config, cell), "test_loss": 1.0}
+    path.write_text(json.dumps(summary))
+    assert is_written(str(path), config, data_sha256="abc")
+    assert not is_written(str(path), config, data_sha256="def")
+    config["training"]["epochs"] = 7
+    assert not is_written(str(path), config, data_sha256="abc")
 
 
 def test_runs_of_other_images_are_not_unpacked(tmp_path, config):
     cells = set(grid_cells(config["grid"], dataset="mnist"))
     histories = pd.DataFrame([{**cell.coordinates(), "epoch": 1, "training_loss": 1.0} for cell in cells])
-    known = {"perturbations": config["perturbations"], "options": result_options(config, "mnist")}
     with pytest.raises(InputError, match="data_sha256 'abc', expected 'def'"):
-        unpack_runs(cells, tmp_path, runs_of(config), histories, data_sha256="def", **known)
+        unpack_runs(cells, tmp_path, runs_of(config), histories, config=config, data_sha256="def")
     assert list(tmp_path.iterdir()) == []
-    assert unpack_runs(cells, tmp_path, runs_of(config), histories, data_sha256="abc", **known) == len(cells)
-    assert unpack_runs(cells, tmp_path, runs_of(config), histories, data_sha256="abc", **known) == 0
+    assert unpack_runs(cells, tmp_path, runs_of(config), histories, config=config, data_sha256="abc") == len(cells)
+    assert unpack_runs(cells, tmp_path, runs_of(config), histories, config=config, data_sha256="abc") == 0
 
 
 @pytest.mark.parametrize(

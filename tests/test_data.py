@@ -10,7 +10,6 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 import time
 import zipfile
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 import pytest
 import scipy.io
 import sklearn.datasets
+from conftest import serving
 from discrete_vae import binarization, download
 from discrete_vae.binarization import binarize
 from discrete_vae.datasets import SPLITS, BinarizedDataset
@@ -73,12 +73,8 @@ def server(tmp_path):
     folder = tmp_path / "served"
     (folder / "mnist").mkdir(parents=True)
     (folder / "mnist" / "images.gz").write_bytes(gzip.compress(CONTENT))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield f"http://127.0.0.1:{httpd.server_port}/", folder, Handler
-        httpd.shutdown()
-        thread.join()
+    with serving(functools.partial(Handler, directory=str(folder))) as url:
+        yield url, folder, Handler
 
 
 def left_in(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from conftest import LAWS
 from discrete_vae import evaluation
 from discrete_vae.evaluation import discrete_loss
 from discrete_vae.generators import generator
-from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters, stack
+from discrete_vae.model import Architecture, initial_parameters, model_of, stack
 from discrete_vae.perturbations import NoiseSource, distribution
 
 ARCHITECTURE = Architecture(pixels=6, hidden=5, variables=2, categories=3)
@@ -18,12 +18,6 @@ IMAGES = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0], [0, 0, 0, 1, 1, 1
 
 def far_from_uniform(seed: int) -> dict[str, torch.Tensor]:
     return {name: 3 * values for name, values in initial_parameters(ARCHITECTURE, generator(seed, "weights")).items()}
-
-
-def module_of(parameters) -> DiscreteVAE:
-    model = DiscreteVAE(ARCHITECTURE)
-    model.load_state_dict(parameters)
-    return model
 
 
 def evaluate(models, laws, samples, source_of=None):
@@ -42,7 +36,7 @@ def evaluate(models, laws, samples, source_of=None):
 def test_gumbel_loss_converges_to_the_enumeration_of_all_codes():
     """With Gumbel noise P(argmax) is softmax(theta), so the expectation over codes is a finite sum."""
     parameters = far_from_uniform(3)
-    model, images = module_of(parameters), IMAGES.float()
+    model, images = model_of(parameters, variables=ARCHITECTURE.variables), IMAGES.float()
     q = F.softmax(model.encode(images), dim=-1)
     expected = torch.zeros(len(images))
     for code in itertools.product(range(ARCHITECTURE.categories), repeat=ARCHITECTURE.variables):
@@ -62,7 +56,7 @@ def test_gumbel_loss_converges_to_the_enumeration_of_all_codes():
 @pytest.mark.parametrize("law", LAWS)
 def test_loss_agrees_with_a_plain_loop_over_the_same_noise(law):
     parameters, samples = far_from_uniform(4), 7
-    model = module_of(parameters)
+    model = model_of(parameters, variables=ARCHITECTURE.variables)
     noise = NoiseSource(distribution(LAWS[law]), generator(5, "noise")).draw((len(IMAGES), samples, 2, 3))
     expected = []
     for image, gammas in zip(IMAGES.float(), noise, strict=True):

@@ -14,7 +14,6 @@ import shutil
 import signal
 import struct
 import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from conftest import outputs_less_times, run_snakemake, start_snakemake
+from conftest import outputs_less_times, run_snakemake, serving, start_snakemake
 
 pytestmark = pytest.mark.faults
 
@@ -96,12 +95,8 @@ class Mirror(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def mirror() -> Iterator[str]:
     Mirror.files = {name: gzip.compress(content, compresslevel=1) for name, content in mnist_files().items()}
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(Mirror) as url:
+        yield url.rstrip("/")
 
 
 class Case:

@@ -11,8 +11,7 @@ from discrete_vae.cells import Cell
 from discrete_vae.code_probabilities import argmax_probabilities
 from discrete_vae.generators import generator
 from discrete_vae.gradients import bias_and_variance, exact_gradient, measure_gradients, relaxed_gradients
-from discrete_vae.images import model_of
-from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters
+from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters, model_of
 from discrete_vae.perturbations import NoiseSource, distribution
 from discrete_vae.training import train
 
@@ -23,10 +22,8 @@ IMAGES = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0]]).float()
 @pytest.fixture
 def model() -> DiscreteVAE:
     architecture = Architecture(pixels=6, hidden=5, variables=N, categories=K)
-    module = DiscreteVAE(architecture)
     parameters = initial_parameters(architecture, generator(3, "weights"))
-    module.load_state_dict({name: 3 * values for name, values in parameters.items()})
-    return module
+    return model_of({name: 3 * values for name, values in parameters.items()}, variables=N)
 
 
 def law_of(name):
@@ -64,7 +61,7 @@ def test_the_exact_gradient_is_that_of_the_enumeration(model, name):
 
 def test_relaxed_gradients_are_those_of_autograd_one_draw_at_a_time(model):
     logits, temperature, samples = model.encode(IMAGES).detach(), 0.6, 4
-    found = relaxed_gradients(model, logits, IMAGES, temperature, noise_of("normal"), samples=samples)
+    found = relaxed_gradients(model, logits, IMAGES, temperature=temperature, noise=noise_of("normal"), samples=samples)
     draws = noise_of("normal").draw((samples, *logits.shape))
     for gamma, gradient in zip(draws, found, strict=True):
         theta = logits.clone().requires_grad_()
@@ -79,7 +76,8 @@ def test_bias_and_variance_are_those_of_the_draws(model):
     logits = model.encode(IMAGES).detach()
     exact = exact_gradient(model, logits, IMAGES, law_of("normal")).numpy()
     noise = noise_of("normal")
-    parts = [relaxed_gradients(model, logits, IMAGES, temperature, noise, samples=part) for part in (100, 30)]
+    options = {"temperature": temperature, "noise": noise}
+    parts = [relaxed_gradients(model, logits, IMAGES, **options, samples=part) for part in (100, 30)]
     draws = torch.cat(parts).numpy()
     variance = draws.var(0, ddof=1).sum()
     squared_bias = ((draws.mean(0) - exact) ** 2).sum() - variance / samples

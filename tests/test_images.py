@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from conftest import LAWS
 from discrete_vae.generators import generator
-from discrete_vae.images import model_of, reconstruct, sample_prior
-from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters
+from discrete_vae.images import reconstruct, sample_prior
+from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters, model_of
 from discrete_vae.perturbations import NoiseSource, distribution
 
 N, K = 3, 4

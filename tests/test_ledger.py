@@ -50,7 +50,7 @@ def test_each_rule_is_counted_by_its_benchmark_file(benchmark):
     benchmark("download/mnist-train-images-idx3-ubyte", 36)
     benchmark("download/mnist-t10k-images-idx3-ubyte", 36)
     benchmark("binarize/mnist", 3.6)
-    benchmark("bound/mnist-K30-seed1", 7200)
+    benchmark("bound/mnist-K30-normal-seed1", 7200)
     for K in (10, 30):
         for temperature in (0.5, 1.0):
             benchmark(f"train/mnist-K{K}-normal-tau{temperature}-seed1", 360 * K)

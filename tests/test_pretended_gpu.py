@@ -101,8 +101,8 @@ def test_every_law_can_be_drawn_and_integrated_on_the_device(name):
     law = distribution(definition, torch.float64, GPU)
     rows = torch.zeros(6, 4, dtype=torch.float64, device=GPU)
     results = [
-        code_probabilities._at_even_nodes(code_probabilities._sum_over_density, rows, law, 0.1, 0.9, 32),
-        code_probabilities._at_even_nodes(code_probabilities._sum_over_steps, rows, law, 0.1, 0.9, 32),
+        code_probabilities._at_even_nodes(rows, law, 0.1, 0.9, 32),
+        code_probabilities._at_even_nodes(rows, law, 0.1, 0.9, 32, over_steps=True),
         code_probabilities._between_kinks(rows, law, 0.1, 0.9, [0.1, 0.9], 16),
     ]
     with contextlib.suppress(NotImplementedError):  # one without a quantile function has its own sampler, on the CPU

@@ -6,7 +6,7 @@ import shlex
 import pytest
 from conftest import ROOT, run_snakemake
 
-README = (ROOT / "README.md").read_text()
+README = re.sub(r"\\\n *", "", (ROOT / "README.md").read_text())  # a command on one line
 COMMANDS = sorted(
     {
         command.split("  #")[0].strip()

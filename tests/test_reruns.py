@@ -16,10 +16,10 @@ import psutil
 import pytest
 import torch
 import yaml
-from conftest import ROOT, bounds_of_the_selection, make_own, planned_jobs, result_of, run_snakemake
+from conftest import ROOT, assert_same_result, bounds_of_the_selection, make_own, planned_jobs, result_of, run_snakemake
 from discrete_vae.cells import cell_files
 from discrete_vae.datasets import BinarizedDataset
-from discrete_vae.images import load_model
+from discrete_vae.model import load_model
 
 PUBLISHED = ("--configfile", "configs/published.yaml")
 
@@ -117,8 +117,8 @@ class TestOwnDatasetAndLaw:
         table = pd.read_csv(tmp_path / "results/tables/results.csv")
         assert table.groupby("dataset")["K"].unique().map(list).to_dict() == {"mine": [3, 4], "other": [4]}
         notes = (tmp_path / "results/tables/results.md").read_text()
-        assert "- mine: my.npz; 2 epochs; temperatures 0.5, 1.0\n" in notes
-        assert "- other: my.npz; 3 epochs; temperature 0.5\n" in notes
+        assert "- mine: my.npz; 2 epochs; temperatures 0.5, 1.0; seed 1\n" in notes
+        assert "- other: my.npz; 3 epochs; temperature 0.5; seed 1\n" in notes
 
     def test_runs_that_an_interrupted_command_trained_anew_are_taken_up_everywhere(self, own, tmp_path):
         directory, _ = own
@@ -126,25 +126,32 @@ class TestOwnDatasetAndLaw:
         for file in (tmp_path / "results" / "runs").glob("**/seed*/*"):
             file.write_bytes(file.read_bytes() + b" ")
         planned = " ".join(planned_jobs(tmp_path, "--configfile", str(tmp_path / "own.yaml")))
-        for made in ("summaries.csv", "bounds-K4-seed1.csv", "images-K4.npz", "costs.csv"):
+        for made in ("summaries.csv", "bounds-K4-normal-seed1.csv", "images-K4-laplace.npz", "costs.csv"):
             assert f"results/gathered/mine/{made}" in planned
         assert "results/runs" not in planned
 
-    def test_published_runs_are_unpacked_and_only_new_seeds_are_trained(self, own, tmp_path):
+    @pytest.mark.parametrize(
+        ("axis", "values", "jobs"),
+        [
+            ("seed", [1, 2], {"train": 2, "bound": 2, "draw_images": 0}),
+            ("perturbation", ["normal", "laplace", "gumbel"], {"train": 1, "bound": 1, "draw_images": 1}),
+        ],
+    )
+    def test_published_runs_are_unpacked_and_only_new_ones_are_trained(self, own, tmp_path, axis, values, jobs):
         directory, _ = own
-        arguments = (*make_own(tmp_path), "--config", "grid={seed: [1, 2]}")
+        arguments = (*make_own(tmp_path), "--config", f"grid={{{axis}: {values}}}")
         published = shutil.ignore_patterns("runs", "benchmarks")
         shutil.copytree(directory / "results", tmp_path / "results", ignore=published)
         run_snakemake(tmp_path, "--cores", "all", "unpack", *arguments)
         output = run_snakemake(tmp_path, "--cores", "all", *arguments).stdout
-        assert len(re.findall("^localrule train:", output, re.MULTILINE)) == 2
-        assert len(re.findall("^localrule bound:", output, re.MULTILINE)) == 1
+        assert {rule: len(re.findall(f"^localrule {rule}:", output, re.MULTILINE)) for rule in jobs} == jobs
         for name in ("summaries.csv", "histories.csv.gz"):
             before, after = (pd.read_csv(top / "results/gathered/mine" / name) for top in (directory, tmp_path))
-            pd.testing.assert_frame_equal(after[after["seed"] == 1].reset_index(drop=True), before)
-        results = pd.read_csv(tmp_path / "results/tables/results.csv")
-        assert results["seeds"].unique().tolist() == [2]
-        assert yaml.safe_load((tmp_path / "results/config.yaml").read_text())["grid"]["seed"] == [1, 2]
+            published_values = after[axis].isin(before[axis])
+            pd.testing.assert_frame_equal(after[published_values].reset_index(drop=True), before)
+        selection = pd.read_csv(tmp_path / "results/tables/selection.csv")
+        assert selection[axis].unique().tolist() == values
+        assert yaml.safe_load((tmp_path / "results/config.yaml").read_text())["grid"][axis] == values
 
     def test_published_runs_of_other_options_are_not_unpacked(self, own, tmp_path):
         directory, _ = own
@@ -208,11 +215,7 @@ class TestOwnDatasetAndLaw:
         cell = "mine/K4/laplace/tau0.5/seed1"
         run_snakemake(tmp_path, "--cores", "1", f"results/runs/{cell}/summary.json", *arguments)
         assert not (tmp_path / "results/runs/mine/K4/normal").exists()
-        weights, history, summary = result_of(tmp_path, cell)
-        expected_weights, expected_history, expected_summary = result_of(directory, cell)
-        assert weights == expected_weights
-        pd.testing.assert_frame_equal(history, expected_history)
-        assert summary == expected_summary
+        assert_same_result(tmp_path, cell, result_of(directory, cell))
 
     def test_more_epochs_go_on_from_a_finished_run(self, tmp_path):
         cell = "mine/K4/normal/tau0.5/seed1"
@@ -231,7 +234,7 @@ class TestOwnDatasetAndLaw:
         cell = "mine/K4/normal/tau0.5/seed3"
         target = f"results/runs/{cell}/summary.json"
         run_snakemake(tmp_path, target, *arguments)
-        expected_weights, expected_history, expected_summary = result_of(tmp_path, cell)
+        expected = result_of(tmp_path, cell)
         shutil.rmtree(tmp_path / "results" / "runs")
 
         log = tmp_path / "logs" / "train" / "mine-K4-normal-tau0.5-seed3.log"
@@ -246,10 +249,7 @@ class TestOwnDatasetAndLaw:
 
         run_snakemake(tmp_path, target, *arguments)
         assert "continuing from" in log.read_text()
-        weights, history, summary = result_of(tmp_path, cell)
-        assert weights == expected_weights
-        pd.testing.assert_frame_equal(history, expected_history)
-        assert summary == expected_summary
+        assert_same_result(tmp_path, cell, expected)
         assert list(log.parent.glob("*.checkpoint.pt*")) == []
 
     def test_a_cell_outside_the_grid_is_a_target(self, own):

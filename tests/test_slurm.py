@@ -16,7 +16,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import QUICKSTART, make_own, outputs_less_times, result_of, run_snakemake, start_snakemake
+from conftest import (
+    QUICKSTART,
+    assert_same_result,
+    make_own,
+    outputs_less_times,
+    result_of,
+    run_snakemake,
+    start_snakemake,
+)
 
 pytestmark = pytest.mark.slurm
 
@@ -171,11 +179,8 @@ def send_to_training(directory: Path, number: int) -> None:
             process.send_signal(number)
 
 
-def assert_same_result(directory: Path, expected) -> None:
-    weights, history, summary = result_of(directory, CELL)
-    assert weights == expected[0]
-    assert history.equals(expected[1])
-    assert summary == expected[2]
+def assert_same_whole_result(directory: Path, expected) -> None:
+    assert_same_result(directory, CELL, expected)
     assert list((directory / "logs" / "train").glob("*.checkpoint.pt*")) == []
 
 
@@ -221,13 +226,13 @@ def test_a_cancelled_job_is_retried_and_continues_to_the_same_bits(cluster, expe
     log = train_while(lambda directory: slurm("scancel", running_job()), tmp_path, profile=profile)
     assert states(tmp_path) == ["CANCELLED", "COMPLETED"]
     assert "continuing from" in log
-    assert_same_result(tmp_path, expected)
+    assert_same_whole_result(tmp_path, expected)
 
 
 def test_a_job_that_fails_once_is_retried_to_the_same_bits(cluster, expected, tmp_path):
     train_while(lambda directory: send_to_training(directory, signal.SIGKILL), tmp_path)
     assert states(tmp_path) == ["FAILED", "COMPLETED"]
-    assert_same_result(tmp_path, expected)
+    assert_same_whole_result(tmp_path, expected)
 
 
 def test_a_job_past_its_time_limit_is_retried_with_more_time_and_continues_to_the_same_bits(
@@ -237,7 +242,7 @@ def test_a_job_past_its_time_limit_is_retried_with_more_time_and_continues_to_th
     log = train_while(lambda directory: send_to_training(directory, signal.SIGSTOP), tmp_path, *resources)
     assert states(tmp_path) in (["TIMEOUT"] * n + ["COMPLETED"] for n in (1, 2, 3)), "a slow machine may need more"
     assert "continuing from" in log
-    assert_same_result(tmp_path, expected)
+    assert_same_whole_result(tmp_path, expected)
 
 
 def test_a_preempted_job_is_requeued_and_continues_to_the_same_bits(cluster, expected, tmp_path):
@@ -251,4 +256,4 @@ def test_a_preempted_job_is_requeued_and_continues_to_the_same_bits(cluster, exp
     log = train_while(preempt, tmp_path)
     assert states(tmp_path) == ["COMPLETED"], "the job keeps its number"
     assert "continuing from" in log
-    assert_same_result(tmp_path, expected)
+    assert_same_whole_result(tmp_path, expected)

@@ -58,8 +58,9 @@ def test_the_interval_of_a_mean_is_scipys_and_missing_for_one_value():
 
 def test_the_mean_of_images_needs_every_seed():
     cells = [Cell("d", 10, "normal", 0.5, seed) for seed in (1, 2)]
-    per_image = {str(cell): np.full((3, 4), cell.seed, dtype=np.float32) for cell in cells}
-    assert mean_of_images(cells, 0, per_image).tolist() == [1.5] * 4
-    assert mean_of_images(cells, 0, {str(cells[0]): per_image[str(cells[0])]}) is None
-    assert mean_of_images([], 0, per_image) is None
+    by_measure = np.array([[0], [10], [20]])
+    per_image = {str(cell): np.full((3, 4), cell.seed + by_measure, dtype=np.float32) for cell in cells}
+    assert mean_of_images(cells, "negative_elbo", per_image).tolist() == [11.5] * 4
+    assert mean_of_images(cells, "negative_elbo", {str(cells[0]): per_image[str(cells[0])]}) is None
+    assert mean_of_images([], "negative_elbo", per_image) is None
     assert np.isnan(standard_error(None))

@@ -13,7 +13,7 @@ from discrete_vae.cells import Cell
 from discrete_vae.code_probabilities import argmax_probabilities
 from discrete_vae.errors import InputError
 from discrete_vae.generators import generator
-from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters
+from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters, model_of
 from discrete_vae.perturbations import NUMBERS_AT_ONCE, NoiseSource, distribution
 from discrete_vae.stacks import StackTrainer, annealed_temperature
 from discrete_vae.training import choose_device, train
@@ -117,8 +117,7 @@ def test_the_test_set_is_evaluated_once_in_the_end_with_all_samples_and_noise_of
 
 def test_training_on_the_codes_selects_on_their_kl_and_tests_with_the_studys(tiny_dataset):
     (trained,) = run(tiny_dataset, cell("normal"), kl="codes")
-    model = DiscreteVAE(Architecture(12, MODEL["hidden"], MODEL["variables"], K))
-    model.load_state_dict(trained.parameters)
+    model = model_of(trained.parameters, variables=MODEL["variables"])
     for split, kl_part in (("validation", kl_of_the_codes), ("test", kl_of_the_softmax)):
         images = torch.from_numpy(tiny_dataset.splits[split]).flatten(1).float()
         expected = kl_part(model.encode(images), cell("normal")).item() / len(images)

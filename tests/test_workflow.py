@@ -8,14 +8,13 @@ import json
 import struct
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
-from conftest import OWN_CONFIG, ROOT, make_own, planned_jobs, run_snakemake
+from conftest import OWN_CONFIG, ROOT, make_own, planned_jobs, run_snakemake, serving
 from discrete_vae.datasets import SPLITS, BinarizedDataset
 
 
@@ -129,16 +128,12 @@ class TestData:
                 pass
 
         handler = functools.partial(Handler, directory=str(tmp_path / "served"))
-        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-            thread.start()
+        with serving(handler) as url:
             run_snakemake(
                 tmp_path,
-                *("--cores", "1", "data/omniglot.npz", "--config", f"mirror=http://127.0.0.1:{server.server_port}"),
+                *("--cores", "1", "data/omniglot.npz", "--config", f"mirror={url}"),
                 f"datasets={{omniglot: {{sha256: {{chardata.mat: {digest}}}}}}}",
             )
-            server.shutdown()
-            thread.join()
         dataset = BinarizedDataset.load(tmp_path / "data" / "omniglot.npz")
         assert len(dataset.splits["train"]) == 55
         assert "IWAE" in dataset.manifest["origin"]

@@ -31,7 +31,7 @@ SMALLEST_PROBABILITY = 1e-300  # of a code that was drawn, however unlikely
 
 @dataclass(frozen=True)
 class ImageLosses:
-    """Losses of one model, each float64 of the number of images, in nats; NaN where a law allows no quadrature.
+    """Losses of one model in nats, float64 of the number of images; NaN where a law allows no quadrature.
 
     Attributes:
         reconstruction: binary cross-entropy of discrete codes, averaged over samples.

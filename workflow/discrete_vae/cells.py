@@ -1,7 +1,7 @@
 """The cell, the unit of result: one dataset x K x perturbation x temperature x seed."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,10 @@ from discrete_vae.errors import InputError
 AXES = ("dataset", "K", "perturbation", "temperature", "seed")
 CELL_DIRECTORY = "results/runs/{dataset}/K{K}/{perturbation}/tau{temperature}/seed{seed}"
 CELL_LABEL = "{dataset}-K{K}-{perturbation}-tau{temperature}-seed{seed}"
+SELECTED_LABEL = "{dataset}-K{K}-{perturbation}-seed{seed}"  # of a selected model: its temperature is yet to be found
+BOUNDS_FILE = "results/gathered/{dataset}/bounds-K{K}-{perturbation}-seed{seed}.csv"
+BOUNDS_PER_IMAGE_FILE = "results/gathered/{dataset}/bounds-K{K}-{perturbation}-seed{seed}.npz"
+IMAGES_FILE = "results/gathered/{dataset}/images-K{K}-{perturbation}.npz"
 # Numbers are spelled as Python spells them (1.0, 0.67, 1e-05), so that a cell has one path only.
 WILDCARD_PATTERNS = {
     "K": r"[2-9]|[1-9]\d+",
@@ -104,16 +108,16 @@ def stack_coordinates(wildcards: Mapping[str, str], stacked_axes: Mapping[str, S
 
     The order is that of Snakemake's ``expand`` over the same axes.
     """
-    points = ({**dict(wildcards.items()), **point} for point in _products(stacked_axes))
+    points = ({**wildcards, **point} for point in _products(stacked_axes))
     return [Cell.of(point).coordinates() for point in points]
 
 
 def perturbations_of(
     wildcards: Mapping[str, str], stacked_axes: Mapping[str, Sequence[Any]], definitions: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the definitions of the noise laws that one training job needs."""
-    names = {point["perturbation"] for point in stack_coordinates(wildcards, stacked_axes)}
-    return {name: definitions[name] for name in sorted(names)}
+    """Return the definitions of the noise laws of one job, in the order of its outputs."""
+    names = stacked_axes.get("perturbation") or [wildcards.get("perturbation")]
+    return {name: definitions[name] for name in names}
 
 
 def grid_perturbations(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,10 +125,9 @@ def grid_perturbations(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: config["perturbations"][name] for name in config["grid"]["perturbation"]}
 
 
-def job_path(directory: str, suffix: str, stacked_axes: Mapping[str, Sequence[Any]]) -> str:
-    """Return the path pattern of a training job's log or benchmark; a stacked axis stands in it as ``all``."""
-    kept = {axis: "all" if axis in stacked_axes else f"{{{axis}}}" for axis in AXES}
-    return f"{directory}/{CELL_LABEL.format(**kept)}{suffix}"
+def job_path(pattern: str, stacked_axes: Container[str]) -> str:
+    """Return a pattern of axes, of a job's log or benchmark, in which the stacked axes stand as ``all``."""
+    return pattern.format(**{axis: "all" if axis in stacked_axes else f"{{{axis}}}" for axis in AXES})
 
 
 def _products(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

@@ -48,6 +48,20 @@ RULE = (
 )
 
 
+def judge(
+    selection: pd.DataFrame,
+    bounds: pd.DataFrame,
+    per_image: Mapping[str, np.ndarray],
+    histories: pd.DataFrame,
+    *,
+    temperature: float,
+) -> pd.DataFrame:
+    """Compare under every claim: the rows of `compare_test_losses`, then those of `compare_convergence`."""
+    comparisons = [compare_test_losses(selection, bounds, per_image), compare_convergence(histories, temperature)]
+    # An empty table would turn the numbers of the other one into objects.
+    return pd.concat([table for table in comparisons if len(table)] or comparisons, ignore_index=True)
+
+
 def compare_test_losses(
     selection: pd.DataFrame, bounds: pd.DataFrame, per_image: Mapping[str, np.ndarray]
 ) -> pd.DataFrame:
@@ -65,10 +79,10 @@ def compare_test_losses(
     rows = []
     for (dataset, categories), group in selected.groupby(["dataset", "K"], sort=False):
         claim_of_studied = TEST_CLAIM if (group["runs"] > 1).all() else WITHOUT_CHOICE
-        for row, (column, measure) in enumerate(MEASURES.items()):
+        for column, measure in MEASURES.items():
             by_seed = group.pivot(index="seed", columns="perturbation", values=column)
             by_image = {
-                law: mean_of_images(selected_cells(of_law), row, per_image)
+                law: mean_of_images(selected_cells(of_law), column, per_image)
                 for law, of_law in group.groupby("perturbation")
             }
             for other in _others(group["perturbation"]):

@@ -8,7 +8,7 @@ only. With the density f and the distribution function F of the noise,
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,12 +55,13 @@ def argmax_probabilities(logits: Tensor, law: Distribution) -> Tensor:
         if kinks:
             probabilities = _between_kinks(rows, law, lowest, highest, kinks, points)
         else:
-            probabilities = _at_even_nodes(_sum_over_density, rows, law, lowest, highest, intervals)
+            probabilities = _at_even_nodes(rows, law, lowest, highest, intervals)
         if (probabilities.detach().sum(-1) - 1).abs().max() < SUM_TOLERANCE:
             return probabilities.view_as(logits)
+    intervals = INTERVALS[-1]
     while intervals < MOST_INTERVALS:
         former, intervals = probabilities.detach(), 2 * intervals
-        probabilities = _at_even_nodes(_sum_over_steps, rows, law, lowest, highest, intervals)
+        probabilities = _at_even_nodes(rows, law, lowest, highest, intervals, over_steps=True)
         if (probabilities.detach() - former).abs().max() < TOLERANCE:
             return probabilities.view_as(logits)
     raise InputError(
@@ -70,15 +71,20 @@ def argmax_probabilities(logits: Tensor, law: Distribution) -> Tensor:
 
 
 def _at_even_nodes(
-    rule: Callable[..., Tensor], rows: Tensor, law: Distribution, lowest: float, highest: float, intervals: int
+    rows: Tensor, law: Distribution, lowest: float, highest: float, intervals: int, *, over_steps: bool = False
 ) -> Tensor:
+    """Sum over the density at evenly spaced nodes, or over the steps of the distribution function between them."""
     # The largest of theta + gamma lies within the range of the noise above the largest theta.
     nodes = torch.linspace(lowest, highest, intervals + 1, dtype=torch.float64, device=rows.device)
     chunk = max(1, NUMBERS_AT_ONCE // (intervals * rows.shape[1]))
     parts = []
     for part in rows.split(chunk):
         noise = part.detach().amax(-1, keepdim=True).unsqueeze(-1) + nodes - part.unsqueeze(-1)
-        parts.append(rule(*_factors(noise, law, lowest, highest), (highest - lowest) / intervals))
+        density, distribution_function, others = _factors(noise, law, lowest, highest)
+        if over_steps:
+            parts.append((distribution_function.diff(dim=-1) * (others[..., 1:] + others[..., :-1]) / 2).sum(-1))
+        else:
+            parts.append((highest - lowest) / intervals * (density * others).sum(-1))
     return torch.cat(parts)
 
 
@@ -117,25 +123,20 @@ def _kinks(law: Distribution) -> list[float]:
     return [*ends, law.loc.item()] if isinstance(law, Laplace) else ends
 
 
-def _sum_over_density(density: Tensor, distribution_function: Tensor, others: Tensor, step: float) -> Tensor:
-    return step * (density * others).sum(-1)
-
-
-def _sum_over_steps(density: Tensor, distribution_function: Tensor, others: Tensor, step: float) -> Tensor:
-    return (distribution_function.diff(dim=-1) * (others[..., 1:] + others[..., :-1]) / 2).sum(-1)
-
-
 @functools.lru_cache(maxsize=64)
 def noise_range(law: Distribution) -> tuple[float, float]:
-    """Return the quantiles of TAIL and 1 - TAIL, by bisection of the distribution function."""
+    """Return the quantiles of TAIL and 1 - TAIL, by bisection of the distribution function.
+
+    Raises:
+        InputError: a law without distribution function in torch.
+    """
     try:
-        law.cdf(law.sample().double())
+        return _quantile(law, TAIL), _quantile(law, 1 - TAIL)
     except (NotImplementedError, RuntimeError):  # some have one that float64 breaks
         raise InputError(
             f"the law {law} has no distribution function in torch.distributions, expected one to compute the"
             " probabilities of codes with; choose another law"
         ) from None
-    return _quantile(law, TAIL), _quantile(law, 1 - TAIL)
 
 
 def _quantile(law: Distribution, probability: float) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from discrete_vae.cells import Cell
 from discrete_vae.errors import InputError
 from discrete_vae.laws import WITHOUT_CODE_PROBABILITIES, check_law
 from discrete_vae.published import read_published
@@ -170,10 +171,8 @@ def _expectation(error: jsonschema.ValidationError) -> str:
             return "every value once"
         case "minItems":
             return "at least one value" if bound == 1 else f"at least {bound} values"
-        case "pattern" if "[0-9a-f]" in bound:
-            return "64 lower-case hexadecimal digits"
         case "pattern":
-            return "a name that begins with a letter, of letters, digits, '.', '_' and '-', and is no word such as nan"
+            return error.schema["title"]
     return error.message
 
 
@@ -299,6 +298,11 @@ def result_options(config: Mapping[str, Any], dataset: str) -> dict[str, dict[st
         "training": training_options(config["training"], dataset),
         "evaluation": evaluation,
     }
+
+
+def run_definition(config: Mapping[str, Any], cell: Cell) -> dict[str, dict[str, Any]]:
+    """Return all that determines the result of a cell but its images: the noise law, and the options by section."""
+    return {"law": config["perturbations"][cell.perturbation], **result_options(config, cell.dataset)}
 
 
 def fit_definition(config: Mapping[str, Any], target: str, perturbation: str) -> dict[str, Any]:

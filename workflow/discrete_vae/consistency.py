@@ -13,20 +13,20 @@ from typing import Any
 import pandas as pd
 
 from discrete_vae.cells import Cell, grid_cells
-from discrete_vae.configuration import fit_definition, result_options, with_defaults
+from discrete_vae.configuration import fit_definition, run_definition, with_defaults
 from discrete_vae.errors import InputError
 from discrete_vae.selection import NESTED
 
 
 def read_runs(path: str, config: Mapping[str, Any]) -> pd.DataFrame:
-    """Read the gathered summaries of a dataset's runs, checked by `check_runs`."""
+    """Read the gathered summaries of a dataset's runs; raises InputError where `check_runs` does."""
     runs = pd.read_csv(path)
     check_runs(runs, config, where=path)
     return runs
 
 
 def read_fits(paths: Sequence[str], config: Mapping[str, Any]) -> pd.DataFrame:
-    """Read fits of some targets and noise laws, checked by `check_fits`."""
+    """Read fits of some targets and noise laws; raises InputError where `check_fits` does."""
     fits = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
     check_fits(fits, config, where=str(Path(paths[0]).parents[1]))
     return fits
@@ -54,10 +54,9 @@ def check_runs(runs: pd.DataFrame, config: Mapping[str, Any], *, where: str) -> 
                 f"{where} has {'a' if odd in of_dataset else 'no'} run {odd}, expected the {len(cells)} runs of the"
                 f" configured grid; {advice}"
             )
-        expected = {"data_sha256": of_dataset[cells[0]]["data_sha256"], **result_options(config, dataset)}
+        data_sha256 = of_dataset[cells[0]]["data_sha256"]
         for cell, summary in of_dataset.items():
-            law = config["perturbations"][cell.perturbation]
-            if difference := first_difference(summary, {**expected, "law": law}):
+            if difference := difference_from_configuration(summary, config, data_sha256=data_sha256):
                 raise InputError(f"{where} has a run {cell} with {difference}; {advice}")
 
 
@@ -86,17 +85,21 @@ def check_fits(fits: pd.DataFrame, config: Mapping[str, Any], *, where: str) -> 
                 )
 
 
-def first_difference(summary: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
-    """Say which option of a run's summary is not the expected one, or nothing.
+def difference_from_configuration(summary: Mapping[str, Any], config: Mapping[str, Any], *, data_sha256: str) -> str:
+    """Say what in a run's summary, of its images, noise law and options, is not as configured, or nothing.
 
     A run made before an option of training existed counts as one with its default.
     """
-    return _first_difference({**summary, "training": with_defaults("training", summary["training"])}, expected)
+    found = {**summary, "training": with_defaults("training", summary["training"])}
+    return _first_difference(found, {"data_sha256": data_sha256, **run_definition(config, Cell.of(summary))})
 
 
-def is_written(path: str, expected: Mapping[str, Any]) -> bool:
-    """Tell whether there is a summary.json of the expected images, law and options."""
-    return Path(path).exists() and not first_difference(json.loads(Path(path).read_text(encoding="utf-8")), expected)
+def is_written(path: str, config: Mapping[str, Any], *, data_sha256: str) -> bool:
+    """Tell whether there is a summary.json of these images, and of the configured law and options."""
+    if not Path(path).exists():
+        return False
+    summary = json.loads(Path(path).read_text(encoding="utf-8"))
+    return not difference_from_configuration(summary, config, data_sha256=data_sha256)
 
 
 def _first_difference(record: Mapping[str, Any], expected: Mapping[str, Any]) -> str:

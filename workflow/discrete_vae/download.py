@@ -12,7 +12,7 @@ from pathlib import Path
 import requests
 import urllib3
 
-from discrete_vae.errors import InputError, OutputError
+from discrete_vae.errors import InputError
 from discrete_vae.files import scratch_file, written_whole
 from discrete_vae.sources import SourceFile, verify
 
@@ -70,8 +70,6 @@ def _download(homes: Sequence[str], file: SourceFile, destination: Path) -> None
                 log.info("downloading %s", url)
                 _download_one(url, file, destination)
                 return
-            except OutputError:
-                raise
             except (requests.RequestException, urllib3.exceptions.HTTPError, InputError) as error:
                 failures[url] = " ".join(str(error).split())[:300]
                 log.warning("%s: %s", url, failures[url])

@@ -13,7 +13,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from discrete_vae.cells import AXES
 from discrete_vae.files import write_bytes
@@ -168,8 +168,7 @@ def draw_temperatures(runs: pd.DataFrame, *, dataset: str, origin: str) -> Figur
                 _plot_curves(
                     ax, finite, x="temperature", y="validation_loss", palette=palette, marker="o", markersize=4
                 )
-                ax.set(xscale="log", xlabel="temperature", ylabel="")
-                ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+                _set_temperature_axis(ax)
         axes[0].set_ylabel(VALIDATION_LOSS)
         _legend(figure, palette)
     return figure
@@ -196,14 +195,14 @@ def draw_fits(fits: pd.DataFrame, *, target: str) -> Figure:
         for error, fill in (("discrete_error", "full"), ("relaxed_error", "none")):
             markers = {"marker": "o", "markersize": 3.5, "fillstyle": fill}
             _plot_curves(final, last, x="temperature", y=error, palette=palette, errorbar=None, **markers)
-        final.set(title=f"after {fits['step'].max()} steps", xscale="log", xlabel="temperature")
-        final.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        final.set_title(f"after {fits['step'].max()} steps")
+        _set_temperature_axis(final)
         means = fits.groupby(["perturbation", "temperature", "step"])[["discrete_error", "relaxed_error"]].mean()
         along[0].set(yscale="log", ylabel="total variation distance")
         # A single fit may pass the target by chance, far below all curves.
         along[0].set_ylim(bottom=np.nan_to_num(means.min(axis=None)) / 2 or None)
         along[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        along[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        along[0].yaxis.set_major_formatter("{x:g}")
         along[0].yaxis.set_minor_formatter(NullFormatter())
         figure.suptitle(f"{target} · {_seeds(fits)}", fontsize=7.5)
         _legend(figure, palette, fills={"codes": "full", "mean relaxed sample": "none"})
@@ -292,7 +291,7 @@ def _plot_gradients(figure: SubFigure, gradients: pd.DataFrame, palette: Palette
     lines = {"markersize": 3.5, "markeredgewidth": 0}
     for ax, column in ((by_variance, "relative_variance"), (by_bias, "relative_bias")):
         _plot_curves(ax, gradients, x="temperature", y=column, palette=palette, markers=markers, **lines)
-        ax.set(xscale="log", xlabel="temperature")
+        _set_temperature_axis(ax)
     by_variance.set(yscale="log", ylabel="relative variance")
     by_bias.set_ylabel("relative bias")
     means = gradients.groupby(["perturbation", "temperature"], sort=False)[
@@ -301,8 +300,11 @@ def _plot_gradients(figure: SubFigure, gradients: pd.DataFrame, palette: Palette
     for law, colour in palette.items():
         tradeoff.plot(*means.loc[law].T.to_numpy(), color=colour, marker=markers[law], linestyle="", **lines)
     tradeoff.set(xscale="log", xlabel="relative variance", ylabel="relative bias")
-    for ax in (by_variance, by_bias):
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _set_temperature_axis(ax: Axes) -> None:
+    ax.set(xscale="log", xlabel="temperature", ylabel="")
+    ax.xaxis.set_major_formatter("{x:g}")
 
 
 def _draw_strips(ax: Axes, strips: Mapping[str, np.ndarray], rows: int) -> None:

@@ -125,7 +125,7 @@ def write_arrays(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read_arrays(paths: Iterable[Path | str]) -> dict[str, np.ndarray]:
-    """Read the arrays of several .npz files, whose names differ, into one mapping."""
+    """Read the arrays of several .npz files into one mapping; of arrays of one name the last is kept."""
     arrays = {}
     for path in paths:
         with np.load(path) as file:

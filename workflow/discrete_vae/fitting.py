@@ -76,11 +76,10 @@ class RelaxedNoise(Distribution):
 
     def __init__(self, law: Distribution, temperature: float) -> None:
         super().__init__(validate_args=False)
-        self.law, self.temperature = law, temperature
-        self.gumbel = Gumbel(*torch.tensor([0.0, 1.0], dtype=torch.float64), validate_args=False)
-        ends, gumbel_ends = noise_range(law), noise_range(self.gumbel)
+        gumbel = Gumbel(*torch.tensor([0.0, 1.0], dtype=torch.float64), validate_args=False)
+        ends, gumbel_ends = noise_range(law), noise_range(gumbel)
         nodes = torch.linspace(*gumbel_ends, GUMBEL_NODES, dtype=torch.float64)
-        weights = self.gumbel.log_prob(nodes).softmax(0)
+        weights = gumbel.log_prob(nodes).softmax(0)
         self.lowest, self.highest = (end + temperature * other for end, other in zip(ends, gumbel_ends, strict=True))
         grid = torch.linspace(self.lowest, self.highest, TABLE_SIZE, dtype=torch.float64)
         noise = (grid.unsqueeze(-1) - temperature * nodes).clamp(*ends)
@@ -91,10 +90,6 @@ class RelaxedNoise(Distribution):
     def support(self) -> constraints.Constraint:
         """Where the table stands: all but the tails that quadrature leaves out."""
         return constraints.interval(self.lowest, self.highest)
-
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Draw from torch's global state."""
-        return self.law.sample(sample_shape) + self.temperature * self.gumbel.sample(sample_shape)
 
     def cdf(self, value: Tensor) -> Tensor:
         """Return the distribution function."""

@@ -11,6 +11,6 @@ import torch
 
 
 def generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """Return the generator of a cell's seed for a purpose such as ``"noise"``."""
+    """Return the generator of a cell's seed for a purpose such as ``"training noise"``."""
     digest = hashlib.sha256(f"{purpose} {seed}".encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8]) >> 1)

@@ -19,21 +19,14 @@ from discrete_vae.cells import Cell
 from discrete_vae.code_probabilities import argmax_probabilities
 from discrete_vae.datasets import BinarizedDataset
 from discrete_vae.generators import generator
-from discrete_vae.images import model_of
 from discrete_vae.laws import WITHOUT_CODE_PROBABILITIES
-from discrete_vae.model import DiscreteVAE
+from discrete_vae.model import DiscreteVAE, model_of
 from discrete_vae.perturbations import NoiseSource, distribution
 from discrete_vae.training import Run, train
 
 log = logging.getLogger(__name__)
 
 SAMPLES_AT_ONCE = 100
-
-
-def losses_of_relaxed(model: DiscreteVAE, codes: Tensor, images: Tensor) -> Tensor:
-    """Return the binary cross-entropy of relaxed codes (... x images x N x K) and images (images x pixels), in nats."""
-    pixel_logits = model.decode(codes)
-    return F.softplus(pixel_logits).sum(-1) - (pixel_logits * images).sum(-1)
 
 
 def exact_gradient(model: DiscreteVAE, logits: Tensor, images: Tensor, law: Distribution) -> Tensor:
@@ -60,16 +53,26 @@ def exact_gradient(model: DiscreteVAE, logits: Tensor, images: Tensor, law: Dist
 
 
 def relaxed_gradients(
-    model: DiscreteVAE, logits: Tensor, images: Tensor, temperature: float, noise: NoiseSource, *, samples: int
+    model: DiscreteVAE, logits: Tensor, images: Tensor, *, temperature: float, noise: NoiseSource, samples: int
 ) -> Tensor:
-    """Differentiate the loss of relaxed samples with respect to the logits, once for each draw of the noise.
+    """Differentiate the binary cross-entropy of relaxed samples with respect to the logits, once for each draw.
+
+    Args:
+        model: of any size.
+        logits: theta, images x N x K.
+        images: of 0 and 1, images x pixels, float.
+        temperature: of the relaxation.
+        noise: of the samples; its generator is advanced.
+        samples: draws of the noise.
 
     Returns:
         float64, samples x images x N x K.
     """
     theta = logits.detach().expand(samples, *logits.shape).clone().requires_grad_()
     codes = F.softmax((theta + noise.draw(theta.shape)) / temperature, dim=-1)
-    (gradient,) = torch.autograd.grad(losses_of_relaxed(model, codes, images).sum(), theta)
+    pixel_logits = model.decode(codes)
+    losses = F.softplus(pixel_logits).sum(-1) - (pixel_logits * images).sum(-1)
+    (gradient,) = torch.autograd.grad(losses.sum(), theta)
     return gradient.double()
 
 
@@ -97,7 +100,8 @@ def bias_and_variance(
     for start in range(0, samples, SAMPLES_AT_ONCE):
         count = min(SAMPLES_AT_ONCE, samples - start)
         # Around the exact gradient, so that no digits are lost in the squares.
-        deviations = relaxed_gradients(model, logits, images, temperature, noise, samples=count) - exact
+        relaxed = relaxed_gradients(model, logits, images, temperature=temperature, noise=noise, samples=count)
+        deviations = relaxed - exact
         total += deviations.sum(0)
         total_of_squares += deviations.square().sum(0)
     mean = total / samples

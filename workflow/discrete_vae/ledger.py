@@ -1,4 +1,4 @@
-"""The ledger: what a run's jobs have cost, from Snakemake's benchmark files."""
+"""The ledger: what jobs have cost, from Snakemake's benchmark files and the seconds in the runs' summaries."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from discrete_vae.cells import Cell, job_path
+from discrete_vae.cells import CELL_LABEL, SELECTED_LABEL, Cell, job_path
 from discrete_vae.sources import source_files
 
 COUNTED = (
@@ -35,19 +35,15 @@ def gather_costs(
         ``threads`` and wall ``seconds``.
     """
     downloads = [benchmarks / f"download/{file.folder}-{file.name}.tsv" for file in source_files(definition)]
-    devices = runs.groupby(["K", "seed"], sort=False)["device"].first()
     rows = [
         *(_row("download", _benchmark_seconds(name)) for name in downloads),
         _row("binarize", _benchmark_seconds(benchmarks / f"binarize/{dataset}.tsv")),
         *_training_rows(runs, stacked_axes, benchmarks),
-        *(
-            _row("bound", _benchmark_seconds(benchmarks / f"bound/{dataset}-K{K}-seed{seed}.tsv"), K=K, device=device)
-            for (K, seed), device in devices.items()
-        ),
+        *_bound_rows(runs, stacked_axes, benchmarks),
         _row(
             "measure_gradients",
             _benchmark_seconds(benchmarks / f"measure_gradients/{dataset}.tsv"),
-            device=devices.iloc[0],
+            device=runs["device"].iloc[0],
         ),
     ]
     table = pd.DataFrame(rows).astype({"K": "Int64"})
@@ -62,8 +58,7 @@ def _row(
 
 
 def _training_rows(runs: pd.DataFrame, stacked_axes: Iterable[str], benchmarks: Path) -> list[dict[str, Any]]:
-    pattern = job_path("train", ".tsv", dict.fromkeys(stacked_axes, ()))
-    of_runs = [pattern.format(**Cell.of(run).coordinates()) for run in runs.to_dict("records")]
+    of_runs = _paths(runs, f"train/{CELL_LABEL}.tsv", stacked_axes)
     # A cell's share of its job, so that cells that were trained in another stack than today's are counted once too.
     recorded = runs.reindex(columns=["training_seconds", "wall_seconds"]).max(axis="columns") / runs["cells_in_job"]
     return [
@@ -76,6 +71,25 @@ def _training_rows(runs: pd.DataFrame, stacked_axes: Iterable[str], benchmarks: 
         )
         for benchmark, job in runs.groupby(of_runs, sort=False)
     ]
+
+
+def _bound_rows(runs: pd.DataFrame, stacked_axes: Iterable[str], benchmarks: Path) -> list[dict[str, Any]]:
+    stacked_laws = [axis for axis in stacked_axes if axis == "perturbation"]
+    of_runs = _paths(runs, f"bound/{SELECTED_LABEL}.tsv", stacked_laws)
+    return [
+        _row(
+            "bound",
+            _benchmark_seconds(benchmarks / str(benchmark)),
+            K=models["K"].iloc[0],
+            device=models["device"].iloc[0],
+        )
+        for benchmark, models in runs.groupby(of_runs, sort=False)
+    ]
+
+
+def _paths(runs: pd.DataFrame, pattern: str, stacked_axes: Iterable[str]) -> list[str]:
+    path = job_path(pattern, list(stacked_axes))
+    return [path.format(**Cell.of(run).coordinates()) for run in runs.to_dict("records")]
 
 
 def _benchmark_seconds(path: Path) -> float:

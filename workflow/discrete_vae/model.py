@@ -60,6 +60,20 @@ class DiscreteVAE(nn.Module):
         return self.decoder(codes.flatten(-2))
 
 
+def load_model(path: str, *, variables: int) -> DiscreteVAE:
+    """Load a run's model.pt."""
+    return model_of(torch.load(path, weights_only=True), variables=variables)
+
+
+def model_of(state: Parameters, *, variables: int) -> DiscreteVAE:
+    """Make the module of a state dict, whose sizes it tells except N."""
+    hidden, pixels = state["encoder.0.weight"].shape
+    architecture = Architecture(pixels, hidden, variables, len(state["encoder.2.bias"]) // variables)
+    model = DiscreteVAE(architecture)
+    model.load_state_dict(state)
+    return model
+
+
 def initial_parameters(architecture: Architecture, generator: torch.Generator) -> Parameters:
     """Draw the parameters of one model as PyTorch initializes linear layers: U(-1/sqrt(inputs), 1/sqrt(inputs))."""
     parameters = {}

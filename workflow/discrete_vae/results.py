@@ -28,7 +28,7 @@ def write_run(
     summary: str,
     model: str,
     provenance: Mapping[str, Any],
-    options: Mapping[str, Any],
+    definition: Mapping[str, Any],
 ) -> None:
     """Write the three files of a cell, each whole, the summary last.
 
@@ -36,14 +36,14 @@ def write_run(
         run: what training gave.
         history, summary, model: paths of the files.
         provenance: see `environment`, with what else is to be stamped on the summary.
-        options: the noise law and the sections of the configuration that determine the result.
+        definition: what `configuration.run_definition` returns.
     """
     write_csv(history, pd.DataFrame(run.history))
     # By way of a buffer: torch.save puts the name of a file into it, and equal weights are to be equal bits.
     buffer = io.BytesIO()
     torch.save(run.parameters, buffer)
     write_bytes(model, buffer.getvalue())
-    write_json(summary, {**summarize(run), **options, **provenance})
+    write_json(summary, {**summarize(run), **definition, **provenance})
 
 
 def summarize(run: Run) -> dict[str, Any]:

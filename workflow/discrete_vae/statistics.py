@@ -7,6 +7,7 @@ import pandas as pd
 import scipy.stats
 
 from discrete_vae.cells import Cell
+from discrete_vae.measures import MEASURES
 
 LEVEL = 0.05  # of the tests; the intervals are at 1 - LEVEL
 
@@ -67,17 +68,18 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return adjusted
 
 
-def mean_of_images(cells: Sequence[Cell], row: int, per_image: Mapping[str, np.ndarray]) -> np.ndarray | None:
+def mean_of_images(cells: Sequence[Cell], measure: str, per_image: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """Average a loss of each test image over the seeds of some cells.
 
     Args:
         cells: the selected cells of one dataset, K and perturbation.
-        row: of the arrays, one of IMAGE_LOSSES.
+        measure: a column of MEASURES, in whose order the arrays' rows are.
         per_image: what `bounds.evaluate_selected` keeps, by the name of the cell.
 
     Returns:
         Nats for each image, float64; None where a cell's are not known.
     """
+    row = list(MEASURES).index(measure)
     known = [per_image[str(cell)][row].astype(float) for cell in cells if str(cell) in per_image]
     return np.mean(known, axis=0) if known and len(known) == len(cells) else None
 

@@ -63,8 +63,8 @@ def _image_errors(selection: pd.DataFrame, per_image: Mapping[str, np.ndarray]) 
     errors = {}
     for (dataset, K, perturbation), group in selection.groupby(["dataset", "K", "perturbation"], sort=False):
         cells = selected_cells(group)
-        for row, measure in enumerate(MEASURES):
-            errors[dataset, K, measure, perturbation] = standard_error(mean_of_images(cells, row, per_image))
+        for measure in MEASURES:
+            errors[dataset, K, measure, perturbation] = standard_error(mean_of_images(cells, measure, per_image))
     return pd.Series(errors).rename_axis(GROUP)
 
 
@@ -83,7 +83,7 @@ def beside_published(table: pd.DataFrame, published: Iterable[Mapping[str, Any]]
 
 
 def read_bounds(paths: Iterable[str]) -> pd.DataFrame:
-    """Read the tables of bounds of several groups of cells; one is empty where every run of its group diverged."""
+    """Read the tables of bounds of several selected models; one is empty where every run diverged."""
     types = {"dataset": str, "K": int, "perturbation": str, "temperature": float, "seed": int}
     tables = [pd.read_csv(path).astype({name: types.get(name, float) for name in BOUNDS}) for path in paths]
     return pd.concat(tables, ignore_index=True)
@@ -167,7 +167,7 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
         else "one seed: no spread can be given, and no difference here is established",
         *(
             f"{dataset}: {group['data_origin'].iloc[0]}; {_counts(group['epochs_run'])} epochs;"
-            f" {_listed(group['temperature'], 'temperature')}"
+            f" {_listed(group['temperature'], 'temperature')}; {_listed(group['seed'], 'seed')}"
             for dataset, group in runs.groupby("dataset", sort=False)
         ),
     ]

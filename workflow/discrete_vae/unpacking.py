@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from discrete_vae.cells import AXES, Cell, cell_file
-from discrete_vae.consistency import first_difference, summary_of
+from discrete_vae.consistency import difference_from_configuration, summary_of
 from discrete_vae.errors import InputError
 from discrete_vae.files import write_csv, write_json
 
@@ -18,9 +18,8 @@ def unpack_runs(
     runs: pd.DataFrame,
     histories: pd.DataFrame,
     *,
+    config: Mapping[str, Any],
     data_sha256: str,
-    perturbations: Mapping[str, Mapping[str, Any]],
-    options: Mapping[str, Mapping[str, Any]],
 ) -> int:
     """Write history.csv and summary.json of those cells of a dataset that were run and have none.
 
@@ -29,9 +28,8 @@ def unpack_runs(
         directory: where the pipeline's files are.
         runs: what `selection.gather_summaries` returned.
         histories: what `selection.gather_histories` returned.
+        config: the complete configuration.
         data_sha256: sum of the images that are there.
-        perturbations: the definitions of the noise laws.
-        options: the sections ``model``, ``training`` and ``evaluation``, as far as they determine the result.
 
     Returns:
         The number of runs written.
@@ -41,8 +39,7 @@ def unpack_runs(
     """
     summaries = {cell: summary_of(row) for row in runs.to_dict("records") if (cell := Cell.of(row)) in cells}
     for cell, summary in summaries.items():
-        expected = {"data_sha256": data_sha256, "law": perturbations[cell.perturbation], **options}
-        if difference := first_difference(summary, expected):
+        if difference := difference_from_configuration(summary, config, data_sha256=data_sha256):
             raise InputError(
                 f"the published run {cell} has {difference}; unpack it with the configuration that it was made with"
             )

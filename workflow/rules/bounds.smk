@@ -1,10 +1,15 @@
 """Bounds: what the selected models are worth as likelihoods, whatever the law of their noise.
 
 Needs:  data/{dataset}.npz, model.pt and summary.json of the cells
-Makes:  results/gathered/{dataset}/bounds-K{K}-seed{seed}.csv  negative ELBO and importance-weighted bound of each model
-        results/gathered/{dataset}/bounds-K{K}-seed{seed}.npz  the same for each test image
+Makes:  results/gathered/{dataset}/bounds-K{K}-{perturbation}-seed{seed}.csv  negative ELBO and importance-weighted bound
+        results/gathered/{dataset}/bounds-K{K}-{perturbation}-seed{seed}.npz  the same for each test image
 Steps:  bound
 """
+
+# One job a noise law, so that a new law asks for nothing of the others, unless one job trains them all.
+stacked_laws = {
+    axis: laws for axis, laws in stacked_axes.items() if axis == "perturbation"
+}
 
 
 rule bound:
@@ -12,26 +17,22 @@ rule bound:
         # New images bring new models; alone, beside published results, they ask for none.
         images=ancient("data/{dataset}.npz"),
         summaries=lambda wildcards: cells.cell_files(
-            config["grid"],
-            "summary.json",
-            dataset=wildcards.dataset,
-            K=wildcards.K,
-            seed=wildcards.seed,
+            config["grid"], "summary.json", **wildcards
         ),
         models=lambda wildcards: cells.cell_files(
-            config["grid"],
-            "model.pt",
-            dataset=wildcards.dataset,
-            K=wildcards.K,
-            seed=wildcards.seed,
+            config["grid"], "model.pt", **wildcards
         ),
     output:
-        bounds="results/gathered/{dataset}/bounds-K{K}-seed{seed}.csv",
-        per_image="results/gathered/{dataset}/bounds-K{K}-seed{seed}.npz",
+        bounds=expand(cells.BOUNDS_FILE, **stacked_laws, allow_missing=True),
+        per_image=expand(
+            cells.BOUNDS_PER_IMAGE_FILE, **stacked_laws, allow_missing=True
+        ),
     log:
-        "logs/bound/{dataset}-K{K}-seed{seed}.log",
+        cells.job_path(f"logs/bound/{cells.SELECTED_LABEL}.log", stacked_laws),
     benchmark:
-        "results/benchmarks/bound/{dataset}-K{K}-seed{seed}.tsv"
+        cells.job_path(
+            f"results/benchmarks/bound/{cells.SELECTED_LABEL}.tsv", stacked_laws
+        )
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -40,7 +41,9 @@ rule bound:
         runtime=lambda wildcards, attempt: 120 * attempt,
         gpu=configuration.gpus_per_job(config["training"]["device"]),
     params:
-        perturbations=cells.grid_perturbations(config),
+        perturbations=lambda wildcards: cells.perturbations_of(
+            wildcards, stacked_laws, config["perturbations"]
+        ),
         model=config["model"],
         samples=config["evaluation"]["importance_samples"],
     script:

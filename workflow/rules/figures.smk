@@ -89,29 +89,34 @@ rule draw_images:
         summaries=lambda wildcards: cells.cell_files(
             config["grid"],
             "summary.json",
-            dataset=wildcards.dataset,
-            K=wildcards.K,
+            **wildcards,
             seed=cells.first_seed(config["grid"], wildcards.dataset),
         ),
         models=lambda wildcards: cells.cell_files(
             config["grid"],
             "model.pt",
-            dataset=wildcards.dataset,
-            K=wildcards.K,
+            **wildcards,
             seed=cells.first_seed(config["grid"], wildcards.dataset),
         ),
     output:
-        "results/gathered/{dataset}/images-K{K}.npz",
+        expand(cells.IMAGES_FILE, **stacked_laws, allow_missing=True),
     log:
-        "logs/draw_images/{dataset}-K{K}.log",
+        cells.job_path(
+            "logs/draw_images/{dataset}-K{K}-{perturbation}.log", stacked_laws
+        ),
     benchmark:
-        "results/benchmarks/draw_images/{dataset}-K{K}.tsv"
+        cells.job_path(
+            "results/benchmarks/draw_images/{dataset}-K{K}-{perturbation}.tsv",
+            stacked_laws,
+        )
     localrule: True
     conda:
         "../../envs/torch.yaml"
     threads: 1
     params:
-        perturbations=cells.grid_perturbations(config),
+        perturbations=lambda wildcards: cells.perturbations_of(
+            wildcards, stacked_laws, config["perturbations"]
+        ),
         model=config["model"],
         seed=lambda wildcards: cells.first_seed(config["grid"], wildcards.dataset),
         samples_seed=config["figures"]["samples_seed"],
@@ -121,7 +126,9 @@ rule draw_images:
 
 rule plot_images:
     input:
-        images="results/gathered/{dataset}/images-K{K}.npz",
+        images=lambda wildcards: cells.grid_files(
+            config["grid"], cells.IMAGES_FILE, **wildcards
+        ),
         provenance="results/gathered/{dataset}/provenance.csv",
     output:
         pdf="results/figures/images/{dataset}-K{K}.pdf",

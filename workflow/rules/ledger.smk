@@ -13,9 +13,7 @@ rule gather_costs:
             config["grid"], "summary.json", dataset=wildcards.dataset
         ),
         bounds=lambda wildcards: cells.grid_files(
-            config["grid"],
-            "results/gathered/{dataset}/bounds-K{K}-seed{seed}.csv",
-            dataset=wildcards.dataset,
+            config["grid"], cells.BOUNDS_FILE, dataset=wildcards.dataset
         ),
         gradients=(
             ancient("results/gathered/{dataset}/gradients.csv")

@@ -1,14 +1,10 @@
-"""Selection: from the runs to the results table.
+"""Selection: from the runs to the temperature of each dataset, K, perturbation and seed.
 
-Needs:  history.csv and summary.json of every cell of the grid; the bounds of the selected models
+Needs:  history.csv and summary.json of every cell of the grid
 Makes:  results/gathered/{dataset}/summaries.csv, histories.csv.gz, provenance.csv  all runs of a dataset
-        results/tables/selection.csv   the temperature selected for each dataset, K, perturbation and seed
-        results/tables/diverged.csv    the runs whose loss stopped being finite
-        results/tables/results.*       test losses of the selected models, as CSV, Markdown and LaTeX
-        results/tables/claims.*        the study's claims with intervals and verdicts, as CSV and Markdown
-        results/tables/verdicts.csv    the verdict on each claim as a whole
-        results/tables/codes.*         what the selected models learned, as CSV and Markdown
-Steps:  gather, select, tabulate, judge, describe
+        results/tables/selection.csv  the temperature selected for each dataset, K, perturbation and seed
+        results/tables/diverged.csv   the runs whose loss stopped being finite
+Steps:  gather, select
 """
 
 
@@ -67,107 +63,3 @@ rule select:
         "../../envs/figures.yaml"
     script:
         "../scripts/select.py"
-
-
-rule tabulate:
-    input:
-        summaries=rules.select.input.summaries,
-        selection=rules.select.output.selection,
-        provenance=rules.select.input.provenance,
-        bounds=cells.grid_files(
-            config["grid"],
-            "results/gathered/{dataset}/bounds-K{K}-seed{seed}.csv",
-        ),
-        per_image=cells.grid_files(
-            config["grid"],
-            "results/gathered/{dataset}/bounds-K{K}-seed{seed}.npz",
-        ),
-        published=[config["published"]] if config["published"] else [],
-    output:
-        csv=report(
-            "results/tables/results.csv",
-            caption="../report/results.rst",
-            category="Tables",
-            labels={"table": "test loss"},
-        ),
-        markdown="results/tables/results.md",
-        latex="results/tables/results.tex",
-    log:
-        "logs/tabulate.log",
-    benchmark:
-        "results/benchmarks/tabulate.tsv"
-    localrule: True
-    conda:
-        "../../envs/figures.yaml"
-    script:
-        "../scripts/tabulate.py"
-
-
-rule judge:
-    input:
-        selection=rules.select.output.selection,
-        provenance=rules.select.input.provenance,
-        bounds=rules.tabulate.input.bounds,
-        per_image=rules.tabulate.input.per_image,
-        histories=expand(
-            "results/gathered/{dataset}/histories.csv.gz",
-            dataset=config["grid"]["dataset"],
-        ),
-    output:
-        csv=report(
-            "results/tables/claims.csv",
-            caption="../report/claims.rst",
-            category="Claims",
-            labels={"table": "comparisons"},
-        ),
-        verdicts=report(
-            "results/tables/verdicts.csv",
-            caption="../report/claims.rst",
-            category="Claims",
-            labels={"table": "verdicts"},
-        ),
-        markdown="results/tables/claims.md",
-    log:
-        "logs/judge.log",
-    benchmark:
-        "results/benchmarks/judge.tsv"
-    localrule: True
-    conda:
-        "../../envs/figures.yaml"
-    params:
-        temperature=config["figures"]["convergence_temperature"],
-    script:
-        "../scripts/judge.py"
-
-
-rule describe:
-    input:
-        provenance=rules.select.input.provenance,
-        bounds=rules.tabulate.input.bounds,
-    output:
-        csv=report(
-            "results/tables/codes.csv",
-            caption="../report/codes.rst",
-            category="What the models learned",
-            labels={"table": "use of the codes"},
-        ),
-        markdown="results/tables/codes.md",
-    log:
-        "logs/describe.log",
-    benchmark:
-        "results/benchmarks/describe.tsv"
-    localrule: True
-    conda:
-        "../../envs/figures.yaml"
-    script:
-        "../scripts/describe.py"
-
-
-rule tables:
-    input:
-        rules.select.output,
-        rules.tabulate.output,
-        rules.judge.output,
-        rules.describe.output,
-        rules.fitting.input.table if config["fitting"]["enabled"] else [],
-        rules.ledger.output,

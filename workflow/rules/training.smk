@@ -25,9 +25,9 @@ rule train:
             f"{cells.CELL_DIRECTORY}/model.pt", **stacked_axes, allow_missing=True
         ),
     log:
-        cells.job_path("logs/train", ".log", stacked_axes),
+        cells.job_path(f"logs/train/{cells.CELL_LABEL}.log", stacked_axes),
     benchmark:
-        cells.job_path("results/benchmarks/train", ".tsv", stacked_axes)
+        cells.job_path(f"results/benchmarks/train/{cells.CELL_LABEL}.tsv", stacked_axes)
     conda:
         "../../envs/torch.yaml"
     threads: 1

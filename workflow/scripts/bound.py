@@ -1,4 +1,4 @@
-"""Evaluate the bounds of the selected models of one dataset, K and seed."""
+"""Evaluate the bounds of the selected models of one dataset, K and seed: of one noise law, or of a stack of them."""
 
 from job import logged
 
@@ -12,13 +12,16 @@ with logged(snakemake.log[0]):
 
     torch.set_num_threads(snakemake.threads)
     params = snakemake.params
-    table, per_image = evaluate_selected(
-        selected_models(snakemake.input.summaries, snakemake.input.models),
-        BinarizedDataset.load(snakemake.input.images).splits["test"],
-        perturbations=params.perturbations,
-        variables=params.model["variables"],
-        samples=params.samples,
-        device=choose_device(snakemake.config["training"]["device"]),
-    )
-    write_csv(snakemake.output.bounds, table)
-    write_arrays(snakemake.output.per_image, per_image)
+    selected = selected_models(snakemake.input.summaries, snakemake.input.models)
+    test_images = BinarizedDataset.load(snakemake.input.images).splits["test"]
+    for i, perturbation in enumerate(params.perturbations):
+        table, per_image = evaluate_selected(
+            {cell: model for cell, model in selected.items() if cell.perturbation == perturbation},
+            test_images,
+            perturbations=params.perturbations,
+            variables=params.model["variables"],
+            samples=params.samples,
+            device=choose_device(snakemake.config["training"]["device"]),
+        )
+        write_csv(snakemake.output.bounds[i], table)
+        write_arrays(snakemake.output.per_image[i], per_image)

@@ -1,8 +1,6 @@
 """Gather what each job of a dataset has cost."""
 
-from pathlib import Path
-
-from job import logged
+from job import logged, pipeline_directory
 
 with logged(snakemake.log[0]):
     from discrete_vae.files import write_csv
@@ -15,6 +13,6 @@ with logged(snakemake.log[0]):
         snakemake.config["datasets"][dataset],
         gather_summaries(snakemake.input.runs),
         stacked_axes=snakemake.config["training"]["stack"],
-        benchmarks=Path(snakemake.output[0]).parents[2] / "benchmarks",
+        benchmarks=pipeline_directory(snakemake.log[0]) / "results/benchmarks",
     )
     write_csv(snakemake.output[0], costs)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from discrete_vae.errors import InputError
+from discrete_vae.errors import CorrectableError
 
 
 @contextmanager
 def logged(log_file: str) -> Iterator[None]:
-    """Send the job's messages and traceback to its log; end a job on bad input with one line on the terminal too."""
+    """Send the job's messages and traceback to its log, and what a person can put right in one line to the terminal."""
     handler = logging.FileHandler(log_file, mode="w", encoding="utf-8")
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler], force=True
@@ -23,7 +23,7 @@ def logged(log_file: str) -> Iterator[None]:
     logging.raiseExceptions = False  # a log that cannot be written, on a full disk, does not hide the job's own error
     try:
         yield
-    except InputError as error:
+    except CorrectableError as error:
         logging.error("%s", error)
         sys.exit(f"ERROR: {error}")
     except SystemExit:
@@ -31,3 +31,8 @@ def logged(log_file: str) -> Iterator[None]:
     except BaseException:
         logging.error("%s", traceback.format_exc())
         raise
+
+
+def pipeline_directory(log_file: str) -> Path:
+    """Return the folder that holds logs/, data/ and results/: the working directory, or a module's prefix in it."""
+    return next(folder.parent for folder in Path(log_file).parents if folder.name == "logs")

@@ -4,12 +4,13 @@ import logging
 import time
 from pathlib import Path
 
-from job import logged
+from job import logged, pipeline_directory
 
 with logged(snakemake.log[0]):
     import torch
     from discrete_vae.cells import Cell
     from discrete_vae.checkpoints import Checkpoint, identity_of
+    from discrete_vae.configuration import run_definition
     from discrete_vae.consistency import is_written
     from discrete_vae.datasets import BinarizedDataset
     from discrete_vae.results import announce_progress, environment, write_run
@@ -38,9 +39,8 @@ with logged(snakemake.log[0]):
         **environment(device),
     }
     for i, run in enumerate(runs):
-        run_options = {"law": perturbations[run.cell.perturbation], **options}
         # Snakemake removed it at the start. Where the controlling process was killed, an older job may still have run.
-        if is_written(snakemake.output.summary[i], {"data_sha256": data_sha256, **run_options}):
+        if is_written(snakemake.output.summary[i], snakemake.config, data_sha256=data_sha256):
             logging.warning("%s was written by another job meanwhile, from the same training; it stays", run.cell)
             continue
         write_run(
@@ -49,8 +49,7 @@ with logged(snakemake.log[0]):
             summary=snakemake.output.summary[i],
             model=snakemake.output.model[i],
             provenance=provenance,
-            options=run_options,
+            definition=run_definition(snakemake.config, run.cell),
         )
     checkpoint.finish()
-    directory = Path(snakemake.log[0]).parents[2]  # a module's prefix
-    announce_progress(snakemake.config["grid"], directory)
+    announce_progress(snakemake.config["grid"], pipeline_directory(snakemake.log[0]))

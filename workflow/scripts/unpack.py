@@ -1,18 +1,16 @@
 """Unpack the published runs of every dataset that has some."""
 
 import logging
-from pathlib import Path
 
-from job import logged
+from job import logged, pipeline_directory
 
 with logged(snakemake.log[0]):
     import pandas as pd
     from discrete_vae.cells import grid_cells
-    from discrete_vae.configuration import result_options
     from discrete_vae.datasets import BinarizedDataset
     from discrete_vae.unpacking import unpack_runs
 
-    directory = Path(snakemake.log[0]).parents[1]  # a module's prefix
+    directory = pipeline_directory(snakemake.log[0])
     for dataset, images in zip(snakemake.config["grid"]["dataset"], snakemake.input, strict=True):
         gathered = directory / "results/gathered" / dataset
         if not (gathered / "summaries.csv").exists():
@@ -23,9 +21,8 @@ with logged(snakemake.log[0]):
             directory,
             pd.read_csv(gathered / "summaries.csv"),
             pd.read_csv(gathered / "histories.csv.gz"),
+            config=snakemake.config,
             data_sha256=BinarizedDataset.load(images).manifest["sha256"],
-            perturbations=snakemake.config["perturbations"],
-            options=result_options(snakemake.config, dataset),
         )
         for file in gathered.iterdir():
             file.touch()  # what was made of the runs is no older than they are
