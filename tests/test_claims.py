@@ -16,7 +16,9 @@ from discrete_vae.claims import (
 SEEDS = (1, 2, 3, 4, 5)
 
 
-def selected(effects: dict[str, float], seeds=SEEDS, temperatures: int = 10) -> tuple[pd.DataFrame, pd.DataFrame]:
+def selected(
+    effects: dict[str, float], seeds=SEEDS, temperatures: int = 10, dataset: str = "mnist", K: int = 10
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make selected models whose paper losses differ by planted effects, and whose negative ELBOs do the other way."""
     rng = np.random.default_rng(0)
     rows = []
@@ -26,8 +28,8 @@ def selected(effects: dict[str, float], seeds=SEEDS, temperatures: int = 10) -> 
             loss = 100 + shared + effect + rng.normal(0, 0.1)
             rows.append(
                 {
-                    "dataset": "d",
-                    "K": 10,
+                    "dataset": dataset,
+                    "K": K,
                     "perturbation": law,
                     "temperature": 0.5,
                     "seed": seed,
@@ -57,7 +59,15 @@ def test_the_p_values_of_a_claim_are_adjusted_together_over_cells_and_measures()
     spread = 1 / scipy.stats.t.isf(0.01, df=2)  # p = 0.02 for a mean of 1 with this standard error
     differences = 1 + spread * np.array([-np.sqrt(3), 0, np.sqrt(3)])
     rows = [
-        {"dataset": "d", "K": K, "perturbation": law, "temperature": 0.5, "seed": seed, "runs": 10, "test_loss": loss}
+        {
+            "dataset": "mnist",
+            "K": K,
+            "perturbation": law,
+            "temperature": 0.5,
+            "seed": seed,
+            "runs": 10,
+            "test_loss": loss,
+        }
         for K in (10, 30)
         for seed, difference in enumerate(differences)
         for law, loss in (("normal", 100 - difference), ("gumbel", 100.0), ("laplace", 100.0))
@@ -80,6 +90,14 @@ def test_one_temperature_does_not_decide_the_claim_about_the_best():
     assert summarize_verdicts(table)["claim"].unique().tolist() == ["1 at one temperature"]
     table = compare_test_losses(*selected({"gumbel": 1.0, "normal": 0.0}), {})
     assert summarize_verdicts(table)["claim"].unique().tolist() == ["1"]
+
+
+@pytest.mark.parametrize("setting", [{"dataset": "digits"}, {"K": 20}])
+def test_what_the_study_does_not_speak_of_does_not_decide_its_claim(setting):
+    verdicts = summarize_verdicts(compare_test_losses(*selected({"gumbel": 1.0, "normal": 0.0}, **setting), {}))
+    assert verdicts["claim"].unique().tolist() == ["1 elsewhere"]
+    where = {"dataset": "mnist", "K": 10} | setting
+    assert verdicts["datasets and K"].unique().tolist() == [f"{where['dataset']} {where['K']}"]
 
 
 def test_one_seed_is_never_a_verdict():
@@ -132,6 +150,19 @@ def test_convergence_is_compared_by_final_loss_area_and_epochs(rate, verdict):
     assert epochs == pytest.approx(-25 if verdict == "supported" else 0, abs=1)
 
 
+def test_a_goal_that_is_not_reached_gives_a_lower_bound_and_no_verdict():
+    """At half the rate the other's lowest validation loss, at epoch 24, is not yet passed at epoch 40."""
+    histories = curves(0.5).query("epoch <= 40")
+    table = compare_convergence(histories, temperature=1.0)
+    epochs = table.set_index("measure").loc["validation loss: epochs to gumbel's lowest"]
+    assert (epochs["difference"], epochs["n"], epochs["not_reached"]) == (40 - 24, 5, 5)
+    assert epochs[["low", "high", "p", "p_holm"]].isna().all()
+    assert epochs["verdict"] == "not reached in 5 of 5"
+    assert "at least 16.00" in to_markdown(table, temperature=1.0)
+    verdicts = summarize_verdicts(table).set_index("measure")
+    assert verdicts.loc["validation loss: epochs to gumbel's lowest", "for / against / open"] == "0 / 0 / 1"
+
+
 def test_the_goal_of_training_is_the_others_final_loss_though_it_was_lower_before():
     histories = curves(2.0).reset_index(drop=True)
     dip = (histories["perturbation"] == "gumbel") & (histories["epoch"] == 20)
@@ -176,7 +207,9 @@ def test_the_convergence_claim_is_judged_on_its_own_dataset_and_loss():
     verdicts = summarize_verdicts(table).set_index(["claim", "measure"])["as a whole"]
     assert verdicts["2", "training loss: final"] == "supported"
     assert verdicts["2 of the validation loss", "validation loss: final"] == "contradicted"
-    assert verdicts["2 on other datasets", "training loss: final"] == "contradicted"
+    assert verdicts["2 elsewhere", "training loss: final"] == "contradicted"
+    at_another_temperature = compare_convergence(curves(2.0, temperature=0.5), temperature=1.0)
+    assert summarize_verdicts(at_another_temperature)["claim"].unique().tolist() == ["2 elsewhere"]
 
 
 def test_a_grid_without_the_claimed_law_has_no_claims():
@@ -196,7 +229,7 @@ def test_the_error_over_images_is_that_of_the_paired_differences():
     }
     table = compare_test_losses(selection, bounds, per_image)
     by_law = {
-        law: np.mean([per_image[f"d-K10-{law}-tau0.5-seed{seed}"] for seed in (1, 2)], axis=0)
+        law: np.mean([per_image[f"mnist-K10-{law}-tau0.5-seed{seed}"] for seed in (1, 2)], axis=0)
         for law in ("normal", "gumbel")
     }
     for measure, found in enumerate(table["image_se"]):
@@ -231,9 +264,9 @@ def test_a_claim_as_a_whole_needs_all_its_comparisons(verdicts, expected):
 def test_verdicts_are_counted_by_claim_and_measure():
     effects = {"gumbel": 1.0, "normal": 0.0, "logistic": 2.0, "laplace": 3.0}
     verdicts = summarize_verdicts(compare_test_losses(*selected(effects), {})).set_index(["claim", "measure"])
-    assert verdicts.loc[("1", "paper loss")].tolist() == ["supported", "2 / 0 / 0"]
-    assert verdicts.loc[("1", "negative ELBO")].tolist() == ["contradicted", "0 / 2 / 0"]
-    assert verdicts.loc[("beyond the study", "paper loss")].tolist() == ["supported", "1 / 0 / 0"]
+    assert verdicts.loc[("1", "paper loss")].tolist() == ["mnist 10", "supported", "2 / 0 / 0"]
+    assert verdicts.loc[("1", "negative ELBO")].tolist() == ["mnist 10", "contradicted", "0 / 2 / 0"]
+    assert verdicts.loc[("beyond the study", "paper loss")].tolist() == ["mnist 10", "supported", "1 / 0 / 0"]
     one_seed = summarize_verdicts(compare_test_losses(*selected(effects, seeds=(1,)), {}))
     assert one_seed["for / against / open"].tolist() == ["0 / 0 / 2"] * 3 + ["0 / 0 / 1"] * 3
     assert one_seed["as a whole"].unique().tolist() == ["inconclusive"]

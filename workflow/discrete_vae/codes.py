@@ -37,7 +37,7 @@ def to_markdown(table: pd.DataFrame) -> str:
             return "none"
         return f"{mean:.2f}" if pd.isna(sd) else f"{mean:.2f} ± {sd:.2f}"
 
-    shown = table[["dataset", "K", "perturbation"]].copy()
+    shown = table[["dataset", "K", "perturbation", "seeds"]].copy()
     for name, heading in QUANTITIES.items():
         shown[heading] = [entry(*pair) for pair in zip(table[name], table[f"{name}_sd"], strict=True)]
     return (

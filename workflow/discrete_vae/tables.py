@@ -1,5 +1,6 @@
 """Tables: test losses of the selected models under three measures, as CSV, Markdown and LaTeX; errors of fits."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,9 +10,13 @@ import pandas as pd
 from discrete_vae.cells import AXES
 from discrete_vae.measures import BOUND_MEASURES, BOUNDS, FIT_ERRORS, MEASURES
 from discrete_vae.selection import selected_cells
-from discrete_vae.statistics import mean_of_images, standard_error, t_interval
+from discrete_vae.statistics import mean_of_images, prediction_interval, standard_error, t_interval
 
 EDGE, LATE, DIVERGED = "†", "§", "‡"
+STUDY_OPTIONS = {
+    "model": {"variables": 10, "hidden": 300},
+    "training": {"batch_size": 100, "learning_rate": 0.001, "kl": "softmax", "annealing": None},
+}
 LATE_PART = 0.9  # a best epoch beyond this part of those run leaves it open whether more would be better
 GROUP = ["dataset", "K", "measure", "perturbation"]
 
@@ -69,7 +74,10 @@ def _image_errors(selection: pd.DataFrame, per_image: Mapping[str, np.ndarray]) 
 
 
 def beside_published(table: pd.DataFrame, published: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Add to the summary the published values: ``published``, ours minus it, and whether our interval holds it.
+    """Add to the summary the published values: ``published``, ours minus it, and whether it may be one more seed's.
+
+    A published value is taken as that of one training; ``within_interval`` says whether the 95% prediction interval of
+    our seeds holds it, missing for one seed.
 
     Args:
         table: what `summarize_test_losses` returns.
@@ -78,8 +86,9 @@ def beside_published(table: pd.DataFrame, published: Iterable[Mapping[str, Any]]
     values = pd.DataFrame(published).rename(columns={"nats": "published"})
     table = table.merge(values, on=GROUP, how="left")
     table["published_difference"] = table["mean"] - table["published"]
-    within = table["published"].between(table["low"], table["high"])
-    return table.assign(within_interval=within.where(table["published"].notna() & table["low"].notna()))
+    low, high = prediction_interval(table["mean"], table["sd"], table["seeds"])
+    within = table["published"].between(low, high)
+    return table.assign(within_interval=within.where(table["published"].notna() & low.notna()))
 
 
 def read_bounds(paths: Iterable[str]) -> pd.DataFrame:
@@ -171,6 +180,11 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
             for dataset, group in runs.groupby("dataset", sort=False)
         ),
     ]
+    lines += [
+        f"{dataset}: not as in the study: {departures}"
+        for dataset, group in runs.groupby("dataset", sort=False)
+        if (departures := _departures(group.iloc[0]))
+    ]
     if table["edge_selections"].any():
         lines.append(
             f"{EDGE} selected at the edge of the temperatures that were run, or the only one, for at least one seed"
@@ -188,8 +202,8 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
         )
     if "published" in table:
         lines.append(
-            "published: the value given; in parentheses ours minus it, and whether it is within the 95% t interval of"
-            " our mean over seeds"
+            "published: the value given; in parentheses ours minus it, and whether it is within the 95% prediction"
+            " interval of one more training like ours"
         )
     is_bound = table["measure"] != MEASURES["test_loss"]
     unbounded = table[is_bound & table["mean"].isna() & (table["temperatures"] != "")]
@@ -199,6 +213,17 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     if table["diverged_runs"].any():
         lines.append(f"{DIVERGED} some runs diverged and were skipped: see diverged.csv")
     return lines
+
+
+def _departures(run: Mapping[str, Any]) -> str:
+    """Name the options of a run that are not the study's, such as ``training.kl codes``."""
+    used = {section: defaults | json.loads(run[section]) for section, defaults in STUDY_OPTIONS.items()}
+    return ", ".join(
+        f"{section}.{name} {used[section][name]}"
+        for section, defaults in STUDY_OPTIONS.items()
+        for name, value in defaults.items()
+        if used[section][name] != value
+    )
 
 
 def _listed(values: pd.Series, noun: str) -> str:
