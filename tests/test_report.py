@@ -17,9 +17,10 @@ from selenium.webdriver.support.wait import WebDriverWait
 pytestmark = pytest.mark.browser
 
 FIGURES = [
-    ("Convergence", "digits"),
-    ("Temperature", "digits"),
-    *(("What the models learned", f"digits {K} images") for K in (5, 10, 20)),
+    ("Convergence", "digits", "training"),
+    ("Convergence", "digits", "validation"),
+    ("Temperature", "digits", None),
+    *(("What the models learned", f"digits {K} images", None) for K in (5, 10, 20)),
 ]
 TABLES = [
     ("Claims", "comparisons"),
@@ -92,16 +93,19 @@ def test_it_has_these_categories_and_no_more(opened):
     assert shown[:7] == [*categories, "What the models learned"]
 
 
-@pytest.mark.parametrize(("category", "label"), FIGURES)
-def test_every_figure_is_shown_with_its_caption(opened, category, label):
+@pytest.mark.parametrize(("category", "label", "toggle"), FIGURES)
+def test_every_figure_is_shown_with_its_caption(opened, category, label, toggle):
     click(opened, category)
+    if toggle:
+        opened.find_element(By.XPATH, f"//nav//label[normalize-space(.)='{toggle}']").click()
     links_of(opened, label)[0].click()
     wait = WebDriverWait(opened, 30, ignored_exceptions=[NoSuchElementException])
     image = wait.until(lambda page: page.find_element(By.CSS_SELECTOR, "img[src*='image/png']"))
     wait.until(lambda _: int(image.get_property("naturalWidth")) > 1000)
     links_of(opened, label)[1].click()
     wait.until(lambda page: "DESCRIPTION" in text_of(page))
-    for part in ("images scikit-learn's load_digits", "seeds 2", "torch", "source revision"):
+    loss = [f"{toggle.capitalize()} loss "] if toggle else []
+    for part in ("images scikit-learn's load_digits", "seeds 2", "torch", "source revision", *loss):
         assert part in text_of(opened)
 
 
