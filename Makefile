@@ -2,6 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+ifneq ($(words $(CURDIR)),1)
+$(error the path $(CURDIR) has a space, which Snakemake's jobs cannot bear; move the project)
+endif
+
 .PHONY: quickstart redraw test test-slurm test-report test-faults bench lint lock rulegraph clean
 
 quickstart: .venv/installed

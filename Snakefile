@@ -2,11 +2,22 @@
 
 import re
 import sys
+from pathlib import Path
 
 from snakemake.utils import min_version
 
 min_version("9.0")
 
+if " " in sys.executable:
+    sys.exit(
+        f"ERROR: the path of Python, {sys.executable}, has a space, which Snakemake's jobs"
+        " cannot bear; move the project or its environment"
+    )
+if not Path(f"{workflow.current_basedir}/workflow").is_dir():
+    sys.exit(
+        f"ERROR: {workflow.current_basedir} is no local folder, and the library beside the"
+        " rules is needed; use the Snakefile of a clone"
+    )
 sys.path.insert(0, f"{workflow.current_basedir}/workflow")
 
 from discrete_vae import cells, configuration, files, sources

@@ -8,12 +8,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import LAWS
+from discrete_vae import bounds
 from discrete_vae.bounds import evaluate_images, evaluate_selected, use_of_codes
 from discrete_vae.cells import Cell
 from discrete_vae.code_probabilities import argmax_probabilities, kl_of_codes
+from discrete_vae.errors import InputError
 from discrete_vae.generators import generator
 from discrete_vae.model import Architecture, initial_parameters, kl_to_uniform, load_model, model_of, stack
 from discrete_vae.perturbations import NoiseSource, distribution
+from discrete_vae.tables import read_bounds
 
 SCALED = {
     "narrow": {"distribution": "Gumbel", "loc": 0, "scale": 0.5},
@@ -133,3 +136,21 @@ def test_use_of_codes_of_planted_models():
     faint = [torch.tensor([[0.5 + shift, 0.5 - shift], [0.5 - shift, 0.5 + shift]]).double() for shift in (0.0474, 0.1)]
     assert use_of_codes(torch.stack(faint, 1))["active_variables"] == 1
     assert math.isclose(use_of_codes(informative.unsqueeze(1))["perplexity"], 4)
+
+
+def test_a_law_that_quadrature_cannot_serve_is_refused_before_its_images_are_tried(tmp_path, monkeypatch):
+    tried = []
+    monkeypatch.setattr(
+        bounds, "argmax_probabilities", lambda logits, law: tried.append(logits) or argmax_probabilities(logits, law)
+    )
+    row, _ = evaluate_one(tmp_path, {"distribution": "LogNormal", "loc": 0, "scale": 1})
+    assert np.isnan(row["negative_elbo"])
+    assert [logits.numel() for logits in tried] == [4]
+
+
+def test_bounds_of_another_number_of_samples_are_refused(tmp_path):
+    table, _ = evaluate(tmp_path, LAWS["normal"], 1)
+    table.to_csv(tmp_path / "bounds.csv", index=False)
+    assert len(read_bounds([str(tmp_path / "bounds.csv")], samples=50)) == 1
+    with pytest.raises(InputError, match="has bounds with 50 samples an image, expected 1000 as configured"):
+        read_bounds([str(tmp_path / "bounds.csv")], samples=1000)

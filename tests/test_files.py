@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-from discrete_vae.errors import OutputError
-from discrete_vae.files import write_csv, write_text, written_whole
+from discrete_vae.errors import InputError, OutputError
+from discrete_vae.files import check_writable, read_arrays, write_arrays, write_csv, write_text, written_whole
 
 
 def of_process(path: Path, number: int) -> Path:
@@ -71,3 +72,18 @@ def test_equal_tables_are_equal_bits_whatever_their_name(tmp_path, suffix):
         write_csv(tmp_path / f"{name}.{suffix}", table)
     assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / f"a.{suffix}"), table)
+
+
+def test_a_link_to_a_folder_that_is_not_there_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("results").symlink_to("unmounted")
+    with pytest.raises(OutputError, match="results is a link to unmounted, expected an existing folder"):
+        check_writable("results")
+
+
+def test_arrays_of_one_name_must_be_equal(tmp_path):
+    for name, value in (("a", 1), ("b", 1), ("c", 2)):
+        write_arrays(tmp_path / f"{name}.npz", {"data": np.array([value]), name: np.array([value])})
+    assert read_arrays([tmp_path / "a.npz", tmp_path / "b.npz"]).keys() == {"data", "a", "b"}
+    with pytest.raises(InputError, match="has another array 'data' than the files beside it"):
+        read_arrays([tmp_path / "a.npz", tmp_path / "c.npz"])

@@ -102,6 +102,7 @@ def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_
         "wide": {"distribution": "Logistic", "loc": 0, "scale": 2},
         "broken": {"distribution": "Normal", "loc": float("inf"), "scale": 1},
         "t5": {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1},
+        "lognormal": {"distribution": "LogNormal", "loc": 0, "scale": 1},
     }
     training = {"batch_size": 10, "learning_rate": 0.01, "kl": "softmax", "annealing": None}
     table = measure_gradients(
@@ -113,9 +114,9 @@ def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_
         control={"variables": 2, "K": 3, "hidden": 8, "epochs": 2, "images": 4, "samples": 10},
         device=torch.device("cpu"),
     )
-    assert len(table) == 4 * 2 * 2
+    assert len(table) == 5 * 2 * 2
     measured = table.groupby("perturbation")["relative_bias"].count().to_dict()
-    assert measured == {"normal": 4, "wide": 4, "broken": 0, "t5": 0}
+    assert measured == {"normal": 4, "wide": 4, "broken": 0, "t5": 0, "lognormal": 0}
     variances = table.groupby("perturbation")["noise_variance"].first()
     assert variances["wide"] == pytest.approx(4 * np.pi**2 / 3)
     assert variances["t5"] == pytest.approx(5 / 3)

@@ -40,6 +40,7 @@ def runs_of(validation: dict, test: dict | None = None, diverged=()) -> pd.DataF
                 "data_origin": "a_test & more",
                 "model": '{"variables": 10, "hidden": 300}',
                 "training": '{"batch_size": 100, "learning_rate": 0.001, "annealing": null}',
+                "law": f'{{"distribution": "{perturbation.capitalize()}", "loc": 0.0, "scale": 1.0}}',
                 **{f"validation_{part}": np.nan if broken else loss for part in PARTS},
                 **{f"test_{part}": np.nan if broken else test_loss for part in PARTS},
             }
@@ -173,6 +174,8 @@ def test_options_other_than_the_studys_are_named_below_the_table():
     assert not any("not as in the study" in note for note in notes(summarized(runs), runs))
     runs["training"] = '{"batch_size": 100, "learning_rate": 0.001, "kl": "codes", "annealing": null}'
     assert "digits: not as in the study: training.kl codes" in notes(summarized(runs), runs)
+    runs["law"] = '{"distribution": "Normal", "loc": 0, "scale": 3}'
+    assert "training.kl codes, normal noise {" in " ".join(notes(summarized(runs), runs))
 
 
 def test_published_values_stand_below_ours_with_their_place_in_the_interval(table_and_notes):

@@ -39,7 +39,7 @@ def binarize(definition: Mapping[str, Any], paths: Sequence[Path]) -> BinarizedD
     sums = {path.name: verify(path, fingerprint) for path, fingerprint in zip(paths, expected, strict=True)}
     splits = _READERS[source](paths)
     manifest = {
-        "origin": _ORIGINS[source].format(**definition),
+        "origin": _ORIGINS[source].format(**definition, file=Path(definition.get("path", "")).name),
         "definition": dict(definition),
         "sources": sums,
         "images": {split: len(images) for split, images in splits.items()},
@@ -192,5 +192,5 @@ _ORIGINS = {
     "iwae": "chardata.mat of the IWAE repository, 28x28",
     "omniglot": "torchvision's Omniglot archives, 105x105 resized to 28x28",
     "sklearn": "scikit-learn's load_digits",
-    "npz": "{path}",
+    "npz": "{file}",
 }

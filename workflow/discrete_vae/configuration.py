@@ -266,7 +266,8 @@ def _check_paths(config: Mapping[str, Any]) -> None:
         path = Path(definition["path"])
         if not path.is_file():
             raise InputError(
-                f"datasets.{name}.path is {definition['path']!r}, expected an existing .npz file; correct the path"
+                f"datasets.{name}.path is {definition['path']!r}, expected an existing .npz file, and there is none at"
+                f" {path.resolve()}; correct the path"
             )
         if path.resolve() in [Path(file).resolve() for file in made]:
             raise InputError(

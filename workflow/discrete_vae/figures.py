@@ -348,6 +348,8 @@ def _plot_side_by_side(ax: Axes, table: pd.DataFrame, *, y: str, palette: Palett
     for place, (law, colour) in enumerate(palette.items()):
         _plot_mean_and_range(ax, place, table.loc[table["perturbation"] == law, y], color=colour, marker="o")
     ax.set(xticks=range(len(palette)), xticklabels=palette, xlim=(-0.5, len(palette) - 0.5))
+    if len(palette) > 3:
+        ax.tick_params(axis="x", rotation=90)
 
 
 def _plot_mean_and_range(ax: Axes, x: float, values: pd.Series, **marker: object) -> None:

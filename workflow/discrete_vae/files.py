@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from discrete_vae.errors import OutputError
+from discrete_vae.errors import InputError, OutputError
 
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -74,9 +74,14 @@ def check_writable(*folders: str) -> None:
     """Check that files can be made in some folders, where they exist, and in the current one.
 
     Raises:
-        OutputError: one is read-only.
+        OutputError: one is read-only, or a link to a folder that does not exist.
     """
     for folder in (".", *folders):
+        if Path(folder).is_symlink() and not Path(folder).exists():
+            raise OutputError(
+                f"{folder} is a link to {Path(folder).readlink()}, expected an existing folder; mount or make it, or"
+                " remove the link"
+            )
         if Path(folder).exists() and not os.access(folder, os.W_OK | os.X_OK):
             raise OutputError(
                 f"the folder {Path(folder).resolve()} is read-only, expected one to write to;"
@@ -125,9 +130,18 @@ def write_arrays(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read_arrays(paths: Iterable[Path | str]) -> dict[str, np.ndarray]:
-    """Read the arrays of several .npz files into one mapping; of arrays of one name the last is kept."""
-    arrays = {}
+    """Read the arrays of several .npz files into one mapping; arrays of one name must be equal.
+
+    Raises:
+        InputError: they differ, as files of two configurations may.
+    """
+    arrays: dict[str, np.ndarray] = {}
     for path in paths:
         with np.load(path) as file:
-            arrays.update(file)
+            for name, array in file.items():
+                if not np.array_equal(arrays.setdefault(name, array), array):
+                    raise InputError(
+                        f"{path} has another array {name!r} than the files beside it, expected files of one"
+                        " configuration; remove them to make them anew"
+                    )
     return arrays

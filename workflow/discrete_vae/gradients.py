@@ -18,6 +18,7 @@ from torch.distributions import Distribution
 from discrete_vae.cells import Cell
 from discrete_vae.code_probabilities import argmax_probabilities
 from discrete_vae.datasets import BinarizedDataset
+from discrete_vae.errors import InputError
 from discrete_vae.generators import generator
 from discrete_vae.laws import WITHOUT_CODE_PROBABILITIES
 from discrete_vae.model import DiscreteVAE, model_of
@@ -164,4 +165,8 @@ def _measured(run: Run, images: Tensor, definition: Mapping[str, Any], control: 
         return row
     noise = NoiseSource(distribution(definition), generator(run.cell.seed, "gradient noise"))
     model = model_of(run.parameters, variables=control["variables"])
-    return row | bias_and_variance(model, images, run.cell.temperature, noise, law, samples=control["samples"])
+    try:
+        return row | bias_and_variance(model, images, run.cell.temperature, noise, law, samples=control["samples"])
+    except InputError as error:
+        log.warning("no gradients of %s: %s", run.cell, error)
+        return row

@@ -75,7 +75,8 @@ def check_law(key: str, definition: Mapping[str, str | float]) -> None:
     for parameter in parameters:
         if parameter not in expected:
             raise InputError(
-                f"{key}.{parameter} is not a parameter of {name}, expected {', '.join(expected)}; correct or remove it"
+                f"{key}.{parameter} is not a parameter of {name}, expected {', '.join(expected)}; correct or remove"
+                " it, or choose another name, as an overlay adds to what config.yaml defines under this one"
             )
     for parameter, bounds in expected.items():
         if parameter not in parameters:

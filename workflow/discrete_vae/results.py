@@ -95,7 +95,8 @@ def git_revision(source: Path = SOURCE) -> str | None:
 
     def git(*arguments: str) -> str:
         environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-        command = ["git", "-C", str(source), *arguments]
+        # A clone may belong to another user, whose files git would otherwise not look at.
+        command = ["git", "-c", "safe.directory=*", "-C", str(source), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
 
     try:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from discrete_vae.cells import AXES
+from discrete_vae.errors import InputError
 from discrete_vae.measures import BOUND_MEASURES, BOUNDS, FIT_ERRORS, MEASURES
 from discrete_vae.selection import selected_cells
 from discrete_vae.statistics import mean_of_images, prediction_interval, standard_error, t_interval
@@ -16,6 +17,9 @@ EDGE, LATE, DIVERGED = "†", "§", "‡"
 STUDY_OPTIONS = {
     "model": {"variables": 10, "hidden": 300},
     "training": {"batch_size": 100, "learning_rate": 0.001, "kl": "softmax", "annealing": None},
+}
+STUDY_LAWS = {
+    name: {"distribution": name.capitalize(), "loc": 0, "scale": 1} for name in ("gumbel", "normal", "logistic")
 }
 LATE_PART = 0.9  # a best epoch beyond this part of those run leaves it open whether more would be better
 GROUP = ["dataset", "K", "measure", "perturbation"]
@@ -91,10 +95,26 @@ def beside_published(table: pd.DataFrame, published: Iterable[Mapping[str, Any]]
     return table.assign(within_interval=within.where(table["published"].notna() & low.notna()))
 
 
-def read_bounds(paths: Iterable[str]) -> pd.DataFrame:
-    """Read the tables of bounds of several selected models; one is empty where every run diverged."""
+def read_bounds(paths: Iterable[str], *, samples: int) -> pd.DataFrame:
+    """Read the tables of bounds of several selected models; one is empty where every run diverged.
+
+    Args:
+        paths: their files.
+        samples: ``evaluation: importance_samples``.
+
+    Raises:
+        InputError: bounds of another number of samples.
+    """
     types = {"dataset": str, "K": int, "perturbation": str, "temperature": float, "seed": int}
-    tables = [pd.read_csv(path).astype({name: types.get(name, float) for name in BOUNDS}) for path in paths]
+    tables = []
+    for path in paths:
+        table = pd.read_csv(path).astype({name: types.get(name, float) for name in BOUNDS})
+        if (other := table.loc[table["samples"] != samples, "samples"]).any():
+            raise InputError(
+                f"{path} has bounds with {other.iloc[0]:.0f} samples an image, expected {samples} as configured"
+                " (evaluation.importance_samples); use the configuration that it was made with, or remove it"
+            )
+        tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 
@@ -183,7 +203,7 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     lines += [
         f"{dataset}: not as in the study: {departures}"
         for dataset, group in runs.groupby("dataset", sort=False)
-        if (departures := _departures(group.iloc[0]))
+        if (departures := _departures(group))
     ]
     if table["edge_selections"].any():
         lines.append(
@@ -215,14 +235,19 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _departures(run: Mapping[str, Any]) -> str:
-    """Name the options of a run that are not the study's, such as ``training.kl codes``."""
-    used = {section: defaults | json.loads(run[section]) for section, defaults in STUDY_OPTIONS.items()}
-    return ", ".join(
+def _departures(runs: pd.DataFrame) -> str:
+    """Name the options and noise laws of a dataset's runs that are not the study's, such as ``training.kl codes``."""
+    first = runs.iloc[0]
+    used = {section: defaults | json.loads(first[section]) for section, defaults in STUDY_OPTIONS.items()}
+    options = [
         f"{section}.{name} {used[section][name]}"
         for section, defaults in STUDY_OPTIONS.items()
         for name, value in defaults.items()
         if used[section][name] != value
+    ]
+    laws = {name: json.loads(law) for name, law in runs[["perturbation", "law"]].drop_duplicates().to_numpy()}
+    return ", ".join(
+        options + [f"{name} noise {law}" for name, law in laws.items() if STUDY_LAWS.get(name, law) != law]
     )
 
 

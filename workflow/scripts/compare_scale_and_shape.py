@@ -9,7 +9,7 @@ with logged(snakemake.log[0]):
     from discrete_vae.tables import read_bounds
 
     selection = pd.read_csv(snakemake.input.selection)
-    bounds = read_bounds(snakemake.input.bounds)
+    bounds = read_bounds(snakemake.input.bounds, samples=snakemake.config["evaluation"]["importance_samples"])
     gradients = pd.concat([pd.read_csv(path) for path in snakemake.input.gradients], ignore_index=True)
     variances = gradients.groupby("perturbation")["noise_variance"].first().to_dict()
     table = compare_scale_and_shape(selection, bounds, snakemake.params.perturbations, variances)

@@ -7,6 +7,8 @@ with logged(snakemake.log[0]):
     from discrete_vae.files import write_csv, write_text
     from discrete_vae.tables import read_bounds
 
-    table = summarize_codes(read_bounds(snakemake.input.bounds))
+    table = summarize_codes(
+        read_bounds(snakemake.input.bounds, samples=snakemake.config["evaluation"]["importance_samples"])
+    )
     write_csv(snakemake.output.csv, table)
     write_text(snakemake.output.markdown, to_markdown(table))

@@ -10,7 +10,7 @@ with logged(snakemake.log[0]):
 
     table = judge(
         pd.read_csv(snakemake.input.selection),
-        read_bounds(snakemake.input.bounds),
+        read_bounds(snakemake.input.bounds, samples=snakemake.config["evaluation"]["importance_samples"]),
         read_arrays(snakemake.input.per_image),
         pd.concat([pd.read_csv(path) for path in snakemake.input.histories], ignore_index=True),
         temperature=snakemake.params.temperature,

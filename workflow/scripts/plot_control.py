@@ -8,7 +8,7 @@ with logged(snakemake.log[0]):
     from discrete_vae.tables import read_bounds, with_bounds
 
     dataset = snakemake.wildcards.dataset
-    bounds = read_bounds(snakemake.input.bounds)
+    bounds = read_bounds(snakemake.input.bounds, samples=snakemake.config["evaluation"]["importance_samples"])
     selected = with_bounds(pd.read_csv(snakemake.input.selection), bounds)
     gradients = pd.read_csv(snakemake.input.gradients)
     save(draw_control(selected[selected["dataset"] == dataset], gradients, dataset=dataset), snakemake.output)

@@ -9,7 +9,7 @@ with logged(snakemake.log[0]):
     from discrete_vae.tables import beside_published, notes, read_bounds, summarize_test_losses, to_latex, to_markdown
 
     runs = pd.concat([pd.read_csv(path) for path in snakemake.input.summaries], ignore_index=True)
-    bounds = read_bounds(snakemake.input.bounds)
+    bounds = read_bounds(snakemake.input.bounds, samples=snakemake.config["evaluation"]["importance_samples"])
     per_image = read_arrays(snakemake.input.per_image)
     table = summarize_test_losses(pd.read_csv(snakemake.input.selection), bounds, per_image)
     for path in snakemake.input.published:

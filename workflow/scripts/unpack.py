@@ -8,9 +8,15 @@ with logged(snakemake.log[0]):
     import pandas as pd
     from discrete_vae.cells import grid_cells
     from discrete_vae.datasets import BinarizedDataset
+    from discrete_vae.errors import InputError
     from discrete_vae.unpacking import unpack_runs
 
     directory = pipeline_directory(snakemake.log[0])
+    if not list(directory.glob("results/gathered/*/summaries.csv")):
+        raise InputError(
+            f"{(directory / 'results/gathered').resolve()} holds no published runs, expected some to unpack;"
+            " run this in the folder that has them, or copy them there"
+        )
     for dataset, images in zip(snakemake.config["grid"]["dataset"], snakemake.input, strict=True):
         gathered = directory / "results/gathered" / dataset
         if not (gathered / "summaries.csv").exists():
