@@ -156,7 +156,7 @@ class TestOwnDatasetAndLaw:
     def test_where_nothing_is_published_there_is_nothing_to_unpack(self, tmp_path):
         failed = run_snakemake(tmp_path, "--cores", "1", "unpack", *make_own(tmp_path), check=False)
         assert failed.returncode != 0
-        assert "results/gathered holds no published runs, expected some to unpack" in failed.stderr
+        assert "results/gathered holds no published runs, expected some to unpack" in failed.stdout
 
     def test_published_runs_of_other_options_are_not_unpacked(self, own, tmp_path):
         directory, _ = own
