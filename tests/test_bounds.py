@@ -12,11 +12,11 @@ from discrete_vae import bounds
 from discrete_vae.bounds import evaluate_images, evaluate_selected, use_of_codes
 from discrete_vae.cells import Cell
 from discrete_vae.code_probabilities import argmax_probabilities, kl_of_codes
+from discrete_vae.consistency import read_bounds
 from discrete_vae.errors import InputError
 from discrete_vae.generators import generator
 from discrete_vae.model import Architecture, initial_parameters, kl_to_uniform, load_model, model_of, stack
 from discrete_vae.perturbations import NoiseSource, distribution
-from discrete_vae.tables import read_bounds
 
 SCALED = {
     "narrow": {"distribution": "Gumbel", "loc": 0, "scale": 0.5},
@@ -151,6 +151,6 @@ def test_a_law_that_quadrature_cannot_serve_is_refused_before_its_images_are_tri
 def test_bounds_of_another_number_of_samples_are_refused(tmp_path):
     table, _ = evaluate(tmp_path, LAWS["normal"], 1)
     table.to_csv(tmp_path / "bounds.csv", index=False)
-    assert len(read_bounds([str(tmp_path / "bounds.csv")], samples=50)) == 1
+    assert len(read_bounds([str(tmp_path / "bounds.csv")], {"evaluation": {"importance_samples": 50}})) == 1
     with pytest.raises(InputError, match="has bounds with 50 samples an image, expected 1000 as configured"):
-        read_bounds([str(tmp_path / "bounds.csv")], samples=1000)
+        read_bounds([str(tmp_path / "bounds.csv")], {"evaluation": {"importance_samples": 1000}})

@@ -13,15 +13,16 @@ import pandas as pd
 from discrete_vae.measures import MEASURES
 from discrete_vae.selection import at_nearest_temperature, selected_cells
 from discrete_vae.statistics import LEVEL, holm, interval_texts, mean_of_images, paired_comparison, standard_error
+from discrete_vae.study import (
+    CONVERGENCE_DATASET,
+    CONVERGENCE_TEMPERATURE,
+    STUDY_CATEGORIES,
+    STUDY_DATASETS,
+    STUDY_LAWS,
+)
 from discrete_vae.tables import with_bounds
 
 CLAIMED, REFERENCE = "normal", "gumbel"
-# What the study's claims are about; the second one is about one dataset at one temperature.
-STUDIED_LAWS = ("gumbel", "normal", "logistic")
-STUDIED_DATASETS = ("mnist", "fashion-mnist", "omniglot")
-STUDIED_CATEGORIES = (10, 30, 50)
-CONVERGENCE_DATASET, CONVERGENCE_TEMPERATURE = "omniglot", 1.0
-
 TEST_CLAIM = "1: Normal-Softmax has the lowest test loss at the best temperatures"
 WITHOUT_CHOICE = (
     "1 at one temperature: the same where no other was run, though the study's claim is about the best of ten"
@@ -84,6 +85,7 @@ def compare_test_losses(
     selected = with_bounds(selection, bounds)
     rows = []
     for (dataset, categories), group in selected.groupby(["dataset", "K"], sort=False):
+        chosen = (group["runs"] > 1).all()
         for column, measure in MEASURES.items():
             by_seed = group.pivot(index="seed", columns="perturbation", values=column)
             by_image = {
@@ -91,7 +93,7 @@ def compare_test_losses(
                 for law, of_law in group.groupby("perturbation")
             }
             for other in _others(group["perturbation"]):
-                claim = _test_claim(group, other)
+                claim = _test_claim(dataset, categories, other, chosen=chosen)
                 coordinates = {"claim": claim, "dataset": dataset, "K": categories, "measure": measure, "other": other}
                 comparison = paired_comparison(by_seed[CLAIMED] - by_seed[other])
                 rows.append(coordinates | comparison | {"image_se": _image_error(by_image, other)})
@@ -118,11 +120,13 @@ def compare_convergence(histories: pd.DataFrame, temperature: float) -> pd.DataF
     for (dataset, categories), group in pd.concat(shown).groupby(["dataset", "K"], sort=False):
         if REFERENCE not in _others(group["perturbation"]):
             continue
+        setting = (dataset, group["temperature"].iloc[0])
+        as_studied = setting == (CONVERGENCE_DATASET, CONVERGENCE_TEMPERATURE)
         for loss, goal, claimed in (
             ("training_loss", "final", CONVERGENCE_CLAIM),
             ("validation_loss", "lowest", CONVERGENCE_OF_VALIDATION),
         ):
-            claim = claimed if _is_studied_convergence(group) else CONVERGENCE_ELSEWHERE
+            claim = claimed if as_studied and categories in STUDY_CATEGORIES else CONVERGENCE_ELSEWHERE
             curves = group.pivot(index="epoch", columns=["perturbation", "seed"], values=loss)
             for measure, comparison in _compare_curves(curves[CLAIMED], curves[REFERENCE], goal).items():
                 name = f"{loss.replace('_', ' ')}: {measure}"
@@ -131,19 +135,13 @@ def compare_convergence(histories: pd.DataFrame, temperature: float) -> pd.DataF
     return _with_verdicts(rows)
 
 
-def _test_claim(group: pd.DataFrame, other: str) -> str:
-    """Return what the comparison of a dataset's and K's selected models with another law is a comparison of."""
-    if other not in STUDIED_LAWS:
+def _test_claim(dataset: str, categories: int, other: str, *, chosen: bool) -> str:
+    """Return the claim that a comparison with another law is about; `chosen` from several temperatures or not."""
+    if other not in STUDY_LAWS:
         return FURTHER_CLAIM
-    if not (group["dataset"].isin(STUDIED_DATASETS) & group["K"].isin(STUDIED_CATEGORIES)).all():
+    if dataset not in STUDY_DATASETS or categories not in STUDY_CATEGORIES:
         return ELSEWHERE
-    return TEST_CLAIM if (group["runs"] > 1).all() else WITHOUT_CHOICE
-
-
-def _is_studied_convergence(group: pd.DataFrame) -> bool:
-    (dataset,), (categories,), (temperature,) = (group[axis].unique() for axis in ("dataset", "K", "temperature"))
-    studied = categories in STUDIED_CATEGORIES and temperature == CONVERGENCE_TEMPERATURE
-    return dataset == CONVERGENCE_DATASET and studied
+    return TEST_CLAIM if chosen else WITHOUT_CHOICE
 
 
 def _image_error(by_image: Mapping[str, np.ndarray | None], other: str) -> float:
@@ -187,8 +185,7 @@ def _with_verdicts(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     """Add the verdicts, each claim's p-values adjusted together, and put the claims in their order."""
     if not rows:
         return pd.DataFrame(columns=COLUMNS)
-    table = pd.DataFrame(sorted(rows, key=lambda row: CLAIMS.index(row["claim"])))
-    table = table.reindex(columns=list(dict.fromkeys([*table.columns, "image_se", "not_reached"])))
+    table = pd.DataFrame(sorted(rows, key=lambda row: CLAIMS.index(row["claim"]))).reindex(columns=COLUMNS)
     table["p_holm"] = table.groupby("claim")["p"].transform(holm)
     certain = table["p_holm"] <= LEVEL
     verdicts = np.where(table["difference"] < 0, "supported", "contradicted")
@@ -197,7 +194,7 @@ def _with_verdicts(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     unreached = table["not_reached"] > 0
     counts = [f"not reached in {k:.0f} of {n:.0f}" for k, n in table.loc[unreached, ["not_reached", "n"]].to_numpy()]
     table.loc[unreached, "verdict"] = counts
-    return table[COLUMNS]
+    return table
 
 
 def verdict_of_all(verdicts: Sequence[str] | pd.Series) -> str:

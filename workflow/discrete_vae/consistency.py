@@ -15,6 +15,7 @@ import pandas as pd
 from discrete_vae.cells import Cell, grid_cells
 from discrete_vae.configuration import fit_definition, run_definition, with_defaults
 from discrete_vae.errors import InputError
+from discrete_vae.measures import BOUNDS
 from discrete_vae.selection import NESTED
 
 
@@ -30,6 +31,25 @@ def read_fits(paths: Sequence[str], config: Mapping[str, Any]) -> pd.DataFrame:
     fits = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
     check_fits(fits, config, where=str(Path(paths[0]).parents[1]))
     return fits
+
+
+def read_bounds(paths: Sequence[str], config: Mapping[str, Any]) -> pd.DataFrame:
+    """Read the tables of bounds of several selected models; one is empty where every run diverged.
+
+    Raises:
+        InputError: bounds of another number of samples than configured.
+    """
+    samples = config["evaluation"]["importance_samples"]
+    types = {"dataset": str, "K": int, "perturbation": str, "temperature": float, "seed": int}
+    tables = [pd.read_csv(path).astype({name: types.get(name, float) for name in BOUNDS}) for path in paths]
+    for path, table in zip(paths, tables, strict=True):
+        others = table.loc[table["samples"] != samples, "samples"]
+        if len(others):
+            raise InputError(
+                f"{path} has bounds with {others.iloc[0]:.0f} samples an image, expected {samples} as configured"
+                " (evaluation.importance_samples); use the configuration that it was made with, or remove it"
+            )
+    return pd.concat(tables, ignore_index=True)
 
 
 def check_runs(runs: pd.DataFrame, config: Mapping[str, Any], *, where: str) -> None:

@@ -20,7 +20,6 @@ from discrete_vae.code_probabilities import argmax_probabilities
 from discrete_vae.datasets import BinarizedDataset
 from discrete_vae.errors import InputError
 from discrete_vae.generators import generator
-from discrete_vae.laws import WITHOUT_CODE_PROBABILITIES
 from discrete_vae.model import DiscreteVAE, model_of
 from discrete_vae.perturbations import NoiseSource, distribution
 from discrete_vae.training import Run, train
@@ -161,7 +160,7 @@ def measure_gradients(
 def _measured(run: Run, images: Tensor, definition: Mapping[str, Any], control: Mapping[str, Any]) -> dict[str, Any]:
     law = distribution(definition, torch.float64)
     row = {**run.cell.coordinates(), "noise_variance": law.variance.item()}
-    if run.diverged_epoch is not None or definition["distribution"] in WITHOUT_CODE_PROBABILITIES:
+    if run.diverged_epoch is not None:
         return row
     noise = NoiseSource(distribution(definition), generator(run.cell.seed, "gradient noise"))
     model = model_of(run.parameters, variables=control["variables"])

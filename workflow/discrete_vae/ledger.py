@@ -1,6 +1,6 @@
 """The ledger: what jobs have cost, from Snakemake's benchmark files and the seconds in the runs' summaries."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ COUNTED = (
 
 
 def gather_costs(
-    dataset: str, definition: Mapping[str, Any], runs: pd.DataFrame, *, stacked_axes: Iterable[str], benchmarks: Path
+    dataset: str, definition: Mapping[str, Any], runs: pd.DataFrame, *, stacked_axes: Collection[str], benchmarks: Path
 ) -> pd.DataFrame:
     """List what each job of a dataset has cost.
 
@@ -57,7 +57,7 @@ def _row(
     return {"rule": rule, "K": K, "device": device, "threads": threads, "seconds": round(seconds, 3)}
 
 
-def _training_rows(runs: pd.DataFrame, stacked_axes: Iterable[str], benchmarks: Path) -> list[dict[str, Any]]:
+def _training_rows(runs: pd.DataFrame, stacked_axes: Collection[str], benchmarks: Path) -> list[dict[str, Any]]:
     of_runs = _paths(runs, f"train/{CELL_LABEL}.tsv", stacked_axes)
     # A cell's share of its job, so that cells that were trained in another stack than today's are counted once too.
     recorded = runs.reindex(columns=["training_seconds", "wall_seconds"]).max(axis="columns") / runs["cells_in_job"]
@@ -73,7 +73,7 @@ def _training_rows(runs: pd.DataFrame, stacked_axes: Iterable[str], benchmarks: 
     ]
 
 
-def _bound_rows(runs: pd.DataFrame, stacked_axes: Iterable[str], benchmarks: Path) -> list[dict[str, Any]]:
+def _bound_rows(runs: pd.DataFrame, stacked_axes: Collection[str], benchmarks: Path) -> list[dict[str, Any]]:
     stacked_laws = [axis for axis in stacked_axes if axis == "perturbation"]
     of_runs = _paths(runs, f"bound/{SELECTED_LABEL}.tsv", stacked_laws)
     return [
@@ -87,8 +87,8 @@ def _bound_rows(runs: pd.DataFrame, stacked_axes: Iterable[str], benchmarks: Pat
     ]
 
 
-def _paths(runs: pd.DataFrame, pattern: str, stacked_axes: Iterable[str]) -> list[str]:
-    path = job_path(pattern, list(stacked_axes))
+def _paths(runs: pd.DataFrame, pattern: str, stacked_axes: Collection[str]) -> list[str]:
+    path = job_path(pattern, stacked_axes)
     return [path.format(**Cell.of(run).coordinates()) for run in runs.to_dict("records")]
 
 

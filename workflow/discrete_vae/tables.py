@@ -8,19 +8,12 @@ import numpy as np
 import pandas as pd
 
 from discrete_vae.cells import AXES
-from discrete_vae.errors import InputError
-from discrete_vae.measures import BOUND_MEASURES, BOUNDS, FIT_ERRORS, MEASURES
+from discrete_vae.measures import BOUND_MEASURES, FIT_ERRORS, MEASURES
 from discrete_vae.selection import selected_cells
 from discrete_vae.statistics import mean_of_images, prediction_interval, standard_error, t_interval
+from discrete_vae.study import STUDY_LAWS, STUDY_OPTIONS
 
 EDGE, LATE, DIVERGED = "†", "§", "‡"
-STUDY_OPTIONS = {
-    "model": {"variables": 10, "hidden": 300},
-    "training": {"batch_size": 100, "learning_rate": 0.001, "kl": "softmax", "annealing": None},
-}
-STUDY_LAWS = {
-    name: {"distribution": name.capitalize(), "loc": 0, "scale": 1} for name in ("gumbel", "normal", "logistic")
-}
 LATE_PART = 0.9  # a best epoch beyond this part of those run leaves it open whether more would be better
 GROUP = ["dataset", "K", "measure", "perturbation"]
 
@@ -93,29 +86,6 @@ def beside_published(table: pd.DataFrame, published: Iterable[Mapping[str, Any]]
     low, high = prediction_interval(table["mean"], table["sd"], table["seeds"])
     within = table["published"].between(low, high)
     return table.assign(within_interval=within.where(table["published"].notna() & low.notna()))
-
-
-def read_bounds(paths: Iterable[str], *, samples: int) -> pd.DataFrame:
-    """Read the tables of bounds of several selected models; one is empty where every run diverged.
-
-    Args:
-        paths: their files.
-        samples: ``evaluation: importance_samples``.
-
-    Raises:
-        InputError: bounds of another number of samples.
-    """
-    types = {"dataset": str, "K": int, "perturbation": str, "temperature": float, "seed": int}
-    tables = []
-    for path in paths:
-        table = pd.read_csv(path).astype({name: types.get(name, float) for name in BOUNDS})
-        if (other := table.loc[table["samples"] != samples, "samples"]).any():
-            raise InputError(
-                f"{path} has bounds with {other.iloc[0]:.0f} samples an image, expected {samples} as configured"
-                " (evaluation.importance_samples); use the configuration that it was made with, or remove it"
-            )
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
 
 
 def with_bounds(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,7 @@ with logged(snakemake.log[0]):
     params = snakemake.params
     selected = selected_models(snakemake.input.summaries, snakemake.input.models)
     test_images = BinarizedDataset.load(snakemake.input.images).splits["test"]
+    device = choose_device(snakemake.config["training"]["device"])
     for i, perturbation in enumerate(params.perturbations):
         table, per_image = evaluate_selected(
             {cell: model for cell, model in selected.items() if cell.perturbation == perturbation},
@@ -21,7 +22,7 @@ with logged(snakemake.log[0]):
             perturbations=params.perturbations,
             variables=params.model["variables"],
             samples=params.samples,
-            device=choose_device(snakemake.config["training"]["device"]),
+            device=device,
         )
         write_csv(snakemake.output.bounds[i], table)
         write_arrays(snakemake.output.per_image[i], per_image)

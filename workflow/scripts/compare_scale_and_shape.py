@@ -4,12 +4,12 @@ from job import logged
 
 with logged(snakemake.log[0]):
     import pandas as pd
+    from discrete_vae.consistency import read_bounds
     from discrete_vae.control import compare_scale_and_shape, to_markdown
     from discrete_vae.files import write_csv, write_text
-    from discrete_vae.tables import read_bounds
 
     selection = pd.read_csv(snakemake.input.selection)
-    bounds = read_bounds(snakemake.input.bounds, samples=snakemake.config["evaluation"]["importance_samples"])
+    bounds = read_bounds(snakemake.input.bounds, snakemake.config)
     gradients = pd.concat([pd.read_csv(path) for path in snakemake.input.gradients], ignore_index=True)
     variances = gradients.groupby("perturbation")["noise_variance"].first().to_dict()
     table = compare_scale_and_shape(selection, bounds, snakemake.params.perturbations, variances)

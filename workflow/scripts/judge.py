@@ -5,12 +5,12 @@ from job import logged
 with logged(snakemake.log[0]):
     import pandas as pd
     from discrete_vae.claims import judge, summarize_verdicts, to_markdown
+    from discrete_vae.consistency import read_bounds
     from discrete_vae.files import read_arrays, write_csv, write_text
-    from discrete_vae.tables import read_bounds
 
     table = judge(
         pd.read_csv(snakemake.input.selection),
-        read_bounds(snakemake.input.bounds, samples=snakemake.config["evaluation"]["importance_samples"]),
+        read_bounds(snakemake.input.bounds, snakemake.config),
         read_arrays(snakemake.input.per_image),
         pd.concat([pd.read_csv(path) for path in snakemake.input.histories], ignore_index=True),
         temperature=snakemake.params.temperature,

@@ -4,12 +4,13 @@ from job import logged
 
 with logged(snakemake.log[0]):
     import pandas as pd
+    from discrete_vae.consistency import read_bounds
     from discrete_vae.files import read_arrays, write_csv, write_text
     from discrete_vae.published import read_published
-    from discrete_vae.tables import beside_published, notes, read_bounds, summarize_test_losses, to_latex, to_markdown
+    from discrete_vae.tables import beside_published, notes, summarize_test_losses, to_latex, to_markdown
 
     runs = pd.concat([pd.read_csv(path) for path in snakemake.input.summaries], ignore_index=True)
-    bounds = read_bounds(snakemake.input.bounds, samples=snakemake.config["evaluation"]["importance_samples"])
+    bounds = read_bounds(snakemake.input.bounds, snakemake.config)
     per_image = read_arrays(snakemake.input.per_image)
     table = summarize_test_losses(pd.read_csv(snakemake.input.selection), bounds, per_image)
     for path in snakemake.input.published:

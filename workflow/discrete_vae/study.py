@@ -1,0 +1,13 @@
+"""What the study (arXiv 2406.02180) ran, for telling apart what was run here."""
+
+STUDY_LAWS = {
+    name: {"distribution": name.capitalize(), "loc": 0, "scale": 1} for name in ("gumbel", "normal", "logistic")
+}
+STUDY_DATASETS = ("mnist", "fashion-mnist", "omniglot")
+STUDY_CATEGORIES = (10, 30, 50)
+# Its claim about convergence is about one dataset at one temperature.
+CONVERGENCE_DATASET, CONVERGENCE_TEMPERATURE = "omniglot", 1.0
+STUDY_OPTIONS = {
+    "model": {"variables": 10, "hidden": 300},
+    "training": {"batch_size": 100, "learning_rate": 0.001, "kl": "softmax", "annealing": None},
+}
