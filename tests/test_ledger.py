@@ -1,10 +1,11 @@
 """The ledger counts every job once, whatever the stack, and all attempts of a training."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from discrete_vae.ledger import gather_costs, summarize_costs, to_markdown
+from discrete_vae.ledger import gather_costs, summarize_costs, to_markdown, unpack_benchmarks
 
 MNIST = {"source": "torchvision", "class": "MNIST"}
 BENCHMARKS = Path("results/benchmarks")
@@ -82,6 +83,25 @@ def test_a_stack_is_counted_once(benchmark, stacked_axes):
     assert hours(costs, "train").T.to_dict("list") == {10: [1, 2, 0], 30: [1, 1, 0]}
 
 
+def test_cells_of_a_former_stack_are_parts_of_a_job(benchmark):
+    costs = gather_costs(
+        "mnist", MNIST, runs(training_seconds=3600, cells_in_job=2), stacked_axes=[], benchmarks=BENCHMARKS
+    )
+    assert hours(costs, "train").T.to_dict("list") == {10: [1, 1, 0], 30: [1, 1, 0]}
+
+
+def test_unpacked_costs_are_gathered_again(benchmark):
+    benchmark("bound/mnist-K30-normal-seed1", 7200)
+    options = {"stacked_axes": [], "benchmarks": BENCHMARKS}
+    published = gather_costs("mnist", MNIST, runs(training_seconds=80), **options)
+    shutil.rmtree(BENCHMARKS)
+    benchmark("binarize/mnist", 5)
+    unpack_benchmarks(published, BENCHMARKS)
+    again = gather_costs("mnist", MNIST, runs(training_seconds=80), **options)
+    assert again["job"].tolist() == ["binarize/mnist", *published["job"]]
+    assert again["seconds"].tolist() == [5, *published["seconds"]]
+
+
 def test_runs_without_benchmarks_and_training_times_count_what_they_recorded(benchmark):
     costs = gather_costs(
         "mnist",
@@ -90,7 +110,7 @@ def test_runs_without_benchmarks_and_training_times_count_what_they_recorded(ben
         stacked_axes=[],
         benchmarks=BENCHMARKS,
     )
-    assert costs["rule"].unique().tolist() == ["train"]
+    assert costs["job"].str.startswith("train/").all()
     assert costs["seconds"].tolist() == [90.0] * 4
 
 
