@@ -112,7 +112,7 @@ def test_a_law_that_diverged_in_every_seed_is_no_verdict():
     selection, bounds = selected({"gumbel": 1.0, "normal": 0.0})
     selection.loc[selection["perturbation"] == "normal", ["temperature", "test_loss"]] = np.nan
     table = compare_test_losses(selection, bounds.query("perturbation == 'gumbel'"), {})
-    assert table["verdict"].unique().tolist() == ["inconclusive (no seed)"]
+    assert table["verdict"].unique().tolist() == ["inconclusive (nothing to compare)"]
     assert "nan" not in to_markdown(table, temperature=1.0)
 
 
@@ -160,7 +160,9 @@ def test_a_goal_that_is_not_reached_gives_a_lower_bound_and_no_verdict():
     assert epochs["verdict"] == "not reached in 5 of 5"
     assert "at least 16.00" in to_markdown(table, temperature=1.0)
     verdicts = summarize_verdicts(table).set_index("measure")
-    assert verdicts.loc["validation loss: epochs to gumbel's lowest", "for / against / open"] == "0 / 0 / 1"
+    epochs = verdicts.loc["validation loss: epochs to gumbel's lowest"]
+    assert epochs["as a whole"] == "none (not reached)"
+    assert epochs["for / against / open / not reached"] == "0 / 0 / 0 / 1"
 
 
 def test_the_goal_of_training_is_the_others_final_loss_though_it_was_lower_before():
@@ -264,9 +266,9 @@ def test_a_claim_as_a_whole_needs_all_its_comparisons(verdicts, expected):
 def test_verdicts_are_counted_by_claim_and_measure():
     effects = {"gumbel": 1.0, "normal": 0.0, "logistic": 2.0, "laplace": 3.0}
     verdicts = summarize_verdicts(compare_test_losses(*selected(effects), {})).set_index(["claim", "measure"])
-    assert verdicts.loc[("1", "paper loss")].tolist() == ["mnist 10", "supported", "2 / 0 / 0"]
-    assert verdicts.loc[("1", "negative ELBO")].tolist() == ["mnist 10", "contradicted", "0 / 2 / 0"]
-    assert verdicts.loc[("beyond the study", "paper loss")].tolist() == ["mnist 10", "supported", "1 / 0 / 0"]
+    assert verdicts.loc[("1", "paper loss")].tolist() == ["mnist 10", "supported", "2 / 0 / 0 / 0"]
+    assert verdicts.loc[("1", "negative ELBO")].tolist() == ["mnist 10", "contradicted", "0 / 2 / 0 / 0"]
+    assert verdicts.loc[("beyond the study", "paper loss")].tolist() == ["mnist 10", "supported", "1 / 0 / 0 / 0"]
     one_seed = summarize_verdicts(compare_test_losses(*selected(effects, seeds=(1,)), {}))
-    assert one_seed["for / against / open"].tolist() == ["0 / 0 / 2"] * 3 + ["0 / 0 / 1"] * 3
+    assert one_seed["for / against / open / not reached"].tolist() == ["0 / 0 / 2 / 0"] * 3 + ["0 / 0 / 1 / 0"] * 3
     assert one_seed["as a whole"].unique().tolist() == ["inconclusive"]

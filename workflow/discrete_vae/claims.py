@@ -45,7 +45,8 @@ COLUMNS = [
     *("claim", "dataset", "K", "measure", "other"),
     *("n", "difference", "low", "high", "p", "p_holm", "image_se", "not_reached", "verdict"),
 ]
-WHERE, COUNTS = "datasets and K", "for / against / open"
+WHERE, COUNTS = "datasets and K", "for / against / open / not reached"
+NOT_REACHED = "not reached"
 NO_COMPARISON = f"No comparison: the grid lacks {CLAIMED} noise or another law to compare it with"
 RULE = (
     "supported: the mean difference over paired seeds is below zero with a p-value of at most 0.05 after Holm's"
@@ -189,16 +190,18 @@ def _with_verdicts(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     table["p_holm"] = table.groupby("claim")["p"].transform(holm)
     certain = table["p_holm"] <= LEVEL
     verdicts = np.where(table["difference"] < 0, "supported", "contradicted")
-    too_few = table["n"].map({0: "inconclusive (no seed)", 1: "inconclusive (one seed)"})
+    too_few = table["n"].map({0: "inconclusive (nothing to compare)", 1: "inconclusive (one seed)"})
     table["verdict"] = np.where(certain, verdicts, too_few.fillna("inconclusive"))
     unreached = table["not_reached"] > 0
-    counts = [f"not reached in {k:.0f} of {n:.0f}" for k, n in table.loc[unreached, ["not_reached", "n"]].to_numpy()]
+    counts = [f"{NOT_REACHED} in {k:.0f} of {n:.0f}" for k, n in table.loc[unreached, ["not_reached", "n"]].to_numpy()]
     table.loc[unreached, "verdict"] = counts
     return table
 
 
 def verdict_of_all(verdicts: Sequence[str] | pd.Series) -> str:
     """Return the verdict on a claim as a whole from those on its comparisons."""
+    if all(verdict.startswith(NOT_REACHED) for verdict in verdicts):
+        return f"none ({NOT_REACHED})"
     if "contradicted" in set(verdicts):
         return "contradicted"
     return "supported" if set(verdicts) == {"supported"} else "inconclusive"
@@ -212,7 +215,8 @@ def summarize_verdicts(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row for each claim and measure: the datasets and K that were compared, the verdict, and ``for / against /
-        open``, the numbers of comparisons that support the claim, contradict it and do neither.
+        open / not reached``, the numbers of comparisons that support the claim, contradict it, do neither, and of which
+        a run does not get to the other's loss.
     """
     if table.empty:
         return pd.DataFrame([{"claim": "none", "measure": NO_COMPARISON, WHERE: "", "as a whole": "", COUNTS: ""}])
@@ -235,8 +239,8 @@ def _where(rows: pd.DataFrame) -> str:
 
 
 def _counts(verdicts: pd.Series) -> str:
-    supported, contradicted = ((verdicts == verdict).sum() for verdict in ("supported", "contradicted"))
-    return f"{supported} / {contradicted} / {len(verdicts) - supported - contradicted}"
+    kinds = ("supported", "contradicted", "inconclusive", NOT_REACHED)
+    return " / ".join(str(verdicts.str.startswith(kind).sum()) for kind in kinds)
 
 
 def to_markdown(table: pd.DataFrame, *, temperature: float) -> str:
