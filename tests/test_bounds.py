@@ -145,7 +145,7 @@ def test_a_law_that_quadrature_cannot_serve_is_refused_before_its_images_are_tri
     )
     row, _ = evaluate_one(tmp_path, {"distribution": "LogNormal", "loc": 0, "scale": 1})
     assert np.isnan(row["negative_elbo"])
-    assert [logits.numel() for logits in tried] == [4]
+    assert tried == []
 
 
 def test_bounds_of_another_number_of_samples_are_refused(tmp_path):

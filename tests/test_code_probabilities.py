@@ -8,7 +8,7 @@ import scipy.stats
 import torch
 import torch.nn.functional as F
 from conftest import LAWS
-from discrete_vae.code_probabilities import CodesKLWithGradient, argmax_probabilities, kl_of_codes
+from discrete_vae.code_probabilities import CodesKLWithGradient, argmax_probabilities, check_quadrature, kl_of_codes
 from discrete_vae.errors import InputError
 from discrete_vae.generators import generator
 from discrete_vae.laws import LAWS as LAWS_OF_TORCH
@@ -106,8 +106,11 @@ def test_probabilities_are_differentiable(name):
     ],
 )
 def test_a_law_that_quadrature_cannot_serve_is_refused(definition, complaint):
+    law = distribution(definition, torch.float64)
     with pytest.raises(InputError, match=complaint):
-        argmax_probabilities(LOGITS, distribution(definition, torch.float64))
+        argmax_probabilities(LOGITS, law)
+    with pytest.raises(InputError, match=complaint):
+        check_quadrature(law)
 
 
 def test_kl_of_codes_agrees_with_scipy():

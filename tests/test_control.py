@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from discrete_vae.control import compare_scale_and_shape, pairs_of_laws, to_markdown
+from discrete_vae.control import compare_scale_and_shape, laws_by_variance, pairs_of_laws, to_markdown
 from discrete_vae.laws import shape
 from discrete_vae.statistics import holm
 
@@ -24,6 +24,12 @@ def test_pairs_differ_in_scale_or_in_shape_and_never_in_both():
         ("shape", ("normal", "narrow")),
         ("scale", ("wide", "normal")),
     ]
+
+
+def test_laws_of_equal_variance_are_grouped_whatever_their_digits():
+    """1.6449 and 1.6451 are a ten-thousandth apart, though they round to 1.64 and 1.65."""
+    variances = {"wide": 3.29, "gumbel": 1.6449, "cauchy": np.nan, "normal": 1.6451, "narrow": 1.0}
+    assert laws_by_variance(variances) == [["narrow"], ["gumbel", "normal"], ["wide"], ["cauchy"]]
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,15 @@ def test_the_control_shows_every_measure_against_the_variance_of_the_noise_and_t
     assert below[2].lines[0].get_xydata().tolist() == [[10.0, 0.1], [1.0, 1.0]]
 
 
+def test_a_control_without_a_measured_gradient_is_drawn(tmp_path):
+    selected = pd.DataFrame({"K": [10], "perturbation": "t5", "seed": 1, "test_loss": 100.0})
+    selected = selected.assign(negative_elbo=np.nan, importance_weighted_bound=np.nan)
+    gradients = pd.DataFrame({"perturbation": ["t5"], "temperature": 0.5, "seed": 1, "noise_variance": 5 / 3})
+    gradients = gradients.assign(relative_bias=np.nan, relative_variance=np.nan)
+    figures.save(figures.draw_control(selected, gradients, dataset="d"), [str(tmp_path / "control.png")])
+    assert (tmp_path / "control.png").exists()
+
+
 def test_fits_have_columns_of_steps_and_one_of_temperatures():
     fits = pd.DataFrame(
         {

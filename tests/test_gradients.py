@@ -96,6 +96,19 @@ def test_a_low_temperature_trades_bias_for_variance(model, name):
     assert low["relative_variance"] > 2 * high["relative_variance"]
 
 
+def test_where_no_gradient_can_be_measured_the_columns_are_there(tiny_dataset):
+    table = measure_gradients(
+        "tiny",
+        tiny_dataset,
+        grid={"perturbation": ["t5"], "temperature": [0.5], "seed": [1]},
+        perturbations={"t5": {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1}},
+        training={"batch_size": 10, "learning_rate": 0.01, "kl": "softmax", "annealing": None},
+        control={"variables": 2, "K": 3, "hidden": 8, "epochs": 1, "images": 4, "samples": 10},
+        device=torch.device("cpu"),
+    )
+    assert table[["relative_bias", "relative_variance"]].isna().all(axis=None)
+
+
 def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_dataset):
     laws = {
         "normal": LAWS["normal"],
@@ -103,6 +116,7 @@ def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_
         "broken": {"distribution": "Normal", "loc": float("inf"), "scale": 1},
         "t5": {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1},
         "lognormal": {"distribution": "LogNormal", "loc": 0, "scale": 1},
+        "circular": {"distribution": "VonMises", "loc": 0, "concentration": 2},
     }
     training = {"batch_size": 10, "learning_rate": 0.01, "kl": "softmax", "annealing": None}
     table = measure_gradients(
@@ -114,12 +128,13 @@ def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_
         control={"variables": 2, "K": 3, "hidden": 8, "epochs": 2, "images": 4, "samples": 10},
         device=torch.device("cpu"),
     )
-    assert len(table) == 5 * 2 * 2
+    assert len(table) == 6 * 2 * 2
     measured = table.groupby("perturbation")["relative_bias"].count().to_dict()
-    assert measured == {"normal": 4, "wide": 4, "broken": 0, "t5": 0, "lognormal": 0}
+    assert measured == {"normal": 4, "wide": 4, "broken": 0, "t5": 0, "lognormal": 0, "circular": 0}
     variances = table.groupby("perturbation")["noise_variance"].first()
     assert variances["wide"] == pytest.approx(4 * np.pi**2 / 3)
     assert variances["t5"] == pytest.approx(5 / 3)
+    assert np.isnan(variances["circular"]), "torch knows that of directions only"
 
     (trained,) = train(
         [Cell("tiny", 3, "wide", 0.5, 2)],

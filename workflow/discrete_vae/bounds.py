@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from discrete_vae.cells import Cell
-from discrete_vae.code_probabilities import argmax_probabilities, kl_of_codes
+from discrete_vae.code_probabilities import argmax_probabilities, check_quadrature, kl_of_codes
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation import pixel_logits_of_codes
 from discrete_vae.generators import generator
@@ -49,7 +49,7 @@ class ImageLosses:
 
     @property
     def paper_loss(self) -> Tensor:
-        """The study's loss: the negative ELBO for Gumbel noise, and no bound where the KL of the codes is larger."""
+        """The study's loss: the negative ELBO for Gumbel noise; no sure bound where the KL of the codes is larger."""
         return self.reconstruction + self.kl_of_softmax
 
     @property
@@ -107,8 +107,7 @@ def evaluate_images(
 
 def _probabilities(logits: Tensor, law: Distribution) -> Tensor:
     try:
-        # A law that quadrature cannot serve is refused here, before all images have been tried in vain for hours.
-        argmax_probabilities(torch.linspace(0, 1, 4, device=logits.device), law)
+        check_quadrature(law, logits.device)
         return argmax_probabilities(logits, law)
     except InputError as error:
         log.warning("no bounds: %s", error)

@@ -70,6 +70,15 @@ def argmax_probabilities(logits: Tensor, law: Distribution) -> Tensor:
     )
 
 
+def check_quadrature(law: Distribution, device: torch.device | str = "cpu") -> None:
+    """Try a law on four logits, before very many have been tried in vain for hours.
+
+    Raises:
+        InputError: a law that quadrature cannot serve (see `argmax_probabilities`).
+    """
+    argmax_probabilities(torch.linspace(0, 1, 4, device=device), law)
+
+
 def _at_even_nodes(
     rows: Tensor, law: Distribution, lowest: float, highest: float, intervals: int, *, over_steps: bool = False
 ) -> Tensor:
@@ -175,7 +184,7 @@ class CodesKLWithGradient:
 
     def __post_init__(self) -> None:
         for law in set(self.laws):
-            argmax_probabilities(torch.linspace(0, 1, 4, device=self.device), law)
+            check_quadrature(law, self.device)
 
     def __call__(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return the KL summed over variables and minibatch, of shape S, and its gradient; NaN for a diverged model.

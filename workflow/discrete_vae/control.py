@@ -20,6 +20,17 @@ COLUMNS = [
 ]
 
 
+def laws_by_variance(variances: Mapping[str, float]) -> list[list[str]]:
+    """Group noise laws of equal variance, to a thousandth, the narrowest first; unknown variances come last."""
+    groups: list[list[str]] = []
+    for law, variance in pd.Series(variances).sort_values(kind="stable").items():
+        if groups and np.isclose(variance, variances[groups[-1][0]], rtol=1e-3, equal_nan=True):
+            groups[-1].append(law)
+        else:
+            groups.append([law])
+    return groups
+
+
 def pairs_of_laws(
     perturbations: Mapping[str, Mapping[str, str | float]], variances: Mapping[str, float]
 ) -> list[tuple[str, tuple[str, str]]]:
@@ -33,8 +44,9 @@ def pairs_of_laws(
         ``scale`` or ``shape`` with each pair; in a pair that differs in scale the wider law comes first.
     """
     pairs = []
+    level = {law: level for level, laws in enumerate(laws_by_variance(variances)) for law in laws}
     for first, second in itertools.combinations(perturbations, 2):
-        equal_variance = np.isclose(variances[first], variances[second], rtol=1e-3)
+        equal_variance = level[first] == level[second]
         same_shape = shape(perturbations[first]) == shape(perturbations[second])
         if same_shape and not equal_variance:
             wider_first = (first, second) if variances[first] > variances[second] else (second, first)

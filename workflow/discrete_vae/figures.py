@@ -14,8 +14,10 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from pandas.core.groupby import SeriesGroupBy
 
 from discrete_vae.cells import AXES
+from discrete_vae.control import laws_by_variance
 from discrete_vae.files import write_bytes
 from discrete_vae.measures import MEASURES
 from discrete_vae.selection import at_nearest_temperature, select_temperatures
@@ -111,7 +113,7 @@ def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str
     for ax, K in zip(figure.axes, runs["K"].unique(), strict=True):
         of_K = best[best["K"] == K]
         colour_of = of_K["perturbation"].map(palette)
-        ax.scatter(of_K["epoch"], of_K["validation_loss"], s=12, c=colour_of, zorder=3, clip_on=False)
+        ax.scatter(of_K["epoch"], of_K["validation_loss"], s=8, c=colour_of, zorder=3, clip_on=False)
     return figure
 
 
@@ -170,7 +172,8 @@ def draw_temperatures(runs: pd.DataFrame, *, dataset: str, origin: str) -> Figur
                 )
                 _set_temperature_axis(ax)
         axes[0].set_ylabel(VALIDATION_LOSS)
-        _legend(figure, palette)
+        if runs["temperature"].nunique() > 1:  # otherwise the axes name the laws
+            _legend(figure, palette)
     return figure
 
 
@@ -193,8 +196,8 @@ def draw_fits(fits: pd.DataFrame, *, target: str) -> Figure:
             _plot_curves(ax, curves, x="step", y="discrete_error", palette=palette)
             ax.set(title=f"temperature {temperature:g}", xlabel="step", xlim=(0, fits["step"].max()))
         for error, fill in (("discrete_error", "full"), ("relaxed_error", "none")):
-            markers = {"marker": "o", "markersize": 3.5, "fillstyle": fill}
-            _plot_curves(final, last, x="temperature", y=error, palette=palette, errorbar=None, **markers)
+            markers = {"marker": "o", "markersize": 2.5, "fillstyle": fill}
+            _plot_curves(final, last, x="temperature", y=error, palette=palette, **markers)
         final.set_title(f"after {fits['step'].max()} steps")
         _set_temperature_axis(final)
         means = fits.groupby(["perturbation", "temperature", "step"])[["discrete_error", "relaxed_error"]].mean()
@@ -262,14 +265,11 @@ def _plot_losses_against_variance(
     figure: SubFigure, selected: pd.DataFrame, variances: pd.Series, palette: Palette, markers: Mapping[str, str]
 ) -> None:
     """Plot a column for each K and a row for each measure; laws of one variance stand beside each other."""
-    levels = {f"{variance:.3g}": [] for variance in variances.sort_values()}
-    for law, variance in variances.items():
-        levels[f"{variance:.3g}"].append(law)
+    levels = laws_by_variance(variances)
     places = {
-        law: level + 0.1 * (i - (len(laws) - 1) / 2)
-        for level, laws in enumerate(levels.values())
-        for i, law in enumerate(laws)
+        law: level + 0.1 * (i - (len(laws) - 1) / 2) for level, laws in enumerate(levels) for i, law in enumerate(laws)
     }
+    labels = [f"{variances[laws[0]]:.3g}" for laws in levels]
     categories = selected["K"].unique()
     axes = figure.subplots(len(MEASURES), len(categories), sharex=True, squeeze=False)
     for row, (column, measure) in zip(axes, MEASURES.items(), strict=True):
@@ -279,7 +279,7 @@ def _plot_losses_against_variance(
             for law, place in places.items():
                 values = of_K.loc[of_K["perturbation"] == law, column].dropna()
                 _plot_mean_and_range(ax, place, values, color=palette[law], marker=markers[law])
-            ax.set(xticks=range(len(levels)), xticklabels=levels, xlim=(-0.5, len(levels) - 0.5))
+            ax.set(xticks=range(len(levels)), xticklabels=labels, xlim=(-0.5, len(levels) - 0.5))
     for ax, K in zip(axes[0], categories, strict=True):
         ax.set_title(f"$K$ = {K}")
     for ax in axes[-1]:
@@ -294,11 +294,12 @@ def _plot_gradients(figure: SubFigure, gradients: pd.DataFrame, palette: Palette
         _set_temperature_axis(ax)
     by_variance.set(yscale="log", ylabel="relative variance")
     by_bias.set_ylabel("relative bias")
-    means = gradients.groupby(["perturbation", "temperature"], sort=False)[
-        ["relative_variance", "relative_bias"]
-    ].mean()
     for law, colour in palette.items():
-        tradeoff.plot(*means.loc[law].T.to_numpy(), color=colour, marker=markers[law], linestyle="", **lines)
+        models = gradients[gradients["perturbation"] == law].groupby("temperature")
+        variance, ranges_of_variance = _mean_and_range(models["relative_variance"])
+        bias, ranges_of_bias = _mean_and_range(models["relative_bias"])
+        marker = {"color": colour, "marker": markers[law], "linestyle": "", "elinewidth": 0.6, **lines}
+        tradeoff.errorbar(variance, bias, xerr=ranges_of_variance, yerr=ranges_of_bias, **marker)
     tradeoff.set(xscale="log", xlabel="relative variance", ylabel="relative bias")
 
 
@@ -348,14 +349,21 @@ def _plot_side_by_side(ax: Axes, table: pd.DataFrame, *, y: str, palette: Palett
     for place, (law, colour) in enumerate(palette.items()):
         _plot_mean_and_range(ax, place, table.loc[table["perturbation"] == law, y], color=colour, marker="o")
     ax.set(xticks=range(len(palette)), xticklabels=palette, xlim=(-0.5, len(palette) - 0.5))
+    ax.yaxis.set_major_locator(MaxNLocator(6))
     if len(palette) > 3:
         ax.tick_params(axis="x", rotation=90)
 
 
 def _plot_mean_and_range(ax: Axes, x: float, values: pd.Series, **marker: object) -> None:
     if len(values):
-        spread = [[values.mean() - values.min()], [values.max() - values.mean()]]
-        ax.errorbar(x, values.mean(), spread, markersize=4, **marker)
+        mean, (below, above) = _mean_and_range(values)
+        ax.errorbar(x, mean, [[below], [above]], markersize=3, **marker)
+
+
+def _mean_and_range(values: pd.Series | SeriesGroupBy) -> tuple[float | pd.Series, tuple[float | pd.Series, ...]]:
+    """Return the mean over seeds, and how far the lowest and the highest value lie from it."""
+    mean = values.mean()
+    return mean, (mean - values.min(), values.max() - mean)
 
 
 def _say_diverged(ax: Axes) -> None:

@@ -24,7 +24,7 @@ from scipy.interpolate import CubicSpline
 from torch import Tensor
 from torch.distributions import Distribution, Gumbel, constraints
 
-from discrete_vae.code_probabilities import argmax_probabilities, noise_range
+from discrete_vae.code_probabilities import argmax_probabilities, check_quadrature, noise_range
 from discrete_vae.errors import InputError
 from discrete_vae.generators import generator
 from discrete_vae.measures import FIT_ERRORS
@@ -201,6 +201,7 @@ def measure(
     """Return both errors of logits of seeds x steps x K, each seeds x steps; see `fit`."""
     law = distribution(definition, torch.float64)
     try:
+        check_quadrature(law)
         noise_laws = law, RelaxedNoise(law, temperature)
         errors = [total_variation(argmax_probabilities(logits, noise), target) for noise in noise_laws]
     except InputError as error:

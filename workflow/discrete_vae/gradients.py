@@ -6,6 +6,7 @@ softmax((theta + gamma) / temperature) for one draw of the noise. The KL is the 
 """
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,10 +14,10 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, VonMises
 
-from discrete_vae.cells import Cell
-from discrete_vae.code_probabilities import argmax_probabilities
+from discrete_vae.cells import AXES, Cell
+from discrete_vae.code_probabilities import argmax_probabilities, check_quadrature
 from discrete_vae.datasets import BinarizedDataset
 from discrete_vae.errors import InputError
 from discrete_vae.generators import generator
@@ -154,17 +155,20 @@ def measure_gradients(
         )
         rows += [_measured(run, images, perturbations[run.cell.perturbation], control) for run in runs]
         log.info("seed %d: measured the gradients of %d models", seed, len(cells))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*AXES, "noise_variance", "relative_bias", "relative_variance"])
 
 
 def _measured(run: Run, images: Tensor, definition: Mapping[str, Any], control: Mapping[str, Any]) -> dict[str, Any]:
     law = distribution(definition, torch.float64)
-    row = {**run.cell.coordinates(), "noise_variance": law.variance.item()}
+    # torch gives the circular variance of VonMises, which is not that of the numbers added to the logits.
+    variance = math.nan if isinstance(law, VonMises) else law.variance.item()
+    row = {**run.cell.coordinates(), "noise_variance": variance}
     if run.diverged_epoch is not None:
         return row
     noise = NoiseSource(distribution(definition), generator(run.cell.seed, "gradient noise"))
     model = model_of(run.parameters, variables=control["variables"])
     try:
+        check_quadrature(law)
         return row | bias_and_variance(model, images, run.cell.temperature, noise, law, samples=control["samples"])
     except InputError as error:
         log.warning("no gradients of %s: %s", run.cell, error)

@@ -34,7 +34,11 @@ rule measure_gradients:
             option: config["training"][option]
             for option in ("batch_size", "learning_rate", "kl", "annealing")
         },
-        control=config["control"],
+        control={
+            option: value
+            for option, value in config["control"].items()
+            if option != "enabled"
+        },
     script:
         "../scripts/measure_gradients.py"
 
