@@ -233,6 +233,16 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("mirror", "/no/such/folder", ["mirror is '/no/such/folder'", "an existing directory or a base URL"]),
         ("published", "none.csv", ["published is 'none.csv'", "an existing CSV file or null"]),
         ("mirror", 3, ["mirror is 3", "a text or null"]),
+        (
+            "datasets/mnist",
+            {"source": "npz", "class": "MNIST", "path": "my.npz"},
+            ["datasets.mnist.class is 'MNIST'", "expected no such key", "or choose another name, as an overlay adds"],
+        ),
+        (
+            "fitting/targets/poisson/family",
+            "table",
+            ["targets.poisson.rate is not a parameter of table", "or choose another name, as an overlay adds"],
+        ),
         ("sede", 1, ["sede is 1", "no such key", "correct or remove it"]),
     ],
 )

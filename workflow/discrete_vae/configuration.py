@@ -15,6 +15,7 @@ import yaml
 from discrete_vae.cells import Cell
 from discrete_vae.errors import InputError
 from discrete_vae.laws import WITHOUT_CODE_PROBABILITIES, check_law
+from discrete_vae.parameters import ANOTHER_NAME
 from discrete_vae.published import read_published
 from discrete_vae.sources import BINARIZED_FILE, check_sums
 from discrete_vae.targets import check_target
@@ -110,7 +111,7 @@ def _resolve(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
 def _check_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     errors = list(_validator(schema).iter_errors(config))
     if errors:
-        raise InputError(_describe(min(errors, key=lambda error: [str(step) for step in error.absolute_path]), schema))
+        raise InputError(_describe(min(errors, key=lambda error: [str(step) for step in error.absolute_path])))
 
 
 def _validator(schema: Mapping[str, Any]) -> jsonschema.Draft202012Validator:
@@ -126,7 +127,7 @@ def _validator(schema: Mapping[str, Any]) -> jsonschema.Draft202012Validator:
     return jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=checker)(schema)
 
 
-def _describe(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> str:
+def _describe(error: jsonschema.ValidationError) -> str:
     key = _key(error.absolute_path) or "the configuration"
     if error.validator == "additionalProperties":
         return _describe_unknown(error)
@@ -138,7 +139,7 @@ def _describe(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> s
     expected = _expectation(error)
     if "propertyNames" in error.absolute_schema_path:
         return f"{key} has the name {error.instance!r}, expected {expected}; rename it"
-    meaning = _meaning(error, schema)
+    meaning = " ".join(error.schema.get("description", "").split())
     return f"{key} is {error.instance!r}, expected {expected}{f' ({meaning})' if meaning else ''}; correct it"
 
 
@@ -146,10 +147,11 @@ def _describe_unknown(error: jsonschema.ValidationError) -> str:
     known = list(error.schema["properties"])
     unknown = next(name for name in error.instance if name not in known)
     value = error.instance[unknown]
-    return (
-        f"{_key([*error.absolute_path, unknown])} is {value!r}, expected no such key but one of {', '.join(known)};"
-        f" {_did_you_mean(unknown, known) or 'correct or remove it'}"
-    )
+    advice = _did_you_mean(unknown, known) or "correct or remove it"
+    if error.absolute_path and error.absolute_path[0] == "datasets":
+        advice += f", {ANOTHER_NAME}"
+    key = _key([*error.absolute_path, unknown])
+    return f"{key} is {value!r}, expected no such key but one of {', '.join(known)}; {advice}"
 
 
 def _expectation(error: jsonschema.ValidationError) -> str:
@@ -187,11 +189,6 @@ _TYPE_NAMES = {
 }
 
 
-def _meaning(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> str:
-    description = _resolve(error.schema, schema).get("description", "")
-    return " ".join(description.split())
-
-
 def _key(path: Iterable[str | int]) -> str:
     key = ""
     for step in path:
@@ -219,8 +216,9 @@ def _check_defined(key: str, names: Iterable[str], config: Mapping[str, Any], de
 def _check_only(config: Mapping[str, Any]) -> None:
     grid, stack = config["grid"], config["training"]["stack"]
     _check_defined("grid.only", grid["only"], config, "datasets")
-    for dataset, axes in grid["only"].items():
-        for axis, values in axes.items() if dataset in grid["dataset"] else ():
+    of_the_grid = {dataset: axes for dataset, axes in grid["only"].items() if dataset in grid["dataset"]}
+    for dataset, axes in of_the_grid.items():
+        for axis, values in axes.items():
             unknown = next((value for value in values if value not in grid[axis]), None)
             if unknown is not None:
                 raise InputError(
@@ -243,7 +241,9 @@ def _check_epochs(config: Mapping[str, Any]) -> None:
 
 
 def _check_kl(config: Mapping[str, Any]) -> None:
-    for name in config["grid"]["perturbation"] if config["training"]["kl"] == "codes" else []:
+    if config["training"]["kl"] != "codes":
+        return
+    for name in config["grid"]["perturbation"]:
         law = config["perturbations"][name]["distribution"]
         if law in WITHOUT_CODE_PROBABILITIES:
             raise InputError(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from discrete_vae.errors import InputError
+from discrete_vae.parameters import check_parameters
 
 REAL, POSITIVE, UNIT_INTERVAL = "a real number", "a positive number", "a number between 0 and 1"
 
@@ -72,15 +73,8 @@ def check_law(key: str, definition: Mapping[str, str | float]) -> None:
     if name not in LAWS:
         raise InputError(f"{key}.distribution is {name!r}, expected one of {', '.join(LAWS)}; correct the name")
     expected = LAWS[name]
-    for parameter in parameters:
-        if parameter not in expected:
-            raise InputError(
-                f"{key}.{parameter} is not a parameter of {name}, expected {', '.join(expected)}; correct or remove"
-                " it, or choose another name, as an overlay adds to what config.yaml defines under this one"
-            )
+    check_parameters(key, name, parameters, expected)
     for parameter, bounds in expected.items():
-        if parameter not in parameters:
-            raise InputError(f"{key}.{parameter} is missing, expected {bounds} as {name} needs one; add it")
         _check_bounds(f"{key}.{parameter}", parameters[parameter], bounds)
     if name == "Uniform" and parameters["low"] >= parameters["high"]:
         raise InputError(

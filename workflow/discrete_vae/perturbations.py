@@ -47,8 +47,11 @@ def distribution(
 
     A law on the CPU draws from generators on any device; densities need one on the device of their values.
     """
-    values = {key: float(value) for key, value in definition.items() if key != "distribution"}
-    parameters = {key: torch.tensor(value, dtype=dtype, device=device) for key, value in values.items()}
+    parameters = {
+        key: torch.tensor(value, dtype=dtype, device=device)
+        for key, value in definition.items()
+        if key != "distribution"
+    }
     name = definition["distribution"]
     law = Logistic if name == "Logistic" else getattr(torch.distributions, name)
     return law(**parameters, validate_args=False)  # the configuration has been checked; torch's checks stall a GPU

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from discrete_vae.errors import InputError
+from discrete_vae.parameters import check_parameters
 
 # The parameters of each family on 0, 1, ...; a family of counts is truncated to its first K and normalized again.
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -28,16 +29,7 @@ def check_target(key: str, definition: Mapping[str, Any]) -> None:
     family = definition["family"]
     if family not in FAMILIES:
         raise InputError(f"{key}.family is {family!r}, expected one of {', '.join(FAMILIES)}; correct the name")
-    expected = FAMILIES[family]
-    for parameter in definition:
-        if parameter not in ("family", *expected):
-            raise InputError(
-                f"{key}.{parameter} is not a parameter of {family}, expected {', '.join(expected)};"
-                " correct or remove it"
-            )
-    for parameter in expected:
-        if parameter not in definition:
-            raise InputError(f"{key}.{parameter} is missing, expected it as {family} needs one; add it")
+    check_parameters(key, family, [name for name in definition if name != "family"], FAMILIES[family])
     if family == "table":
         total = math.fsum(definition["probabilities"])
         if abs(total - 1) > SUM_TOLERANCE:
