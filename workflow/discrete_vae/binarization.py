@@ -17,7 +17,7 @@ from torchvision.transforms import v2
 
 from discrete_vae.datasets import SPLITS, BinarizedDataset, Splits
 from discrete_vae.errors import InputError
-from discrete_vae.sources import BROKEN_ZIP, TEST_IMAGES, TRAIN_IMAGES, source_files, verify
+from discrete_vae.sources import BROKEN_ZIP, source_files, verify
 
 SHUFFLE_SEED = 775  # of the datasets that come in no order to keep; the study's seed
 MNIST_VALIDATION = 10_000
@@ -57,8 +57,7 @@ def _content_sum(splits: Splits) -> str:
 
 
 def _mnist_like(paths: Sequence[Path]) -> Splits:
-    by_name = {path.name: _read_idx(path) for path in paths}
-    train, test = by_name[TRAIN_IMAGES], by_name[TEST_IMAGES]
+    train, test = map(_read_idx, paths)
     if len(train) <= MNIST_VALIDATION:
         raise InputError(
             f"{paths[0]} holds {len(train)} images, expected more than the {MNIST_VALIDATION} of the validation set;"

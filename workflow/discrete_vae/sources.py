@@ -41,9 +41,12 @@ class SourceFile:
         return RAW_FILE.format(folder=self.folder, file=self.name)
 
 
-def _idx(folder: str, name: str, homes: tuple[str, ...], sha256: str | None) -> SourceFile:
-    fingerprint = None if sha256 is None else f"sha256:{sha256}"
-    return SourceFile(folder, name, f"{name}.gz", homes, fingerprint)
+def _mnist_format(folder: str, homes: tuple[str, ...], fingerprints: tuple[str | None, str | None]) -> list[SourceFile]:
+    """Return the training and the test images; the experiment uses no labels."""
+    return [
+        SourceFile(folder, f"{name}-images-idx3-ubyte", f"{name}-images-idx3-ubyte.gz", homes, fingerprint)
+        for name, fingerprint in zip(("train", "t10k"), fingerprints, strict=True)
+    ]
 
 
 _MNIST_HOMES = (
@@ -64,42 +67,24 @@ _OMNIGLOT_HOMES = (
     "https://github.com/brendenlake/omniglot/raw/master/python/",
 )
 
-TRAIN_IMAGES, TEST_IMAGES = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
-
-# Only images: the experiment uses no labels.
 _TORCHVISION_FILES = {
-    "MNIST": (
-        _idx(
-            "mnist",
-            TRAIN_IMAGES,
-            _MNIST_HOMES,
-            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-        ),
-        _idx(
-            "mnist",
-            TEST_IMAGES,
-            _MNIST_HOMES,
-            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "MNIST": _mnist_format(
+        "mnist",
+        _MNIST_HOMES,
+        (
+            "sha256:ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "sha256:0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
         ),
     ),
-    "FashionMNIST": (
-        _idx(
-            "fashion-mnist",
-            TRAIN_IMAGES,
-            _FASHION_HOMES,
-            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-        ),
-        _idx(
-            "fashion-mnist",
-            TEST_IMAGES,
-            _FASHION_HOMES,
-            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "FashionMNIST": _mnist_format(
+        "fashion-mnist",
+        _FASHION_HOMES,
+        (
+            "sha256:c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "sha256:5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
         ),
     ),
-    "KMNIST": (
-        _idx("kmnist", TRAIN_IMAGES, _KMNIST_HOMES, None),
-        _idx("kmnist", TEST_IMAGES, _KMNIST_HOMES, None),
-    ),
+    "KMNIST": _mnist_format("kmnist", _KMNIST_HOMES, (None, None)),
 }
 _FILES = {
     "iwae": (

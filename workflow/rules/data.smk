@@ -38,9 +38,6 @@ rule binarize:
     localrule: True
     conda:
         "../../envs/torch.yaml"
-    resources:
-        mem_mb=3_000,
-        runtime=30,
     params:
         definition=lambda wildcards: config["datasets"][wildcards.dataset],
     script:
