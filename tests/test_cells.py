@@ -43,7 +43,13 @@ def test_paths_spell_the_cell_and_can_be_read_back():
         assert Cell.of(re.fullmatch(pattern, path).groupdict()) == cell
 
 
-@pytest.mark.parametrize("spelling", ["1", ".5", "1e-5x", "one", "1.00", "0.50", "00.5", "0.0", "1.0e-05", "1e16"])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        *("1", ".5", "one", "1.00", "0.50", "00.5", "0.0", "1e16"),
+        *("1e-5x", "1.0e-05", "1e-5", "1e-005", "0.00001", "0.000015", "5e-4", "1e-1", "1e-04"),
+    ],
+)
 def test_a_temperature_has_one_spelling_in_paths(spelling):
     assert not re.fullmatch(WILDCARD_PATTERNS["temperature"], spelling)
 

@@ -17,7 +17,7 @@ IMAGES_FILE = "results/gathered/{dataset}/images-K{K}-{perturbation}.npz"
 # Numbers are spelled as Python spells them (1.0, 0.67, 1e-05), so that a cell has one path only.
 WILDCARD_PATTERNS = {
     "K": r"[2-9]|[1-9]\d+",
-    "temperature": r"(?!0\.0(?!\d))(0|[1-9]\d*)\.(0|\d*[1-9])|[1-9](\.\d*[1-9])?e-\d+",
+    "temperature": r"(?!0\.0(?!\d)|0\.0000)(0|[1-9]\d*)\.(0|\d*[1-9])|[1-9](\.\d*[1-9])?e-(0[5-9]|[1-9]\d+)",
     "seed": r"0|[1-9]\d*",
 }
 

@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_SAVES = 180
 UNREADABLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # what schedulers send ahead of a time limit or a preemption
+# What a person sends with Ctrl-C, and schedulers ahead of a time limit or a preemption.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 def identity_of(

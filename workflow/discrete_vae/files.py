@@ -139,7 +139,7 @@ def read_arrays(paths: Iterable[Path | str]) -> dict[str, np.ndarray]:
     for path in paths:
         with np.load(path) as file:
             for name, array in file.items():
-                if not np.array_equal(arrays.setdefault(name, array), array):
+                if not np.array_equal(arrays.setdefault(name, array), array, equal_nan=True):
                     raise InputError(
                         f"{path} has another array {name!r} than the files beside it, expected files of one"
                         " configuration; remove them to make them anew"
