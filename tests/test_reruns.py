@@ -81,6 +81,22 @@ class TestOwnDatasetAndLaw:
         assert table["perturbation"].unique().tolist() == ["normal", "laplace"]
         assert (directory / "results/figures/images/mine-K4.png").exists()
 
+    def test_a_law_without_bounds_leaves_those_of_the_others(self, own, tmp_path):
+        directory, arguments = own
+        shutil.copytree(directory, tmp_path, dirs_exist_ok=True)
+        t5 = "perturbations={t5: {distribution: StudentT, df: 5, loc: 0, scale: 1}}"
+        run_snakemake(
+            *(tmp_path, "figures", "tables", "control", "--cores", "all", *arguments),
+            *("--config", t5, "grid={perturbation: [normal, laplace, t5]}", "control={images: 4, samples: 10}"),
+        )
+        tables = tmp_path / "results/tables"
+        results = pd.read_csv(tables / "results.csv").groupby("measure")["mean"].count()
+        assert results.to_dict() == {"paper loss": 3, "negative ELBO": 2, "IWAE bound": 2}
+        assert "none: no bound is computed for t5" in (tables / "results.md").read_text()
+        verdicts = pd.read_csv(tables / "claims.csv").query("other == 't5'").set_index("measure")["verdict"]
+        assert verdicts["negative ELBO"] == "inconclusive (nothing to compare)"
+        assert verdicts["paper loss"] == "inconclusive (one seed)"
+
     def test_the_model_file_is_a_plain_state_dict(self, own):
         directory, _ = own
         path = str(directory / "results/runs/mine/K4/laplace/tau0.5/seed1/model.pt")
@@ -149,6 +165,8 @@ class TestOwnDatasetAndLaw:
             before, after = (pd.read_csv(top / "results/gathered/mine" / name) for top in (directory, tmp_path))
             published_values = after[axis].isin(before[axis])
             pd.testing.assert_frame_equal(after[published_values].reset_index(drop=True), before)
+        costs, published_costs = (pd.read_csv(top / "results/gathered/mine/costs.csv") for top in (tmp_path, directory))
+        assert set(published_costs["job"]) < set(costs["job"])
         selection = pd.read_csv(tmp_path / "results/tables/selection.csv")
         assert selection[axis].unique().tolist() == values
         assert yaml.safe_load((tmp_path / "results/config.yaml").read_text())["grid"][axis] == values

@@ -28,7 +28,7 @@ def draw_selected(
     """Draw reconstructions of some test images, and samples from the prior, with each selected model.
 
     Args:
-        model_files: the model.pt of each selected cell, one for each perturbation.
+        model_files: the model.pt of each selected cell, at most one for each perturbation.
         dataset: of the models.
         perturbations: the definitions of the noise laws.
         variables: N.

@@ -25,8 +25,8 @@ def gather_histories(paths: Iterable[str | Path], cells: Iterable[Cell]) -> pd.D
     """Read the history.csv of many runs: one row for each cell and epoch, with the cell's coordinates first."""
     histories = []
     for path, cell in zip(paths, cells, strict=True):
-        history = pd.read_csv(path).drop(columns="temperature", errors="ignore")  # an unpacked history has none
-        histories.append(history.assign(**cell.coordinates()))
+        # The cell's temperature takes the place of the annealed one.
+        histories.append(pd.read_csv(path).assign(**cell.coordinates()))
     gathered = pd.concat(histories, ignore_index=True)
     return gathered[[*AXES, *gathered.columns.difference(AXES, sort=False)]]
 
@@ -96,11 +96,12 @@ def selected_cells(selection: pd.DataFrame) -> list[Cell]:
     return [Cell.of(row) for row in selection.dropna(subset="temperature").to_dict("records")]
 
 
-def selected_models(summaries: Sequence[str], models: Sequence[str]) -> dict[Cell, str]:
-    """Return the model files of the selected cells, given the files summary.json and model.pt of the same runs."""
+def selected_models(summaries: Sequence[str], models: Sequence[str], *, perturbation: str) -> dict[Cell, str]:
+    """Return the model files of a noise law's selected cells, given summary.json and model.pt of the same runs."""
     runs = gather_summaries(summaries)
     files = dict(zip(map(Cell.of, runs.to_dict("records")), models, strict=True))
-    return {cell: files[cell] for cell in selected_cells(select_temperatures(runs))}
+    selected = selected_cells(select_temperatures(runs))
+    return {cell: files[cell] for cell in selected if cell.perturbation == perturbation}
 
 
 def at_nearest_temperature(table: pd.DataFrame, temperature: float) -> pd.DataFrame:

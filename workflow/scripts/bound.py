@@ -12,12 +12,11 @@ with logged(snakemake.log[0]):
 
     torch.set_num_threads(snakemake.threads)
     params = snakemake.params
-    selected = selected_models(snakemake.input.summaries, snakemake.input.models)
     test_images = BinarizedDataset.load(snakemake.input.images).splits["test"]
     device = choose_device(snakemake.config["training"]["device"])
     for i, perturbation in enumerate(params.perturbations):
         table, per_image = evaluate_selected(
-            {cell: model for cell, model in selected.items() if cell.perturbation == perturbation},
+            selected_models(snakemake.input.summaries, snakemake.input.models, perturbation=perturbation),
             test_images,
             perturbations=params.perturbations,
             variables=params.model["variables"],

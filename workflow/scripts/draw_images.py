@@ -12,10 +12,9 @@ with logged(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
     params = snakemake.params
     dataset = BinarizedDataset.load(snakemake.input.images)
-    selected = selected_models(snakemake.input.summaries, snakemake.input.models)
     for perturbation, output in zip(params.perturbations, snakemake.output, strict=True):
         drawn = draw_selected(
-            {cell: model for cell, model in selected.items() if cell.perturbation == perturbation},
+            selected_models(snakemake.input.summaries, snakemake.input.models, perturbation=perturbation),
             dataset,
             perturbations=params.perturbations,
             variables=params.model["variables"],
