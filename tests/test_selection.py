@@ -133,6 +133,13 @@ def test_markdown_and_latex_show_the_same_numbers(table_and_notes):
     assert "a_test & more" in markdown
 
 
+def test_latex_escapes_what_notes_and_names_may_hold(table_and_notes):
+    table, _ = table_and_notes
+    latex = to_latex(table, ["training.annealing {'rate': 0.1}", "100% of my_$x^2~y.npz"])
+    assert r"\footnotesize training.annealing \{'rate': 0.1\}\\" in latex
+    assert r"100\% of my\_\$x\textasciicircum{}2\textasciitilde{}y.npz" in latex
+
+
 def test_a_best_epoch_among_the_last_is_marked():
     runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0})
     runs["epochs_run"] = 100

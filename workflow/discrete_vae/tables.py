@@ -15,6 +15,10 @@ from discrete_vae.study import STUDY_LAWS, STUDY_OPTIONS
 
 EDGE, LATE, DIVERGED = "†", "§", "‡"
 LATE_PART = 0.9  # a best epoch beyond this part of those run leaves it open whether more would be better
+LATEX = str.maketrans(
+    {character: f"\\{character}" for character in "_%&#${}"}
+    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+)
 GROUP = ["dataset", "K", "measure", "perturbation"]
 
 
@@ -110,8 +114,8 @@ def to_latex(table: pd.DataFrame, notes: Iterable[str]) -> str:
     marks = {EDGE: r"$^\dagger$", LATE: r"$^\S$", DIVERGED: r"$^\ddagger$"}
     wide = _wide(table, bold=r"\textbf{{{}}}", marks=marks, plus_minus=r"$\pm$")
     wide = wide.rename(columns=_escape).assign(dataset=wide["dataset"].map(_escape))
-    text = _escape(". ".join(f"{note[0].upper()}{note[1:]}" for note in notes))
-    for mark, command in {**marks, "±": r"$\pm$", "||": r"$\Vert$"}.items():
+    text = _escape("\n".join(notes))
+    for mark, command in {**marks, "±": r"$\pm$", "||": r"$\Vert$", "\n": "\\\\\n"}.items():
         text = text.replace(mark, command)
     return "\n".join(
         [
@@ -129,7 +133,7 @@ def to_latex(table: pd.DataFrame, notes: Iterable[str]) -> str:
             r"\end{tabular}",
             "",
             r"\smallskip",
-            rf"\parbox{{\linewidth}}{{\footnotesize {text}.}}",
+            rf"\parbox{{\linewidth}}{{\footnotesize {text}}}",
             r"\end{table}",
             "",
         ]
@@ -156,10 +160,11 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     seeds = table.loc[table["seeds"] > 0, "seeds"]
     lines = [
         "nats per image on the test set, at the temperature and epoch with the lowest validation loss; lower is better,"
-        " the lowest mean of a row is bold",
+        " the lowest mean of a row is bold, whether or not the difference is established (see the claims)",
         "paper loss: reconstruction of discrete codes plus KL(softmax || uniform), which is the KL of these codes for"
         " Gumbel noise only; negative ELBO: with the KL of the codes for every noise law, and so a bound on the"
-        " negative log-likelihood; IWAE bound: importance-weighted, the tightest",
+        " negative log-likelihood; IWAE bound: importance-weighted, tighter and still loose, by amounts that vary with"
+        " the model, so that its differences need not be those of the likelihood",
         f"mean ± standard deviation over {_counts(seeds)} seeds, which share initial weights and minibatches across"
         " perturbations"
         if seeds.max() > 1
@@ -188,7 +193,7 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     if len(errors):
         lines.append(
             f"the standard error over the test images is {errors.min():.2f} to {errors.max():.2f} nats; that of the"
-            " differences between laws, which share the images, is in claims.md"
+            " differences between laws, which share the images, is among the claims"
         )
     if "published" in table:
         lines.append(
@@ -271,9 +276,7 @@ def _with_published_rows(entries: pd.DataFrame) -> pd.DataFrame:
 
 
 def _escape(text: str) -> str:
-    for character in "_%&#":
-        text = text.replace(character, f"\\{character}")
-    return text
+    return text.translate(LATEX)
 
 
 def summarize_fits(fits: pd.DataFrame) -> pd.DataFrame:
