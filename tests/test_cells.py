@@ -101,7 +101,7 @@ def test_the_log_of_a_stack_names_the_stacked_axes_all():
 
 
 def test_a_dataset_may_be_run_with_some_values_only():
-    only = {"fashion": {"K": [5], "temperature": [1.0]}}
+    only = {"fashion": [{"K": [5], "temperature": [1.0]}]}
     grid = {**GRID, "dataset": ["digits", "fashion"], "only": only}
     by_dataset = {name: [cell for cell in grid_cells(grid) if cell.dataset == name] for name in grid["dataset"]}
     assert by_dataset["digits"] == grid_cells(GRID)
@@ -110,3 +110,12 @@ def test_a_dataset_may_be_run_with_some_values_only():
     assert cell_files(grid, "model.pt", dataset="fashion", K="3") == []
     assert axis_values(grid, "temperature", "fashion") == [1.0]
     assert grid_files(grid, "{dataset}-K{K}") == ["digits-K3", "digits-K5", "fashion-K5"]
+
+
+def test_a_dataset_may_be_run_with_several_parts_of_the_grid():
+    parts = [{"K": [5], "perturbation": ["normal"]}, {"temperature": [1.0], "perturbation": ["normal"]}]
+    everything = grid_cells(GRID)
+    assert grid_cells({**GRID, "only": {"digits": parts}}) == [
+        cell for cell in everything if cell.perturbation == "normal" and (cell.K == 5 or cell.temperature == 1.0)
+    ]
+    assert grid_cells({**GRID, "only": {"digits": [*parts, {}]}}) == everything

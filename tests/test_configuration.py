@@ -89,10 +89,19 @@ def test_a_dataset_may_have_fewer_values_and_its_own_epochs():
     config = paper_with("grid/only", {"mnist": {"temperature": ["1"], "seed": ["775"]}})
     config["training"]["epochs"] = {"mnist": "50", "fashion-mnist": 60, "omniglot": 300}
     complete(config)
-    assert config["grid"]["only"] == {"mnist": {"temperature": [1.0], "seed": [775]}}
-    assert isinstance(config["grid"]["only"]["mnist"]["temperature"][0], float)
+    assert config["grid"]["only"] == {"mnist": [{"temperature": [1.0], "seed": [775]}]}
+    assert isinstance(config["grid"]["only"]["mnist"][0]["temperature"][0], float)
     assert training_options(config["training"], "mnist")["epochs"] == 50
     assert training_options(PAPER["training"], "mnist")["epochs"] == 300
+
+
+def test_a_dataset_may_have_several_parts_of_the_grid():
+    config = paper_with("grid/only", {"mnist": [{"K": ["10"]}, {"temperature": [1], "seed": ["775"]}]})
+    complete(config)
+    parts = [{"K": [10]}, {"temperature": [1.0], "seed": [775]}]
+    assert config["grid"]["only"] == {"mnist": parts}
+    complete(config)
+    assert config["grid"]["only"] == {"mnist": parts}
 
 
 def test_fewer_values_are_taken_back_by_null_and_kept_for_datasets_that_are_left_out():
@@ -172,6 +181,11 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("grid/only", {"mnist": {"K": [20]}}, ["grid.only.mnist.K has 20", "grid.K (10, 30, 50)", "add it there"]),
         ("grid/only", {"mnist": {"K": [1]}}, ["grid.only.mnist.K[0] is 1", "at least 2"]),
         ("grid/only", {"mnist": {"seeds": [1]}}, ["grid.only.mnist.seeds", "did you mean seed?"]),
+        ("grid/only", {"mnist": [{"K": [10]}, {"K": [20]}]}, ["grid.only.mnist[1].K has 20", "grid.K (10, 30, 50)"]),
+        ("grid/only", {"mnist": [{"seeds": [1]}]}, ["grid.only.mnist[0].seeds", "did you mean seed?"]),
+        ("grid/only", {"mnist": [10]}, ["grid.only.mnist[0] is 10", "expected a mapping (values of some axes"]),
+        ("grid/only", {"mnist": 10}, ["grid.only.mnist is 10", "a mapping or a list or null", "a list of such"]),
+        ("grid/only", {"mnist": []}, ["grid.only.mnist is []", "at least one value"]),
         ("grid/tempature", [1], ["grid.tempature", "no such key", "did you mean temperature?"]),
         ("datasets/mnist", {"source": "torchvision"}, ["datasets.mnist.class is missing", "add it"]),
         ("datasets/mnist", {"class": "MNIST"}, ["datasets.mnist.source is missing", "add it"]),

@@ -62,7 +62,7 @@ class Cell:
 
 
 def grid_cells(grid: Mapping[str, Any], **fixed: Any) -> list[Cell]:
-    """List every cell of a grid, the last axis running fastest, less those that ``only`` leaves out of a dataset.
+    """List every cell of a grid, the last axis running fastest, of a dataset those in one of the parts under ``only``.
 
     Args:
         grid: the section of the configuration.
@@ -71,11 +71,11 @@ def grid_cells(grid: Mapping[str, Any], **fixed: Any) -> list[Cell]:
     axes = {axis: [fixed[axis]] if axis in fixed else grid[axis] for axis in AXES}
     cells = [Cell.of(point) for point in _products(axes)]
     only = grid.get("only", {})
-    return [
-        cell
-        for cell in cells
-        if all(getattr(cell, axis) in values for axis, values in only.get(cell.dataset, {}).items())
-    ]
+    return [cell for cell in cells if any(_is_in(cell, part) for part in only.get(cell.dataset, [{}]))]
+
+
+def _is_in(cell: Cell, part: Mapping[str, Sequence[Any]]) -> bool:
+    return all(getattr(cell, axis) in values for axis, values in part.items())
 
 
 def axis_values(grid: Mapping[str, Any], axis: str, dataset: str) -> list[Any]:

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import difflib
 import functools
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -26,7 +27,8 @@ SCHEMA_FILE = Path(__file__).parents[1] / "config.schema.yaml"
 def complete(config: dict[str, Any]) -> None:
     """Fill in the defaults of the schema and check every key, in place.
 
-    Temperatures and the parameters of noise laws become floats: 1 and 1.0 are one path, and one law.
+    Temperatures and the parameters of noise laws become floats: 1 and 1.0 are one path, and one law. What
+    ``grid: only`` says of a dataset becomes a list of parts.
 
     Raises:
         InputError: the first thing that is wrong, in one line.
@@ -34,9 +36,13 @@ def complete(config: dict[str, Any]) -> None:
     schema = _schema()
     config.update(_completed(config, schema, schema))
     _check_schema(config, schema)
-    only = config["grid"]["only"]
-    config["grid"]["only"] = {dataset: axes for dataset, axes in only.items() if axes is not None}
-    for axes in (config["grid"], *config["grid"]["only"].values()):
+    grid = config["grid"]
+    grid["only"] = {
+        dataset: [parts] if isinstance(parts, dict) else parts
+        for dataset, parts in grid["only"].items()
+        if parts is not None
+    }
+    for axes in (grid, *itertools.chain(*grid["only"].values())):
         if "temperature" in axes:
             axes["temperature"] = [float(temperature) for temperature in axes["temperature"]]
     for definition in config["perturbations"].values():
@@ -216,20 +222,26 @@ def _check_defined(key: str, names: Iterable[str], config: Mapping[str, Any], de
 def _check_only(config: Mapping[str, Any]) -> None:
     grid, stack = config["grid"], config["training"]["stack"]
     _check_defined("grid.only", grid["only"], config, "datasets")
-    of_the_grid = {dataset: axes for dataset, axes in grid["only"].items() if dataset in grid["dataset"]}
-    for dataset, axes in of_the_grid.items():
-        for axis, values in axes.items():
-            unknown = next((value for value in values if value not in grid[axis]), None)
-            if unknown is not None:
-                raise InputError(
-                    f"grid.only.{dataset}.{axis} has {unknown!r}, expected a value of grid.{axis}"
-                    f" ({', '.join(map(str, grid[axis]))}); add it there or remove it"
-                )
-            if axis in stack:
-                raise InputError(
-                    f"training.stack has {axis!r}, expected no axis that grid.only narrows for a dataset ({dataset});"
-                    " leave it out of the stack"
-                )
+    narrowed = [
+        (dataset, number, axis, values)
+        for dataset, parts in grid["only"].items()
+        if dataset in grid["dataset"]
+        for number, part in enumerate(parts)
+        for axis, values in part.items()
+    ]
+    for dataset, number, axis, values in narrowed:
+        unknown = next((value for value in values if value not in grid[axis]), None)
+        if unknown is not None:
+            place = f"[{number}]" if len(grid["only"][dataset]) > 1 else ""
+            raise InputError(
+                f"grid.only.{dataset}{place}.{axis} has {unknown!r}, expected a value of grid.{axis}"
+                f" ({', '.join(map(str, grid[axis]))}); add it there or remove it"
+            )
+        if axis in stack:
+            raise InputError(
+                f"training.stack has {axis!r}, expected no axis that grid.only narrows for a dataset ({dataset});"
+                " leave it out of the stack"
+            )
 
 
 def _check_epochs(config: Mapping[str, Any]) -> None:
