@@ -3,7 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from discrete_vae.control import compare_scale_and_shape, laws_by_variance, pairs_of_laws, to_markdown
+from discrete_vae.control import (
+    CONTROL_MEASURES,
+    compare_scale_and_shape,
+    laws_by_variance,
+    losses_of_laws,
+    pairs_of_laws,
+    to_markdown,
+)
 from discrete_vae.laws import shape
 from discrete_vae.statistics import holm
 
@@ -56,16 +63,14 @@ def test_a_planted_effect_of_the_scale_is_found_and_none_of_the_shape():
         level = rng.normal(0, 5)
         for law, variance in VARIANCES.items():
             loss = 100 + level + variance + rng.normal(0, 0.01)
-            rows.append({"dataset": "d", "K": 10, "perturbation": law, "temperature": 0.5, "seed": seed, "loss": loss})
-    table = pd.DataFrame(rows)
-    selection = table.rename(columns={"loss": "test_loss"})
-    bounds = table.drop(columns="loss").assign(negative_elbo=table["loss"], importance_weighted_bound=table["loss"])
-    compared = compare_scale_and_shape(selection, bounds, PERTURBATIONS, VARIANCES)
+            measures = dict.fromkeys(CONTROL_MEASURES, loss)
+            rows.append({"dataset": "d", "K": 10, "perturbation": law, "seed": seed, **measures})
+    compared = compare_scale_and_shape(pd.DataFrame(rows), PERTURBATIONS, VARIANCES)
     verdicts = compared.groupby("differ_in")["verdict"].unique().map(list).to_dict()
     assert verdicts == {"scale": ["higher"], "shape": ["inconclusive"]}
     for _, of_kind in compared.groupby("differ_in"):
         assert of_kind["p_holm"].tolist() == pytest.approx(holm(of_kind["p"]).tolist())
-    markdown = to_markdown(compared)
+    markdown = to_markdown(compared, temperature=1.0)
     kind, measure, median_size, *_ = (entry.strip() for entry in markdown.splitlines()[2].split("|")[1:])
     assert (kind, measure) == ("scale", "paper loss")
     assert float(median_size) == pytest.approx(0.645, abs=0.02)
@@ -81,23 +86,38 @@ def test_laws_that_were_not_run_or_have_no_finite_variance_are_left_out():
     }
     variances = {**VARIANCES, "t1": np.inf, "t2": np.inf, "cauchy": np.nan, "cauchy-wide": np.nan}
     run = [law for law in laws if law != "narrow"]
-    selection = pd.DataFrame(
-        {"dataset": "d", "K": 10, "perturbation": law, "temperature": 0.5, "seed": seed, "test_loss": seed}
+    losses = pd.DataFrame(
+        {"dataset": "d", "K": 10, "perturbation": law, "seed": seed, **dict.fromkeys(CONTROL_MEASURES, seed)}
         for law in run
         for seed in (1, 2)
     )
-    bounds = selection.assign(negative_elbo=1.0, importance_weighted_bound=1.0).drop(columns="test_loss")
-    compared = compare_scale_and_shape(selection, bounds, laws, variances)
+    compared = compare_scale_and_shape(losses, laws, variances)
     pairs = {(row.perturbation, row.other) for row in compared.itertuples()}
     assert pairs == {("gumbel", "wide"), ("wide", "normal")}
 
 
 def test_laws_that_share_nothing_are_not_compared():
-    selection = pd.DataFrame(
-        {"dataset": ["d"], "K": [10], "perturbation": ["gumbel"], "temperature": [0.5], "seed": [1]}
-    )
-    bounds = selection.assign(negative_elbo=1.0, importance_weighted_bound=1.0)
-    gumbel = {"gumbel": PERTURBATIONS["gumbel"]}
-    compared = compare_scale_and_shape(selection.assign(test_loss=1.0), bounds, gumbel, {"gumbel": 1.6})
+    losses = pd.DataFrame({"dataset": ["d"], "K": 10, "perturbation": "gumbel", "seed": 1})
+    losses = losses.assign(**dict.fromkeys(CONTROL_MEASURES, 1.0))
+    compared = compare_scale_and_shape(losses, {"gumbel": PERTURBATIONS["gumbel"]}, {"gumbel": 1.6})
     assert compared.empty
-    assert "No comparison" in to_markdown(compared)
+    assert "No comparison" in to_markdown(compared, temperature=1.0)
+
+
+def test_training_losses_are_those_of_the_last_epoch_at_the_temperature_nearest_to_the_wanted_one():
+    """A run that diverged before has none."""
+    cell = {"dataset": "d", "K": 10, "seed": 1}
+    histories = pd.DataFrame(
+        {**cell, "perturbation": law, "temperature": temperature, "epoch": epoch, "training_loss": loss}
+        for law, temperature, epoch, loss in [
+            *(("normal", 0.5, 1, 9.0), ("normal", 0.5, 2, 8.0), ("normal", 0.9, 1, 7.0), ("normal", 0.9, 2, 6.0)),
+            *(("gumbel", 0.5, 1, 5.0), ("gumbel", 0.5, 2, 4.0), ("gumbel", 0.9, 1, 3.0)),
+        ]
+    )
+    selection = pd.DataFrame({**cell, "perturbation": law, "temperature": 0.5} for law in ("normal", "gumbel"))
+    bounds = selection.assign(negative_elbo=1.0, importance_weighted_bound=2.0)
+    losses = losses_of_laws(selection.assign(test_loss=3.0), bounds, histories, temperature=1.0)
+    by_law = losses.set_index("perturbation")[list(CONTROL_MEASURES)]
+    assert by_law.loc["normal"].tolist() == [3, 1, 2, 6]
+    assert by_law.loc["gumbel"].tolist()[:3] == [3, 1, 2]
+    assert np.isnan(by_law.loc["gumbel", "training_loss"])

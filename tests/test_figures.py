@@ -115,9 +115,9 @@ def test_where_every_run_of_a_K_diverged_no_temperature_is_shown():
 def test_the_control_shows_every_measure_against_the_variance_of_the_noise_and_the_gradients():
     variances = {"normal": 1.0, "narrow": 1.0, "gumbel": 1.645}
     cells = [(K, law, seed) for K in (10, 30) for law in variances for seed in (1, 2)]
-    losses = {"test_loss": 100.0, "negative_elbo": 99.0, "importance_weighted_bound": 90.0}
-    selected = pd.DataFrame(
-        {"K": K, "perturbation": law, "seed": seed, **{m: loss + seed + K for m, loss in losses.items()}}
+    measures = {"test_loss": 100.0, "negative_elbo": 99.0, "importance_weighted_bound": 90.0, "training_loss": 80.0}
+    losses = pd.DataFrame(
+        {"K": K, "perturbation": law, "seed": seed, **{m: loss + seed + K for m, loss in measures.items()}}
         for K, law, seed in cells
     )
     gradients = pd.DataFrame(
@@ -132,12 +132,13 @@ def test_the_control_shows_every_measure_against_the_variance_of_the_noise_and_t
         for law, variance in variances.items()
         for temperature in (0.1, 1.0)
     )
-    figure = figures.draw_control(selected, gradients, dataset="d")
-    above, below = figure.axes[:6], figure.axes[6:]
+    figure = figures.draw_control(losses, gradients, dataset="d")
+    above, below = figure.axes[:8], figure.axes[8:]
     assert [ax.get_ylabel() for ax in above[::2]] == [
-        "paper loss (nats)",
-        "negative ELBO (nats)",
-        "IWAE bound (nats)",
+        "paper loss\n(nats)",
+        "negative ELBO\n(nats)",
+        "IWAE bound\n(nats)",
+        "training loss: final\n(nats)",
     ]
     places = [line.get_xydata()[0] for line in above[0].lines if len(line.get_xdata()) == 1]
     assert [y for _, y in places] == [111.5] * 3, "the mean over seeds"
@@ -148,11 +149,11 @@ def test_the_control_shows_every_measure_against_the_variance_of_the_noise_and_t
 
 
 def test_a_control_without_a_measured_gradient_is_drawn(tmp_path):
-    selected = pd.DataFrame({"K": [10], "perturbation": "t5", "seed": 1, "test_loss": 100.0})
-    selected = selected.assign(negative_elbo=np.nan, importance_weighted_bound=np.nan)
+    losses = pd.DataFrame({"K": [10], "perturbation": "t5", "seed": 1, "test_loss": 100.0, "training_loss": 90.0})
+    losses = losses.assign(negative_elbo=np.nan, importance_weighted_bound=np.nan)
     gradients = pd.DataFrame({"perturbation": ["t5"], "temperature": 0.5, "seed": 1, "noise_variance": 5 / 3})
     gradients = gradients.assign(relative_bias=np.nan, relative_variance=np.nan)
-    figures.save(figures.draw_control(selected, gradients, dataset="d"), [str(tmp_path / "control.png")])
+    figures.save(figures.draw_control(losses, gradients, dataset="d"), [str(tmp_path / "control.png")])
     assert (tmp_path / "control.png").exists()
 
 

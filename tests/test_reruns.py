@@ -97,6 +97,29 @@ class TestOwnDatasetAndLaw:
         assert verdicts["negative ELBO"] == "inconclusive (nothing to compare)"
         assert verdicts["paper loss"] == "inconclusive (one seed)"
 
+    def test_a_law_of_one_K_only_is_compared_there(self, own, tmp_path):
+        directory, arguments = own
+        shutil.copytree(directory, tmp_path, dirs_exist_ok=True)
+        parts = "{mine: [{perturbation: [normal, laplace]}, {K: [4]}]}"
+        run_snakemake(
+            *(tmp_path, "figures", "tables", "control", "--cores", "all", *arguments, "--config"),
+            *("perturbations={wide: {distribution: Normal, loc: 0, scale: 2}}", "control={images: 4, samples: 10}"),
+            f"grid={{K: [4, 5], perturbation: [normal, laplace, wide], only: {parts}}}",
+        )
+        tables = tmp_path / "results/tables"
+        laws = pd.read_csv(tables / "selection.csv").groupby("K")["perturbation"].agg(list).to_dict()
+        assert laws == {4: ["normal", "laplace", "wide"], 5: ["normal", "laplace"]}
+        claims = pd.read_csv(tables / "claims.csv").groupby("K")["other"].unique().map(list).to_dict()
+        assert claims == {4: ["laplace", "wide"], 5: ["laplace"]}
+        control = pd.read_csv(tables / "control.csv")
+        assert set(control[["K", "differ_in", "perturbation", "other"]].itertuples(index=False, name=None)) == {
+            (4, "scale", "wide", "normal")
+        }
+        assert control["measure"].tolist() == ["paper loss", "negative ELBO", "IWAE bound", "training loss: final"]
+        assert control["difference"].notna().all()
+        assert (tmp_path / "results/figures/control/mine.png").exists()
+        assert (tmp_path / "results/figures/images/mine-K5.png").exists()
+
     def test_the_model_file_is_a_plain_state_dict(self, own):
         directory, _ = own
         path = str(directory / "results/runs/mine/K4/laplace/tau0.5/seed1/model.pt")

@@ -9,11 +9,15 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from discrete_vae.cells import AXES
 from discrete_vae.laws import shape
 from discrete_vae.measures import MEASURES
+from discrete_vae.selection import at_nearest_temperature
 from discrete_vae.statistics import LEVEL, holm, interval_texts, paired_comparison
 from discrete_vae.tables import with_bounds
 
+# The test losses of the selected models, for the study's first claim, and for its second the loss in training.
+CONTROL_MEASURES = {**MEASURES, "training_loss": "training loss: final"}
 COLUMNS = [
     *("differ_in", "dataset", "K", "measure", "perturbation", "other"),
     *("n", "difference", "low", "high", "p", "p_holm", "verdict"),
@@ -56,17 +60,36 @@ def pairs_of_laws(
     return pairs
 
 
-def compare_scale_and_shape(
-    selection: pd.DataFrame,
-    bounds: pd.DataFrame,
-    perturbations: Mapping[str, Mapping[str, str | float]],
-    variances: Mapping[str, float],
+def losses_of_laws(
+    selection: pd.DataFrame, bounds: pd.DataFrame, histories: pd.DataFrame, *, temperature: float
 ) -> pd.DataFrame:
-    """Compare the selected models of laws that differ in scale only, or in shape only, under each measure.
+    """Join the test losses of the selected models with the training losses after the last epoch at one temperature.
 
     Args:
         selection: what `selection.select_temperatures` returns.
         bounds: what `bounds.evaluate_selected` returns.
+        histories: what `selection.gather_histories` returns.
+        temperature: temperature wanted; the nearest one in a dataset's histories is taken.
+
+    Returns:
+        The selection with a column for each measure in ``CONTROL_MEASURES``, missing where it is not known.
+    """
+    last_epochs = []
+    for _, rows in histories.groupby("dataset", sort=False):
+        shown = at_nearest_temperature(rows, temperature)
+        last_epochs.append(shown[shown["epoch"] == shown["epoch"].max()])
+    of_a_law = [axis for axis in AXES if axis != "temperature"]
+    last = pd.concat(last_epochs)[[*of_a_law, "training_loss"]]
+    return with_bounds(selection, bounds).merge(last, on=of_a_law, how="left")
+
+
+def compare_scale_and_shape(
+    losses: pd.DataFrame, perturbations: Mapping[str, Mapping[str, str | float]], variances: Mapping[str, float]
+) -> pd.DataFrame:
+    """Compare laws that differ in scale only, or in shape only, under each measure.
+
+    Args:
+        losses: what `losses_of_laws` returns.
         perturbations, variances: see `pairs_of_laws`; laws without a finite variance, and those that a dataset was not
             run with, are left out.
 
@@ -75,11 +98,11 @@ def compare_scale_and_shape(
         interval, p-value (adjusted by Holm's method over the rows that differ in the same) and verdict.
     """
     rows = []
-    for (dataset, K), group in with_bounds(selection, bounds).groupby(["dataset", "K"], sort=False):
+    for (dataset, K), group in losses.groupby(["dataset", "K"], sort=False):
         run = set(group["perturbation"])
         known = {name: law for name, law in perturbations.items() if name in run and np.isfinite(variances[name])}
         pairs = pairs_of_laws(known, variances)
-        for column, measure in MEASURES.items():
+        for column, measure in CONTROL_MEASURES.items():
             by_seed = group.pivot(index="seed", columns="perturbation", values=column)
             for kind, (first, second) in pairs:
                 coordinates = {"differ_in": kind, "dataset": dataset, "K": K, "measure": measure}
@@ -94,8 +117,13 @@ def compare_scale_and_shape(
     return table[COLUMNS]
 
 
-def to_markdown(table: pd.DataFrame) -> str:
-    """Lay the comparisons out in Markdown: the number of each verdict by kind and measure, then every comparison."""
+def to_markdown(table: pd.DataFrame, *, temperature: float) -> str:
+    """Lay the comparisons out in Markdown: the number of each verdict by kind and measure, then every comparison.
+
+    Args:
+        table: what `compare_scale_and_shape` returns.
+        temperature: that of the training losses.
+    """
     if table.empty:
         return "No comparison: no two noise laws of the grid share a shape or a variance.\n"
     counts = table.groupby(["differ_in", "measure"], sort=False)["verdict"].value_counts().unstack(fill_value=0)
@@ -109,8 +137,9 @@ def to_markdown(table: pd.DataFrame) -> str:
         f"{counts.reset_index().to_markdown(index=False, disable_numparse=True)}\n\n"
         "- scale: laws of one shape, the wider one minus the other; shape: laws of equal variance; a law without a\n"
         "  finite variance is in neither\n"
-        "- difference: of the test losses of the selected models, in nats per image; interval: Student's t at 95%\n"
-        "  over seeds; lower or higher: p at most 0.05 in a paired t test, after Holm's adjustment over the kind\n"
+        "- difference: of the test losses of the selected models, or of the training losses after the last epoch at\n"
+        f"  temperature {temperature:g} (or the nearest), in nats per image; interval: Student's t at 95% over seeds;\n"
+        "  lower or higher: p at most 0.05 in a paired t test, after Holm's adjustment over the kind\n"
         "- a wider law is the narrow one with logits and temperature divided by its scale: what the codes can say is\n"
         "  the same, and only how training finds it differs; KL(softmax || uniform), in the paper loss, does change\n\n"
         f"{each.to_markdown(index=False, disable_numparse=True)}\n"

@@ -17,9 +17,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from pandas.core.groupby import SeriesGroupBy
 
 from discrete_vae.cells import AXES
-from discrete_vae.control import laws_by_variance
+from discrete_vae.control import CONTROL_MEASURES, laws_by_variance
 from discrete_vae.files import write_bytes
-from discrete_vae.measures import MEASURES
 from discrete_vae.selection import at_nearest_temperature, select_temperatures
 
 PAGE_WIDTH = 6.75  # inches: two columns of a conference paper
@@ -239,11 +238,11 @@ def draw_images(images: Mapping[str, np.ndarray], *, title: str) -> Figure:
     return figure
 
 
-def draw_control(selected: pd.DataFrame, gradients: pd.DataFrame, *, dataset: str) -> Figure:
-    """Draw the losses of the selected models against the variance of their noise, and the gradients of small models.
+def draw_control(losses: pd.DataFrame, gradients: pd.DataFrame, *, dataset: str) -> Figure:
+    """Draw losses against the variance of the noise, and the gradients of small models.
 
     Args:
-        selected: what `tables.with_bounds` returns, for one dataset.
+        losses: what `control.losses_of_laws` returns, for one dataset.
         gradients: what `gradients.measure_gradients` returns, for the dataset.
         dataset: its name.
     """
@@ -251,10 +250,10 @@ def draw_control(selected: pd.DataFrame, gradients: pd.DataFrame, *, dataset: st
     palette = colours(list(variances.index))
     markers = dict(zip(palette, itertools.cycle(MARKERS), strict=False))
     with style():
-        figure = Figure(figsize=(PAGE_WIDTH, 6.5), layout="constrained")
-        losses, small_models = figure.subfigures(2, 1, height_ratios=(9, 4))
-        losses.suptitle(f"{dataset}, test losses of the selected models · {_seeds(selected)}", fontsize=7.5)
-        _plot_losses_against_variance(losses, selected, variances, palette, markers)
+        figure = Figure(figsize=(PAGE_WIDTH, 8), layout="constrained")
+        models, small_models = figure.subfigures(2, 1, height_ratios=(12, 4))
+        models.suptitle(f"{dataset}, losses of each noise law · {_seeds(losses)}", fontsize=7.5)
+        _plot_losses_against_variance(models, losses, variances, palette, markers)
         small_models.suptitle(f"relaxed against exact gradient, on small models · {_seeds(gradients)}", fontsize=7.5)
         _plot_gradients(small_models, gradients, palette, markers)
         _legend(figure, palette, markers=markers)
@@ -262,7 +261,7 @@ def draw_control(selected: pd.DataFrame, gradients: pd.DataFrame, *, dataset: st
 
 
 def _plot_losses_against_variance(
-    figure: SubFigure, selected: pd.DataFrame, variances: pd.Series, palette: Palette, markers: Mapping[str, str]
+    figure: SubFigure, losses: pd.DataFrame, variances: pd.Series, palette: Palette, markers: Mapping[str, str]
 ) -> None:
     """Plot a column for each K and a row for each measure; laws of one variance stand beside each other."""
     levels = laws_by_variance(variances)
@@ -270,12 +269,12 @@ def _plot_losses_against_variance(
         law: level + 0.1 * (i - (len(laws) - 1) / 2) for level, laws in enumerate(levels) for i, law in enumerate(laws)
     }
     labels = [f"{variances[laws[0]]:.3g}" for laws in levels]
-    categories = selected["K"].unique()
-    axes = figure.subplots(len(MEASURES), len(categories), sharex=True, squeeze=False)
-    for row, (column, measure) in zip(axes, MEASURES.items(), strict=True):
-        row[0].set_ylabel(f"{measure} (nats)")
+    categories = losses["K"].unique()
+    axes = figure.subplots(len(CONTROL_MEASURES), len(categories), sharex=True, squeeze=False)
+    for row, (column, measure) in zip(axes, CONTROL_MEASURES.items(), strict=True):
+        row[0].set_ylabel(f"{measure}\n(nats)")
         for ax, K in zip(row, categories, strict=True):
-            of_K = selected[selected["K"] == K]
+            of_K = losses[losses["K"] == K]
             for law, place in places.items():
                 values = of_K.loc[of_K["perturbation"] == law, column].dropna()
                 _plot_mean_and_range(ax, place, values, color=palette[law], marker=markers[law])

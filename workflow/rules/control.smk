@@ -1,6 +1,6 @@
 """The control: does the scale of the noise or its shape make the difference? Off by default; `control: {enabled: true}`.
 
-Needs:  data/{dataset}.npz, the selection and the bounds of the selected models
+Needs:  data/{dataset}.npz, the selection, the bounds of the selected models, the gathered histories
 Makes:  results/gathered/{dataset}/gradients.csv  bias and variance of the relaxed gradient, on small models
         results/tables/control.*                  laws that differ in scale or in shape only, compared
         results/figures/control/{dataset}         losses and gradients against the variance of the noise
@@ -48,6 +48,7 @@ rule compare_scale_and_shape:
         selection=rules.select.output.selection,
         provenance=rules.select.input.provenance,
         bounds=rules.tabulate.input.bounds,
+        histories=rules.judge.input.histories,
         gradients=expand(
             "results/gathered/{dataset}/gradients.csv",
             dataset=config["grid"]["dataset"],
@@ -69,6 +70,7 @@ rule compare_scale_and_shape:
         "../../envs/figures.yaml"
     params:
         perturbations=cells.grid_perturbations(config),
+        temperature=config["figures"]["convergence_temperature"],
     script:
         "../scripts/compare_scale_and_shape.py"
 
@@ -77,6 +79,7 @@ rule plot_control:
     input:
         selection=rules.select.output.selection,
         bounds=rules.tabulate.input.bounds,
+        histories="results/gathered/{dataset}/histories.csv.gz",
         gradients="results/gathered/{dataset}/gradients.csv",
         provenance="results/gathered/{dataset}/provenance.csv",
     output:
@@ -94,6 +97,8 @@ rule plot_control:
     localrule: True
     conda:
         "../../envs/figures.yaml"
+    params:
+        temperature=config["figures"]["convergence_temperature"],
     script:
         "../scripts/plot_control.py"
 

@@ -5,13 +5,18 @@ from job import logged
 with logged(snakemake.log[0]):
     import pandas as pd
     from discrete_vae.consistency import read_bounds
-    from discrete_vae.control import compare_scale_and_shape, to_markdown
+    from discrete_vae.control import compare_scale_and_shape, losses_of_laws, to_markdown
     from discrete_vae.files import write_csv, write_text
 
-    selection = pd.read_csv(snakemake.input.selection)
-    bounds = read_bounds(snakemake.input.bounds, snakemake.config)
+    temperature = snakemake.params.temperature
+    losses = losses_of_laws(
+        pd.read_csv(snakemake.input.selection),
+        read_bounds(snakemake.input.bounds, snakemake.config),
+        pd.concat([pd.read_csv(path) for path in snakemake.input.histories], ignore_index=True),
+        temperature=temperature,
+    )
     gradients = pd.concat([pd.read_csv(path) for path in snakemake.input.gradients], ignore_index=True)
     variances = gradients.groupby("perturbation")["noise_variance"].first().to_dict()
-    table = compare_scale_and_shape(selection, bounds, snakemake.params.perturbations, variances)
+    table = compare_scale_and_shape(losses, snakemake.params.perturbations, variances)
     write_csv(snakemake.output.csv, table)
-    write_text(snakemake.output.markdown, to_markdown(table))
+    write_text(snakemake.output.markdown, to_markdown(table, temperature=temperature))
