@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from discrete_vae.results import git_revision
+from discrete_vae.results import git_revision, processor
 
 
 @pytest.fixture
@@ -27,6 +27,18 @@ def test_the_source_is_dirty_where_its_own_files_have_changes_but_not_where_resu
     assert git_revision(source) == commit
     (source / "code.py").write_text("changed")
     assert git_revision(source) == f"{commit}-dirty"
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "name"),
+    [
+        ("cpu family\t: 23\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n\n", "AMD EPYC (family 23, model 1)"),
+        ("model name\t: ARMv8 Processor\n", "ARMv8 Processor"),
+    ],
+)
+def test_a_processor_is_named_with_its_generation_where_that_is_told(tmp_path, cpuinfo, name):
+    (tmp_path / "cpuinfo").write_text(cpuinfo * 2)
+    assert processor(tmp_path / "cpuinfo") == name
 
 
 def test_outside_a_checkout_there_is_no_revision(tmp_path):
