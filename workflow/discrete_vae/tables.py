@@ -110,7 +110,7 @@ def to_markdown(table: pd.DataFrame, notes: Iterable[str]) -> str:
 
 
 def to_latex(table: pd.DataFrame, notes: Iterable[str]) -> str:
-    """Lay the table out in LaTeX (package booktabs), one column a perturbation, the best of each row in bold."""
+    """Lay the table out in LaTeX, no wider than the text: one column a perturbation, the best of each row in bold."""
     marks = {EDGE: r"$^\dagger$", LATE: r"$^\S$", DIVERGED: r"$^\ddagger$"}
     wide = _wide(table, bold=r"\textbf{{{}}}", marks=marks, plus_minus=r"$\pm$")
     wide = wide.rename(columns=_escape).assign(dataset=wide["dataset"].map(_escape))
@@ -119,18 +119,19 @@ def to_latex(table: pd.DataFrame, notes: Iterable[str]) -> str:
         text = text.replace(mark, command)
     return "\n".join(
         [
-            r"% needs \usepackage{booktabs}",
+            r"% needs \usepackage{booktabs, graphicx}",
             r"\begin{table}",
             r"\centering",
             r"\caption{Test losses of the selected models, in nats per image; lower is better.}",
             r"\label{tab:test-losses}",
             r"\smallskip",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{lll{'r' * (wide.shape[1] - 3)}}}",
             r"\toprule",
             rf"{' & '.join(wide.columns)} \\",
             *_latex_rows(wide),
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\end{tabular}}",
             "",
             r"\smallskip",
             rf"\parbox{{\linewidth}}{{\footnotesize {text}}}",
