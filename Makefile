@@ -16,8 +16,9 @@ quickstart: .venv/installed
 
 # The published figures and tables anew, from results/gathered/ and results/fitting/: no training, no data.
 redraw: .venv/installed
-	$(BIN)/snakemake --cores all figures tables --configfile configs/published.yaml \
-	    --forcerun select tabulate judge describe ledger plot_convergence plot_temperature plot_validation plot_images
+	$(BIN)/snakemake --cores all figures tables control --configfile configs/published.yaml \
+	    --forcerun select tabulate judge describe ledger compare_scale_and_shape \
+	    plot_convergence plot_temperature plot_validation plot_images plot_control
 	$(BIN)/snakemake --cores all fitting --forcerun tabulate_fits plot_fits
 
 test: .venv/installed

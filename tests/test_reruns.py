@@ -64,11 +64,11 @@ class TestPublishedResults:
     def test_the_published_tables_are_what_is_made_of_the_published_runs(self, tmp_path):
         published = published_results(tmp_path / "published")
         shutil.copytree(published / "gathered", tmp_path / "results" / "gathered")
-        run_snakemake(tmp_path, "--cores", "all", "tables", *PUBLISHED)
+        run_snakemake(tmp_path, "--cores", "all", "tables", "results/tables/control.md", *PUBLISHED)
         assert not (tmp_path / "results" / "runs").exists()
         made = {file.name: file.read_text() for file in (tmp_path / "results" / "tables").iterdir()}
         assert made == {name: (published / "tables" / name).read_text() for name in made}
-        assert {"results.md", "claims.md", "ledger.md"} < made.keys()
+        assert {"results.md", "claims.md", "control.md", "ledger.md"} < made.keys()
 
     def test_the_published_bounds_are_of_the_published_selection(self, tmp_path):
         assert len(bounds_of_the_selection(published_results(tmp_path))) > 0
