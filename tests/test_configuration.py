@@ -186,6 +186,7 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("grid/only", {"mnist": [10]}, ["grid.only.mnist[0] is 10", "expected a mapping (values of some axes"]),
         ("grid/only", {"mnist": 10}, ["grid.only.mnist is 10", "a mapping or a list or null", "a list of such"]),
         ("grid/only", {"mnist": []}, ["grid.only.mnist is []", "at least one value"]),
+        ("control/datasets", ["digits"], ["control.datasets has 'digits'", "datasets of the grid (mnist,"]),
         ("grid/tempature", [1], ["grid.tempature", "no such key", "did you mean temperature?"]),
         ("datasets/mnist", {"source": "torchvision"}, ["datasets.mnist.class is missing", "add it"]),
         ("datasets/mnist", {"class": "MNIST"}, ["datasets.mnist.source is missing", "add it"]),

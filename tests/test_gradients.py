@@ -109,6 +109,21 @@ def test_where_no_gradient_can_be_measured_the_columns_are_there(tiny_dataset):
     assert table[["relative_bias", "relative_variance"]].isna().all(axis=None)
 
 
+def test_models_whose_codes_tell_nothing_about_the_images_are_left_out(tiny_dataset, caplog):
+    """Their exact gradient is next to zero, and what is relative to it says nothing of the noise."""
+    table = measure_gradients(
+        "tiny",
+        tiny_dataset,
+        grid={"perturbation": ["normal"], "temperature": [0.5], "seed": [1]},
+        perturbations={"normal": LAWS["normal"]},
+        training={"batch_size": 10, "learning_rate": 1e-6, "kl": "softmax", "annealing": None},
+        control={"variables": 2, "K": 3, "hidden": 8, "epochs": 1, "images": 4, "samples": 10},
+        device=torch.device("cpu"),
+    )
+    assert table["relative_bias"].isna().all()
+    assert "no gradients of tiny-K3-normal-tau0.5-seed1: its codes tell nothing about the images" in caplog.text
+
+
 def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_dataset):
     laws = {
         "normal": LAWS["normal"],
@@ -122,10 +137,10 @@ def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_
     table = measure_gradients(
         "tiny",
         tiny_dataset,
-        grid={"perturbation": list(laws), "temperature": [0.5, 1.0], "seed": [1, 2]},
+        grid={"perturbation": list(laws), "temperature": [0.5, 1.0], "seed": [2, 3]},
         perturbations=laws,
         training=training,
-        control={"variables": 2, "K": 3, "hidden": 8, "epochs": 2, "images": 4, "samples": 10},
+        control={"variables": 2, "K": 3, "hidden": 32, "epochs": 100, "images": 4, "samples": 10},
         device=torch.device("cpu"),
     )
     assert len(table) == 6 * 2 * 2
@@ -140,8 +155,8 @@ def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_
         [Cell("tiny", 3, "wide", 0.5, 2)],
         tiny_dataset,
         perturbations=laws,
-        model={"variables": 2, "hidden": 8},
-        training={**training, "epochs": 2},
+        model={"variables": 2, "hidden": 32},
+        training={**training, "epochs": 100},
         evaluation={"validation_samples": 1, "test_samples": 1},
         device=torch.device("cpu"),
     )

@@ -49,7 +49,7 @@ class TestControl:
             "grid={perturbation: [normal, wide], seed: [1, 2]}",
             "perturbations={wide: {distribution: Normal, loc: 0, scale: 2}}",
             "training={kl: codes}",
-            "control={enabled: true, variables: 2, K: 3, hidden: 8, epochs: 2, images: 5, samples: 20}",
+            "control={enabled: true, variables: 2, K: 3, hidden: 32, epochs: 300, images: 5, samples: 20}",
             f"published={published}",
         ]
         run_snakemake(tmp_path, "--cores", "all", *arguments, "--config", *options)

@@ -50,6 +50,7 @@ def complete(config: dict[str, Any]) -> None:
     _check_defined("grid.dataset", config["grid"]["dataset"], config, "datasets")
     _check_defined("grid.perturbation", config["grid"]["perturbation"], config, "perturbations")
     _check_only(config)
+    _check_control(config)
     _check_epochs(config)
     for name, definition in config["perturbations"].items():
         check_law(f"perturbations.{name}", definition)
@@ -242,6 +243,16 @@ def _check_only(config: Mapping[str, Any]) -> None:
                 f"training.stack has {axis!r}, expected no axis that grid.only narrows for a dataset ({dataset});"
                 " leave it out of the stack"
             )
+
+
+def _check_control(config: Mapping[str, Any]) -> None:
+    of_the_grid = config["grid"]["dataset"]
+    outside = [name for name in config["control"]["datasets"] or [] if name not in of_the_grid]
+    if outside:
+        raise InputError(
+            f"control.datasets has {outside[0]!r}, expected datasets of the grid ({', '.join(of_the_grid)}); add it to"
+            " grid.dataset or remove it"
+        )
 
 
 def _check_epochs(config: Mapping[str, Any]) -> None:

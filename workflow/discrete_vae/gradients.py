@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution, VonMises
 
+from discrete_vae.bounds import use_of_codes
 from discrete_vae.cells import AXES, Cell
 from discrete_vae.code_probabilities import argmax_probabilities, check_quadrature
 from discrete_vae.datasets import BinarizedDataset
@@ -134,7 +135,8 @@ def measure_gradients(
 
     Returns:
         One row for each perturbation, temperature and seed: the variance of the noise and what `bias_and_variance`
-        returns, missing where the training diverged or the probabilities of the codes are not known.
+        returns, missing where the training diverged, where the probabilities of the codes are not known, and where the
+        codes tell nothing about the images, so that the exact gradient is next to zero.
     """
     images = torch.from_numpy(dataset.splits["test"][: control["images"]]).flatten(1).float()
     rows = []
@@ -169,6 +171,10 @@ def _measured(run: Run, images: Tensor, definition: Mapping[str, Any], control: 
     model = model_of(run.parameters, variables=control["variables"])
     try:
         check_quadrature(law)
+        probabilities = argmax_probabilities(model.encode(images).detach().double(), law)
+        if use_of_codes(probabilities)["active_variables"] == 0:
+            log.warning("no gradients of %s: its codes tell nothing about the images; raise control.epochs", run.cell)
+            return row
         return row | bias_and_variance(model, images, run.cell.temperature, noise, law, samples=control["samples"])
     except InputError as error:
         log.warning("no gradients of %s: %s", run.cell, error)

@@ -7,6 +7,8 @@ Makes:  results/gathered/{dataset}/gradients.csv  bias and variance of the relax
 Steps:  measure_gradients, compare_scale_and_shape, plot_control
 """
 
+control_datasets = config["control"]["datasets"] or config["grid"]["dataset"]
+
 
 rule measure_gradients:
     input:
@@ -37,7 +39,7 @@ rule measure_gradients:
         control={
             option: value
             for option, value in config["control"].items()
-            if option != "enabled"
+            if option not in ("enabled", "datasets")
         },
     script:
         "../scripts/measure_gradients.py"
@@ -48,10 +50,11 @@ rule compare_scale_and_shape:
         selection=rules.select.output.selection,
         provenance=rules.select.input.provenance,
         bounds=rules.tabulate.input.bounds,
-        histories=rules.judge.input.histories,
+        histories=expand(
+            "results/gathered/{dataset}/histories.csv.gz", dataset=control_datasets
+        ),
         gradients=expand(
-            "results/gathered/{dataset}/gradients.csv",
-            dataset=config["grid"]["dataset"],
+            "results/gathered/{dataset}/gradients.csv", dataset=control_datasets
         ),
     output:
         csv=report(
@@ -69,6 +72,7 @@ rule compare_scale_and_shape:
     conda:
         "../../envs/figures.yaml"
     params:
+        datasets=control_datasets,
         perturbations=cells.grid_perturbations(config),
         temperature=config["figures"]["convergence_temperature"],
     script:
@@ -108,6 +112,6 @@ rule control:
         rules.compare_scale_and_shape.output,
         expand(
             "results/figures/control/{dataset}.{suffix}",
-            dataset=config["grid"]["dataset"],
+            dataset=control_datasets,
             suffix=["pdf", "png"],
         ),

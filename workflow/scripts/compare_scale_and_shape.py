@@ -9,8 +9,9 @@ with logged(snakemake.log[0]):
     from discrete_vae.files import write_csv, write_text
 
     temperature = snakemake.params.temperature
+    selection = pd.read_csv(snakemake.input.selection)
     losses = losses_of_laws(
-        pd.read_csv(snakemake.input.selection),
+        selection[selection["dataset"].isin(snakemake.params.datasets)],
         read_bounds(snakemake.input.bounds, snakemake.config),
         pd.concat([pd.read_csv(path) for path in snakemake.input.histories], ignore_index=True),
         temperature=temperature,
