@@ -15,9 +15,9 @@ rule gather_costs:
         bounds=lambda wildcards: cells.grid_files(
             config["grid"], cells.BOUNDS_FILE, dataset=wildcards.dataset
         ),
-        gradients=(
-            ancient("results/gathered/{dataset}/gradients.csv")
-            if config["control"]["enabled"]
+        gradients=lambda wildcards: (
+            ancient(f"results/gathered/{wildcards.dataset}/gradients.csv")
+            if config["control"]["enabled"] and wildcards.dataset in control_datasets
             else []
         ),
     output:
