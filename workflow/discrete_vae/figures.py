@@ -399,5 +399,4 @@ def _legend(
         handles.append(handle)
     for name, fill in fills.items():
         handles.append(mpl.lines.Line2D([], [], color="0.4", marker="o", fillstyle=fill, label=name))
-    columns = min(4, len(palette)) + len(fills)
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)), frameon=False)
