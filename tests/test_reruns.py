@@ -100,12 +100,13 @@ class TestOwnDatasetAndLaw:
     def test_a_law_of_one_K_only_is_compared_there(self, own, tmp_path):
         directory, arguments = own
         shutil.copytree(directory, tmp_path, dirs_exist_ok=True)
-        parts = "{mine: [{perturbation: [normal, laplace]}, {K: [4]}]}"
-        run_snakemake(
-            *(tmp_path, "figures", "tables", "control", "--cores", "all", *arguments, "--config"),
-            *("perturbations={wide: {distribution: Normal, loc: 0, scale: 2}}", "control={images: 4, samples: 10}"),
-            f"grid={{K: [4, 5], perturbation: [normal, laplace, wide], only: {parts}}}",
+        overlay = (
+            *("--config", "perturbations={wide: {distribution: Normal, loc: 0, scale: 2}}"),
+            "control={enabled: true, images: 4, samples: 10}",
+            "grid={K: [4, 5], perturbation: [normal, laplace, wide],"
+            " only: {mine: [{perturbation: [normal, laplace]}, {K: [4]}]}}",
         )
+        run_snakemake(tmp_path, "--cores", "all", *arguments, *overlay)
         tables = tmp_path / "results/tables"
         laws = pd.read_csv(tables / "selection.csv").groupby("K")["perturbation"].agg(list).to_dict()
         assert laws == {4: ["normal", "laplace", "wide"], 5: ["normal", "laplace"]}
@@ -119,6 +120,10 @@ class TestOwnDatasetAndLaw:
         assert control["difference"].notna().all()
         assert (tmp_path / "results/figures/control/mine.png").exists()
         assert (tmp_path / "results/figures/images/mine-K5.png").exists()
+        run_snakemake(tmp_path, "--report", "report.html", *arguments, *overlay)
+        report = (tmp_path / "report.html").read_text().replace(r"\n", " ")
+        assert "On mine only perturbation normal, laplace, and K 4." in report
+        assert "training losses after the last epoch at temperature 1.0" in report
 
     def test_the_model_file_is_a_plain_state_dict(self, own):
         directory, _ = own
