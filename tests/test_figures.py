@@ -15,6 +15,7 @@ def histories():
     return pd.concat(
         pd.DataFrame(
             {
+                "dataset": "d",
                 "K": K,
                 "perturbation": law,
                 "temperature": temperature,
@@ -55,8 +56,16 @@ def test_one_seed_claims_no_range(histories):
     assert "one seed" in figure.get_suptitle()
 
 
+def test_a_seed_that_was_not_run_at_every_temperature_is_not_counted_everywhere(histories):
+    runs = histories.rename(columns={"training_loss": "validation_loss"}).query("epoch == 40").assign(diverged=False)
+    partial = runs[(runs["seed"] == 1) | (runs["temperature"] == 0.5)]
+    for shown, seeds in ((runs, "range over 2 seeds"), (partial, "range over 1 to 2 seeds")):
+        figure = figures.draw_temperatures(shown, dataset="d", origin="here")
+        assert seeds in figure.get_suptitle()
+
+
 def test_validation_is_drawn_at_each_seeds_selected_temperature(histories):
-    curves = histories.rename(columns={"training_loss": "validation_loss"}).assign(dataset="d").reset_index(drop=True)
+    curves = histories.rename(columns={"training_loss": "validation_loss"}).reset_index(drop=True)
     runs = curves[curves["epoch"] == 40].assign(diverged=False, best_epoch=40, epochs_run=40)
     # Of normal noise only, the higher temperature is selected with seed 3.
     higher = (runs["perturbation"] == "normal") & (runs["seed"] == 3) & (runs["temperature"] == 0.85)

@@ -8,11 +8,13 @@ import pytest
 import scipy.stats
 from discrete_vae.cells import Cell, grid_cells
 from discrete_vae.selection import (
+    at_nearest_temperature,
     diverged_runs,
     gather_histories,
     gather_summaries,
     select_temperatures,
     selected_cells,
+    temperatures_in_words,
 )
 from discrete_vae.tables import beside_published, notes, summarize_test_losses, to_latex, to_markdown
 
@@ -96,6 +98,22 @@ def test_diverged_runs_are_skipped_and_named():
 def test_each_seed_selects_for_itself():
     losses = {("normal", 0.1, 1): 1.0, ("normal", 1.0, 1): 2.0, ("normal", 0.1, 2): 2.0, ("normal", 1.0, 2): 1.0}
     assert select_temperatures(runs_of(losses))["temperature"].tolist() == [0.1, 1.0]
+
+
+def test_the_nearest_temperature_is_each_datasets_own_and_one_where_two_are_equally_near():
+    table = pd.DataFrame({"dataset": ["a", "b", "a", "a", "b"], "temperature": [0.1, 0.1, 0.75, 1.25, 0.1]})
+    table["epoch"] = range(5)
+    assert at_nearest_temperature(table, 1.0)["epoch"].tolist() == [1, 2, 4]
+
+
+def test_seeds_that_were_not_run_at_every_temperature_are_named():
+    everywhere = {(law, t, s): 1.0 for law in ("gumbel", "normal") for t in (0.1, 0.5, 1.0) for s in (1, 2)}
+    assert temperatures_in_words(runs_of(everywhere)) == "0.1, 0.5, 1.0"
+    runs = runs_of(everywhere | {(law, t, 3): 1.0 for law in ("gumbel", "normal") for t in (0.1, 0.5)})
+    in_words = "temperatures 0.1, 0.5, 1.0 (seed 1, 2) and 0.1, 0.5 (seed 3); seeds 1, 2, 3"
+    assert any(note.endswith(in_words) for note in notes(summarized(runs), runs))
+    runs = runs_of({**everywhere, ("normal", 0.1, 3): 1.0})
+    assert temperatures_in_words(runs) == "0.1, 0.5, 1.0 (seed 1, 2) and 0.1 (perturbation normal; seed 3)"
 
 
 @pytest.fixture

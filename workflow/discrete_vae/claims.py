@@ -116,9 +116,9 @@ def compare_convergence(histories: pd.DataFrame, temperature: float) -> pd.DataF
     Returns:
         One row for each dataset, K and measure: the comparison, claimed minus reference, in nats or epochs.
     """
-    shown = [at_nearest_temperature(rows, temperature) for _, rows in histories.groupby("dataset", sort=False)]
+    shown = at_nearest_temperature(histories, temperature)
     rows = []
-    for (dataset, categories), group in pd.concat(shown).groupby(["dataset", "K"], sort=False):
+    for (dataset, categories), group in shown.groupby(["dataset", "K"], sort=False):
         if REFERENCE not in _others(group["perturbation"]):
             continue
         setting = (dataset, group["temperature"].iloc[0])

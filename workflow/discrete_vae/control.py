@@ -74,13 +74,10 @@ def losses_of_laws(
     Returns:
         The selection with a column for each measure in ``CONTROL_MEASURES``, missing where it is not known.
     """
-    last_epochs = []
-    for _, rows in histories.groupby("dataset", sort=False):
-        shown = at_nearest_temperature(rows, temperature)
-        last_epochs.append(shown[shown["epoch"] == shown["epoch"].max()])
+    shown = at_nearest_temperature(histories, temperature)
+    last = shown[shown["epoch"] == shown.groupby("dataset")["epoch"].transform("max")]
     of_a_law = [axis for axis in AXES if axis != "temperature"]
-    last = pd.concat(last_epochs)[[*of_a_law, "training_loss"]]
-    return with_bounds(selection, bounds).merge(last, on=of_a_law, how="left")
+    return with_bounds(selection, bounds).merge(last[[*of_a_law, "training_loss"]], on=of_a_law, how="left")
 
 
 def compare_scale_and_shape(

@@ -28,6 +28,7 @@ MARKERS = "osD^v<>"
 TRAINING_LOSS = "training loss,\nrelaxed (nats)"
 VALIDATION_LOSS = "validation loss,\ndiscrete (nats)"
 RANGE = ("pi", 100)  # the band over seeds: from the lowest to the highest
+CURVE = ("K", "perturbation")
 
 Palette = Mapping[str, tuple[float, float, float]]
 
@@ -90,7 +91,7 @@ def draw_convergence(histories: pd.DataFrame, *, dataset: str, origin: str, temp
         temperature: temperature wanted; the nearest one in the histories is drawn.
     """
     shown = at_nearest_temperature(histories, temperature)
-    title = f"{dataset}, temperature {shown['temperature'].iloc[0]:g} · {origin} · {_seeds(shown)}"
+    title = f"{dataset}, temperature {shown['temperature'].iloc[0]:g} · {origin} · {_seeds(shown, CURVE)}"
     return _draw_loss_curves(shown, "training_loss", runs=histories, title=title, label=TRAINING_LOSS)
 
 
@@ -105,7 +106,7 @@ def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str
     shown = histories.merge(select_temperatures(runs)[[*AXES, "best_epoch"]], on=list(AXES))
     temperatures = runs["temperature"].unique()
     at = "selected temperatures" if len(temperatures) > 1 else f"temperature {temperatures[0]:g}"
-    title = f"{dataset}, {at} · {origin} · {_seeds(runs)}"
+    title = f"{dataset}, {at} · {origin} · {_seeds(runs, CURVE)}"
     figure = _draw_loss_curves(shown, "validation_loss", runs=runs, title=title, label=VALIDATION_LOSS)
     palette = colours(runs["perturbation"].unique())
     best = shown[shown["epoch"] == shown["best_epoch"]]
@@ -156,7 +157,8 @@ def draw_temperatures(runs: pd.DataFrame, *, dataset: str, origin: str) -> Figur
         origin: where its images come from.
     """
     with style():
-        figure, axes = _columns_of_K(runs["K"].unique(), f"{dataset} · {origin} · {_seeds(runs)}")
+        seeds = _seeds(runs, [*CURVE, "temperature"])
+        figure, axes = _columns_of_K(runs["K"].unique(), f"{dataset} · {origin} · {seeds}")
         palette = colours(runs["perturbation"].unique())
         for ax, (_, group) in zip(axes, runs.groupby("K", sort=False), strict=True):
             finite = group[~group["diverged"]]
@@ -206,7 +208,7 @@ def draw_fits(fits: pd.DataFrame, *, target: str) -> Figure:
         along[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         along[0].yaxis.set_major_formatter("{x:g}")
         along[0].yaxis.set_minor_formatter(NullFormatter())
-        figure.suptitle(f"{target} · {_seeds(fits)}", fontsize=7.5)
+        figure.suptitle(f"{target} · {_seeds(fits, ['perturbation'])}", fontsize=7.5)
         _legend(figure, palette, fills={"codes": "full", "mean relaxed sample": "none"})
     return figure
 
@@ -252,9 +254,10 @@ def draw_control(losses: pd.DataFrame, gradients: pd.DataFrame, *, dataset: str)
     with style():
         figure = Figure(figsize=(PAGE_WIDTH, 8), layout="constrained")
         models, small_models = figure.subfigures(2, 1, height_ratios=(12, 4))
-        models.suptitle(f"{dataset}, losses of each noise law · {_seeds(losses)}", fontsize=7.5)
+        models.suptitle(f"{dataset}, losses of each noise law · {_seeds(losses, CURVE)}", fontsize=7.5)
         _plot_losses_against_variance(models, losses, variances, palette, markers)
-        small_models.suptitle(f"relaxed against exact gradient, on small models · {_seeds(gradients)}", fontsize=7.5)
+        seeds = _seeds(gradients, ["perturbation", "temperature"])
+        small_models.suptitle(f"relaxed against exact gradient, on small models · {seeds}", fontsize=7.5)
         _plot_gradients(small_models, gradients, palette, markers)
         _legend(figure, palette, markers=markers)
     return figure
@@ -379,9 +382,13 @@ def _columns_of_K(categories: Sequence[int], title: str) -> tuple[Figure, Sequen
     return figure, axes
 
 
-def _seeds(table: pd.DataFrame) -> str:
-    count = table["seed"].nunique()
-    return "one seed" if count == 1 else f"mean and range over {count} seeds"
+def _seeds(table: pd.DataFrame, of: Sequence[str]) -> str:
+    """Say over how many seeds the means are that a figure shows, one for each combination of the axes `of`."""
+    counts = table.groupby(list(of))["seed"].nunique()
+    fewest, most = counts.min(), counts.max()
+    if most == 1:
+        return "one seed"
+    return f"mean and range over {most if fewest == most else f'{fewest} to {most}'} seeds"
 
 
 def _legend(

@@ -40,7 +40,6 @@ def provenance(runs: pd.DataFrame) -> pd.DataFrame:
     items = {
         "images": "data_origin",
         "K": "K",
-        "temperatures": "temperature",
         "epochs": "epochs_run",
         "torch": "torch",
         "Python": "python",
@@ -48,8 +47,31 @@ def provenance(runs: pd.DataFrame) -> pd.DataFrame:
         "source revision": "git_revision",
     }
     values = {item: " / ".join(map(str, sorted(runs[column].dropna().unique()))) for item, column in items.items()}
-    numbers = {"dataset": runs["dataset"].iloc[0], "runs": len(runs), "seeds": runs["seed"].nunique()}
-    return pd.DataFrame((numbers | values).items(), columns=["item", "value"])
+    first = {
+        "dataset": runs["dataset"].iloc[0],
+        "runs": len(runs),
+        "seeds": runs["seed"].nunique(),
+        "temperatures": temperatures_in_words(runs),
+    }
+    return pd.DataFrame((first | values).items(), columns=["item", "value"])
+
+
+def temperatures_in_words(runs: pd.DataFrame) -> str:
+    """List the temperatures of a dataset's runs; where some were not run for every model, each list with its models.
+
+    Args:
+        runs: what `gather_summaries` returns, for one dataset.
+    """
+    models = runs.groupby(GROUP, sort=False)["temperature"].agg(lambda values: tuple(sorted(values))).reset_index()
+    parts = []
+    for temperatures, group in models.groupby("temperature", sort=False):
+        narrowed = [
+            f"{axis} {', '.join(map(str, group[axis].unique()))}"
+            for axis in ("K", "perturbation", "seed")
+            if set(group[axis]) != set(models[axis])
+        ]
+        parts.append(", ".join(map(str, temperatures)) + (f" ({'; '.join(narrowed)})" if narrowed else ""))
+    return " and ".join(parts)
 
 
 def select_temperatures(runs: pd.DataFrame) -> pd.DataFrame:
@@ -105,9 +127,11 @@ def selected_models(summaries: Sequence[str], models: Sequence[str], *, perturba
 
 
 def at_nearest_temperature(table: pd.DataFrame, temperature: float) -> pd.DataFrame:
-    """Return the rows at the temperature of the table that is nearest to the wanted one."""
-    available = table["temperature"].unique()
-    return table[table["temperature"] == available[np.abs(available - temperature).argmin()]]
+    """Return the rows of each dataset at that of its temperatures that is nearest to the wanted one."""
+    available = table[["dataset", "temperature"]].drop_duplicates(ignore_index=True)
+    distance = (available["temperature"] - temperature).abs()
+    nearest = available.loc[distance.groupby(available["dataset"]).idxmin()]
+    return table.merge(nearest, on=["dataset", "temperature"])
 
 
 def diverged_runs(runs: pd.DataFrame) -> pd.DataFrame:

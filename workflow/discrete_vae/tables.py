@@ -9,7 +9,7 @@ import pandas as pd
 
 from discrete_vae.cells import AXES
 from discrete_vae.measures import BOUND_MEASURES, FIT_ERRORS, MEASURES
-from discrete_vae.selection import selected_cells
+from discrete_vae.selection import selected_cells, temperatures_in_words
 from discrete_vae.statistics import mean_of_images, prediction_interval, standard_error, t_interval
 from discrete_vae.study import STUDY_LAWS, STUDY_OPTIONS
 
@@ -172,7 +172,8 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
         else "one seed: no spread can be given, and no difference here is established",
         *(
             f"{dataset}: {group['data_origin'].iloc[0]}; {_counts(group['epochs_run'])} epochs;"
-            f" {_listed(group['temperature'], 'temperature')}; {_listed(group['seed'], 'seed')}"
+            f" {_noun('temperature', group)} {temperatures_in_words(group)};"
+            f" {_noun('seed', group)} {', '.join(map(str, sorted(group['seed'].unique())))}"
             for dataset, group in runs.groupby("dataset", sort=False)
         ),
     ]
@@ -227,9 +228,8 @@ def _departures(runs: pd.DataFrame) -> str:
     )
 
 
-def _listed(values: pd.Series, noun: str) -> str:
-    distinct = sorted(values.unique())
-    return f"{noun}{'s' * (len(distinct) > 1)} {', '.join(map(str, distinct))}"
+def _noun(axis: str, runs: pd.DataFrame) -> str:
+    return axis if runs[axis].nunique() == 1 else f"{axis}s"
 
 
 def _counts(values: pd.Series) -> str:
