@@ -103,7 +103,8 @@ def test_what_the_study_does_not_speak_of_does_not_decide_its_claim(setting):
 def test_one_seed_is_never_a_verdict():
     table = compare_test_losses(*selected({"gumbel": 1.0, "normal": 0.0}, seeds=(1,)), {})
     assert table["verdict"].unique().tolist() == ["inconclusive (one seed)"]
-    markdown = to_markdown(table, temperature=1.0)
+    markdown = to_markdown(table, temperature=1.0, notes=["mnist: not as in the study"])
+    assert "\n- mnist: not as in the study\n" in markdown
     assert "no interval" in markdown
     assert "nan" not in markdown
 
@@ -113,7 +114,7 @@ def test_a_law_that_diverged_in_every_seed_is_no_verdict():
     selection.loc[selection["perturbation"] == "normal", ["temperature", "test_loss"]] = np.nan
     table = compare_test_losses(selection, bounds.query("perturbation == 'gumbel'"), {})
     assert table["verdict"].unique().tolist() == ["inconclusive (nothing to compare)"]
-    assert "nan" not in to_markdown(table, temperature=1.0)
+    assert "nan" not in to_markdown(table, temperature=1.0, notes=[])
 
 
 def curves(normal_rate: float, temperature: float = 1.0, dataset: str = "omniglot") -> pd.DataFrame:
@@ -158,7 +159,7 @@ def test_a_goal_that_is_not_reached_gives_a_lower_bound_and_no_verdict():
     assert (epochs["difference"], epochs["n"], epochs["not_reached"]) == (40 - 24, 5, 5)
     assert epochs[["low", "high", "p", "p_holm"]].isna().all()
     assert epochs["verdict"] == "not reached in 5 of 5"
-    assert "at least 16.00" in to_markdown(table, temperature=1.0)
+    assert "at least 16.00" in to_markdown(table, temperature=1.0, notes=[])
     verdicts = summarize_verdicts(table).set_index("measure")
     epochs = verdicts.loc["validation loss: epochs to gumbel's lowest"]
     assert epochs["as a whole"] == "none (not reached)"
@@ -217,7 +218,7 @@ def test_the_convergence_claim_is_judged_on_its_own_dataset_and_loss():
 def test_a_grid_without_the_claimed_law_has_no_claims():
     table = compare_test_losses(*selected({"gumbel": 1.0, "logistic": 0.0}), {})
     assert table.empty
-    assert "No comparison" in to_markdown(table, temperature=1.0)
+    assert "No comparison" in to_markdown(table, temperature=1.0, notes=[])
 
 
 def test_the_error_over_images_is_that_of_the_paired_differences():
@@ -237,7 +238,9 @@ def test_the_error_over_images_is_that_of_the_paired_differences():
     for measure, found in enumerate(table["image_se"]):
         assert found == pytest.approx(scipy.stats.sem(by_law["normal"][measure] - by_law["gumbel"][measure]))
     assert table["image_se"].between(0.03, 0.1).all()
-    rows = [line.split("|") for line in to_markdown(table, temperature=1.0).splitlines() if "| gumbel" in line]
+    rows = [
+        line.split("|") for line in to_markdown(table, temperature=1.0, notes=[]).splitlines() if "| gumbel" in line
+    ]
     assert [row[9].strip() for row in rows] == [f"{error:.2f}" for error in table["image_se"]]
 
 

@@ -6,7 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+import yaml
+from conftest import ROOT
+from discrete_vae.binarization import origin_of
 from discrete_vae.cells import Cell, grid_cells
+from discrete_vae.run_notes import notes_on_runs, temperatures_in_words
 from discrete_vae.selection import (
     at_nearest_temperature,
     diverged_runs,
@@ -14,8 +18,8 @@ from discrete_vae.selection import (
     gather_summaries,
     select_temperatures,
     selected_cells,
-    temperatures_in_words,
 )
+from discrete_vae.study import STUDY_IMAGES
 from discrete_vae.tables import beside_published, notes, summarize_test_losses, to_latex, to_markdown
 
 PARTS = ("loss", "reconstruction", "kl")
@@ -198,9 +202,23 @@ def test_options_other_than_the_studys_are_named_below_the_table():
     runs = runs_of({("normal", 0.5, 1): 1.0})
     assert not any("not as in the study" in note for note in notes(summarized(runs), runs))
     runs["training"] = '{"batch_size": 100, "learning_rate": 0.001, "kl": "codes", "annealing": null}'
-    assert "digits: not as in the study: training.kl codes" in notes(summarized(runs), runs)
+    assert "digits: not as in the study: training.kl codes (there softmax)" in notes(summarized(runs), runs)
     runs["law"] = '{"distribution": "Normal", "loc": 0, "scale": 3}'
-    assert "training.kl codes, normal noise {" in " ".join(notes(summarized(runs), runs))
+    assert "(there softmax), normal noise {" in " ".join(notes(summarized(runs), runs))
+
+
+def test_fewer_epochs_and_other_images_than_the_studys_are_named():
+    runs = runs_of({("normal", 0.5, 1): 1.0}).assign(
+        dataset="omniglot", data_origin="other drawings", training='{"epochs": 120}'
+    )
+    departures = "images other than chardata.mat of the IWAE repository, 28x28, training.epochs 120 (there 300)"
+    assert f"omniglot: not as in the study: {departures}" in notes_on_runs(runs)
+
+
+def test_the_studys_images_are_those_of_the_default_configuration():
+    definitions = yaml.safe_load((ROOT / "config.yaml").read_text())["datasets"]
+    origins = {name: origin_of(definitions[name]) for name in STUDY_IMAGES}
+    assert origins == STUDY_IMAGES
 
 
 def test_published_values_stand_below_ours_with_their_place_in_the_interval(table_and_notes):

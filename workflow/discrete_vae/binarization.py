@@ -39,7 +39,7 @@ def binarize(definition: Mapping[str, Any], paths: Sequence[Path]) -> BinarizedD
     sums = {path.name: verify(path, fingerprint) for path, fingerprint in zip(paths, expected, strict=True)}
     splits = _READERS[source](paths)
     manifest = {
-        "origin": _ORIGINS[source].format(**definition, file=Path(definition.get("path", "")).name),
+        "origin": origin_of(definition),
         "definition": dict(definition),
         "sources": sums,
         "images": {split: len(images) for split, images in splits.items()},
@@ -47,6 +47,11 @@ def binarize(definition: Mapping[str, Any], paths: Sequence[Path]) -> BinarizedD
         "sha256": _content_sum(splits),
     }
     return BinarizedDataset(splits, manifest)
+
+
+def origin_of(definition: Mapping[str, Any]) -> str:
+    """Say where the images of a dataset definition come from, for tables and captions."""
+    return _ORIGINS[definition["source"]].format(**definition, file=Path(definition.get("path", "")).name)
 
 
 def _content_sum(splits: Splits) -> str:

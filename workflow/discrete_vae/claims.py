@@ -17,7 +17,7 @@ from discrete_vae.study import (
     CONVERGENCE_DATASET,
     CONVERGENCE_TEMPERATURE,
     STUDY_CATEGORIES,
-    STUDY_DATASETS,
+    STUDY_IMAGES,
     STUDY_LAWS,
 )
 from discrete_vae.tables import with_bounds
@@ -140,7 +140,7 @@ def _test_claim(dataset: str, categories: int, other: str, *, chosen: bool) -> s
     """Return the claim that a comparison with another law is about; `chosen` from several temperatures or not."""
     if other not in STUDY_LAWS:
         return FURTHER_CLAIM
-    if dataset not in STUDY_DATASETS or categories not in STUDY_CATEGORIES:
+    if dataset not in STUDY_IMAGES or categories not in STUDY_CATEGORIES:
         return ELSEWHERE
     return TEST_CLAIM if chosen else WITHOUT_CHOICE
 
@@ -243,8 +243,8 @@ def _counts(verdicts: pd.Series) -> str:
     return " / ".join(str(verdicts.str.startswith(kind).sum()) for kind in kinds)
 
 
-def to_markdown(table: pd.DataFrame, *, temperature: float) -> str:
-    """Lay the claims out in Markdown: the verdicts by measure, their rule, and each comparison."""
+def to_markdown(table: pd.DataFrame, *, temperature: float, notes: Iterable[str]) -> str:
+    """Lay the claims out in Markdown: the verdicts by measure, their rule, notes on the runs, and each comparison."""
     if table.empty:
         return f"{NO_COMPARISON}.\n"
     each = table.assign(
@@ -260,6 +260,7 @@ def to_markdown(table: pd.DataFrame, *, temperature: float) -> str:
     columns = ["claim", "dataset", "K", "measure", "other", "n", "difference", "interval", "image s.e.", "p", "Holm"]
     each = each[[*columns, "verdict"]]
     claims = "".join(f"- {claim}\n" for claim in table["claim"].unique())
+    notes_on_runs = "".join(f"- {note}\n" for note in notes)
     return (
         f"{claims}\n"
         f"{summarize_verdicts(table).to_markdown(index=False, disable_numparse=True)}\n\n"
@@ -270,7 +271,8 @@ def to_markdown(table: pd.DataFrame, *, temperature: float) -> str:
         f"- claim 2 compares {CLAIMED} with {REFERENCE} noise at the temperature nearest to {temperature}, by the\n"
         "  means over all images; relaxed training losses at one temperature flatter noise of low variance; a run\n"
         f"  that does not get to {REFERENCE}'s loss counts all its epochs, so that the difference is a lower bound,\n"
-        "  without interval or verdict\n\n"
+        "  without interval or verdict\n"
+        f"{notes_on_runs}\n"
         f"{each.to_markdown(index=False, disable_numparse=True)}\n"
     )
 

@@ -19,6 +19,7 @@ from pandas.core.groupby import SeriesGroupBy
 from discrete_vae.cells import AXES
 from discrete_vae.control import CONTROL_MEASURES, laws_by_variance
 from discrete_vae.files import write_bytes
+from discrete_vae.run_notes import extent
 from discrete_vae.selection import at_nearest_temperature, select_temperatures
 
 PAGE_WIDTH = 6.75  # inches: two columns of a conference paper
@@ -385,10 +386,7 @@ def _columns_of_K(categories: Sequence[int], title: str) -> tuple[Figure, Sequen
 def _seeds(table: pd.DataFrame, of: Sequence[str]) -> str:
     """Say over how many seeds the means are that a figure shows, one for each combination of the axes `of`."""
     counts = table.groupby(list(of))["seed"].nunique()
-    fewest, most = counts.min(), counts.max()
-    if most == 1:
-        return "one seed"
-    return f"mean and range over {most if fewest == most else f'{fewest} to {most}'} seeds"
+    return "one seed" if counts.max() == 1 else f"mean and range over {extent(counts)} seeds"
 
 
 def _legend(

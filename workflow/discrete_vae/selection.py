@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from discrete_vae.cells import AXES, Cell
+from discrete_vae.run_notes import temperatures_in_words
 
 GROUP = ["dataset", "K", "perturbation", "seed"]
 NESTED = ("law", "model", "training", "evaluation")
@@ -54,24 +55,6 @@ def provenance(runs: pd.DataFrame) -> pd.DataFrame:
         "temperatures": temperatures_in_words(runs),
     }
     return pd.DataFrame((first | values).items(), columns=["item", "value"])
-
-
-def temperatures_in_words(runs: pd.DataFrame) -> str:
-    """List the temperatures of a dataset's runs; where some were not run for every model, each list with its models.
-
-    Args:
-        runs: what `gather_summaries` returns, for one dataset.
-    """
-    models = runs.groupby(GROUP, sort=False)["temperature"].agg(lambda values: tuple(sorted(values))).reset_index()
-    parts = []
-    for temperatures, group in models.groupby("temperature", sort=False):
-        narrowed = [
-            f"{axis} {', '.join(map(str, group[axis].unique()))}"
-            for axis in ("K", "perturbation", "seed")
-            if set(group[axis]) != set(models[axis])
-        ]
-        parts.append(", ".join(map(str, temperatures)) + (f" ({'; '.join(narrowed)})" if narrowed else ""))
-    return " and ".join(parts)
 
 
 def select_temperatures(runs: pd.DataFrame) -> pd.DataFrame:

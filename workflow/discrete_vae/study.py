@@ -3,11 +3,23 @@
 STUDY_LAWS = {
     name: {"distribution": name.capitalize(), "loc": 0, "scale": 1} for name in ("gumbel", "normal", "logistic")
 }
-STUDY_DATASETS = ("mnist", "fashion-mnist", "omniglot")
+# Its datasets, and where their images come from.
+STUDY_IMAGES = {
+    "mnist": "torchvision's MNIST files",
+    "fashion-mnist": "torchvision's FashionMNIST files",
+    "omniglot": "chardata.mat of the IWAE repository, 28x28",
+}
 STUDY_CATEGORIES = (10, 30, 50)
 # Its claim about convergence is about one dataset at one temperature.
 CONVERGENCE_DATASET, CONVERGENCE_TEMPERATURE = "omniglot", 1.0
 STUDY_OPTIONS = {
     "model": {"variables": 10, "hidden": 300},
-    "training": {"batch_size": 100, "learning_rate": 0.001, "kl": "softmax", "annealing": None},
+    "training": {
+        "epochs": 300,
+        "batch_size": 100,
+        "learning_rate": 0.001,
+        "kl": "softmax",
+        "annealing": None,
+        "matmul_precision": "highest",
+    },
 }

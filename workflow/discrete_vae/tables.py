@@ -1,6 +1,5 @@
 """Tables: test losses of the selected models under three measures, as CSV, Markdown and LaTeX; errors of fits."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,9 +8,9 @@ import pandas as pd
 
 from discrete_vae.cells import AXES
 from discrete_vae.measures import BOUND_MEASURES, FIT_ERRORS, MEASURES
-from discrete_vae.selection import selected_cells, temperatures_in_words
+from discrete_vae.run_notes import extent, notes_on_runs
+from discrete_vae.selection import selected_cells
 from discrete_vae.statistics import mean_of_images, prediction_interval, standard_error, t_interval
-from discrete_vae.study import STUDY_LAWS, STUDY_OPTIONS
 
 EDGE, LATE, DIVERGED = "†", "§", "‡"
 LATE_PART = 0.9  # a best epoch beyond this part of those run leaves it open whether more would be better
@@ -166,21 +165,11 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
         " Gumbel noise only; negative ELBO: with the KL of the codes for every noise law, and so a bound on the"
         " negative log-likelihood; IWAE bound: importance-weighted, tighter and still loose, by amounts that vary with"
         " the model, so that its differences need not be those of the likelihood",
-        f"mean ± standard deviation over {_counts(seeds)} seeds, which share initial weights and minibatches across"
+        f"mean ± standard deviation over {extent(seeds)} seeds, which share initial weights and minibatches across"
         " perturbations"
         if seeds.max() > 1
         else "one seed: no spread can be given, and no difference here is established",
-        *(
-            f"{dataset}: {group['data_origin'].iloc[0]}; {_counts(group['epochs_run'])} epochs;"
-            f" {_noun('temperature', group)} {temperatures_in_words(group)};"
-            f" {_noun('seed', group)} {', '.join(map(str, sorted(group['seed'].unique())))}"
-            for dataset, group in runs.groupby("dataset", sort=False)
-        ),
-    ]
-    lines += [
-        f"{dataset}: not as in the study: {departures}"
-        for dataset, group in runs.groupby("dataset", sort=False)
-        if (departures := _departures(group))
+        *notes_on_runs(runs),
     ]
     if table["edge_selections"].any():
         lines.append(
@@ -210,31 +199,6 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     if table["diverged_runs"].any():
         lines.append(f"{DIVERGED} some runs diverged and were skipped: see diverged.csv")
     return lines
-
-
-def _departures(runs: pd.DataFrame) -> str:
-    """Name the options and noise laws of a dataset's runs that are not the study's, such as ``training.kl codes``."""
-    first = runs.iloc[0]
-    used = {section: defaults | json.loads(first[section]) for section, defaults in STUDY_OPTIONS.items()}
-    options = [
-        f"{section}.{name} {used[section][name]}"
-        for section, defaults in STUDY_OPTIONS.items()
-        for name, value in defaults.items()
-        if used[section][name] != value
-    ]
-    laws = {name: json.loads(law) for name, law in runs[["perturbation", "law"]].drop_duplicates().to_numpy()}
-    return ", ".join(
-        options + [f"{name} noise {law}" for name, law in laws.items() if STUDY_LAWS.get(name, law) != law]
-    )
-
-
-def _noun(axis: str, runs: pd.DataFrame) -> str:
-    return axis if runs[axis].nunique() == 1 else f"{axis}s"
-
-
-def _counts(values: pd.Series) -> str:
-    low, high = int(values.min()), int(values.max())
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def _wide(table: pd.DataFrame, *, bold: str, marks: Mapping[str, str], plus_minus: str) -> pd.DataFrame:

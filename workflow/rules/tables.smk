@@ -39,6 +39,7 @@ rule tabulate:
 
 rule judge:
     input:
+        summaries=rules.select.input.summaries,
         selection=rules.select.output.selection,
         provenance=rules.select.input.provenance,
         bounds=rules.tabulate.input.bounds,

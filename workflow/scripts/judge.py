@@ -7,6 +7,7 @@ with logged(snakemake.log[0]):
     from discrete_vae.claims import judge, summarize_verdicts, to_markdown
     from discrete_vae.consistency import read_bounds
     from discrete_vae.files import read_arrays, write_csv, write_text
+    from discrete_vae.run_notes import notes_on_runs
 
     table = judge(
         pd.read_csv(snakemake.input.selection),
@@ -17,4 +18,6 @@ with logged(snakemake.log[0]):
     )
     write_csv(snakemake.output.csv, table)
     write_csv(snakemake.output.verdicts, summarize_verdicts(table))
-    write_text(snakemake.output.markdown, to_markdown(table, temperature=snakemake.params.temperature))
+    notes = notes_on_runs(pd.concat([pd.read_csv(path) for path in snakemake.input.summaries], ignore_index=True))
+    markdown = to_markdown(table, temperature=snakemake.params.temperature, notes=notes)
+    write_text(snakemake.output.markdown, markdown)
