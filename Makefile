@@ -21,8 +21,9 @@ redraw: .venv/installed
 	    plot_convergence plot_temperature plot_validation plot_images plot_control
 	$(BIN)/snakemake --cores all fitting --forcerun tabulate_fits plot_fits
 
+# In parallel by class or file, whose tests share runs of the pipeline.
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope
 
 # On a real Slurm, for as long as the test runs; as root on Debian.
 test-slurm: .venv/installed
