@@ -137,7 +137,8 @@ class TestDownload:
     def test_an_altered_file_is_refused(self, server, tmp_path):
         url, folder, _ = server
         (folder / "mnist" / "images.gz").write_bytes(gzip.compress(CONTENT[:-1] + b"x"))
-        assert "truncated or altered" in refused(source_file(f"{url}mnist/"), tmp_path / "raw" / "images")
+        deep = tmp_path / ("d" * 200) / "raw" / "images"
+        assert "truncated or altered" in refused(source_file(f"{url}mnist/"), deep)
 
     def test_a_truncated_gzip_is_refused(self, server, tmp_path):
         url, folder, _ = server

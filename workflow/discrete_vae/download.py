@@ -86,7 +86,11 @@ def _download_one(url: str, file: SourceFile, destination: Path) -> None:
         with requests.get(url, stream=True, timeout=TIMEOUT_SECONDS, headers=headers) as response:
             response.raise_for_status()
             _save(response, part)
-        _store(part, file, destination)
+        try:
+            _store(part, file, destination)
+        except InputError as error:
+            # The temporary file is no more; in a deep folder its path alone would fill the message.
+            raise InputError(str(error).replace(str(part), file.official_name)) from None
 
 
 def _save(response: requests.Response, path: Path) -> None:
