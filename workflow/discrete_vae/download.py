@@ -86,11 +86,8 @@ def _download_one(url: str, file: SourceFile, destination: Path) -> None:
         with requests.get(url, stream=True, timeout=TIMEOUT_SECONDS, headers=headers) as response:
             response.raise_for_status()
             _save(response, part)
-        try:
-            _store(part, file, destination)
-        except InputError as error:
-            # The temporary file is no more; in a deep folder its path alone would fill the message.
-            raise InputError(str(error).replace(str(part), file.official_name)) from None
+        # By this name, as in a deep folder the path of the temporary file alone would fill a message.
+        _store(part, file, destination, name=file.official_name)
 
 
 def _save(response: requests.Response, path: Path) -> None:
@@ -115,14 +112,13 @@ def _save(response: requests.Response, path: Path) -> None:
         raise InputError(f"the transfer stopped after {received} of {announced} bytes; try again")
 
 
-def _store(origin: Path, file: SourceFile, destination: Path) -> None:
-    """Decompress ``origin`` if it is a gzip, verify it, and give it its place."""
+def _store(origin: Path, file: SourceFile, destination: Path, *, name: str | None = None) -> None:
+    """Decompress ``origin`` if it is a gzip, verify it, and give it its place; messages use its path or a name."""
+    name = name or str(origin)
     try:
         raw = origin.open("rb")
     except OSError as error:
-        raise InputError(
-            f"{origin} cannot be read ({error}), expected a readable file; see to its permissions"
-        ) from None
+        raise InputError(f"{name} cannot be read ({error}), expected a readable file; see to its permissions") from None
     with raw, written_whole(destination) as temporary:
         try:
             with temporary.open("wb") as output:
@@ -131,12 +127,12 @@ def _store(origin: Path, file: SourceFile, destination: Path) -> None:
                 shutil.copyfileobj(gzip.GzipFile(fileobj=raw) if is_gzip else raw, output)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise InputError(
-                f"{origin} is not a complete gzip file ({error}), expected {file.official_name}; obtain it again"
+                f"{name} is not a complete gzip file ({error}), expected {file.official_name}; obtain it again"
             ) from None
         try:
             found = verify(temporary, file.fingerprint)
         except InputError as error:
-            raise InputError(str(error).replace(str(temporary), str(origin))) from None
+            raise InputError(str(error).replace(str(temporary), name)) from None
     log.info(
         "%s: %s",
         destination,
