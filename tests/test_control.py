@@ -70,7 +70,8 @@ def test_a_planted_effect_of_the_scale_is_found_and_none_of_the_shape():
     assert verdicts == {"scale": ["higher"], "shape": ["inconclusive"]}
     for _, of_kind in compared.groupby("differ_in"):
         assert of_kind["p_holm"].tolist() == pytest.approx(holm(of_kind["p"]).tolist())
-    markdown = to_markdown(compared, temperature=1.0)
+    markdown = to_markdown(compared, temperature=1.0, notes=["what was run"])
+    assert "- what was run\n\n|" in markdown
     kind, measure, median_size, *_ = (entry.strip() for entry in markdown.splitlines()[2].split("|")[1:])
     assert (kind, measure) == ("scale", "paper loss")
     assert float(median_size) == pytest.approx(0.645, abs=0.02)
@@ -101,7 +102,7 @@ def test_laws_that_share_nothing_are_not_compared():
     losses = losses.assign(**dict.fromkeys(CONTROL_MEASURES, 1.0))
     compared = compare_scale_and_shape(losses, {"gumbel": PERTURBATIONS["gumbel"]}, {"gumbel": 1.6})
     assert compared.empty
-    assert "No comparison" in to_markdown(compared, temperature=1.0)
+    assert "No comparison" in to_markdown(compared, temperature=1.0, notes=[])
 
 
 def test_training_losses_are_those_of_the_last_epoch_at_the_temperature_nearest_to_the_wanted_one():

@@ -157,6 +157,17 @@ def test_the_control_shows_every_measure_against_the_variance_of_the_noise_and_t
     assert below[2].lines[0].get_xydata().tolist() == [[10.0, 0.1], [1.0, 1.0]]
 
 
+def test_gradients_at_a_single_temperature_stand_side_by_side():
+    losses = pd.DataFrame({"K": 10, "perturbation": ["normal", "gumbel"], "seed": 1})
+    losses = losses.assign(test_loss=1.0, negative_elbo=1.0, importance_weighted_bound=1.0, training_loss=1.0)
+    gradients = pd.DataFrame({"perturbation": ["normal", "normal", "gumbel"], "seed": [1, 2, 1], "temperature": 0.5})
+    gradients = gradients.assign(noise_variance=[1.0, 1.0, 1.645], relative_bias=0.8, relative_variance=[2.0, 4.0, 5.0])
+    by_variance = figures.draw_control(losses, gradients, dataset="d").axes[4]
+    assert by_variance.get_xlabel() == "noise law, at temperature 0.5"
+    assert [line.get_xydata().tolist() for line in by_variance.lines] == [[[0, 3]], [[1, 5]]]
+    assert by_variance.collections[0].get_segments()[0].tolist() == [[0, 2], [0, 4]]
+
+
 def test_a_control_without_a_measured_gradient_is_drawn(tmp_path):
     losses = pd.DataFrame({"K": [10], "perturbation": "t5", "seed": 1, "test_loss": 100.0, "training_loss": 90.0})
     losses = losses.assign(negative_elbo=np.nan, importance_weighted_bound=np.nan)

@@ -4,7 +4,7 @@ Two laws of one shape differ in scale; two laws of equal variance differ in shap
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -114,12 +114,13 @@ def compare_scale_and_shape(
     return table[COLUMNS]
 
 
-def to_markdown(table: pd.DataFrame, *, temperature: float) -> str:
+def to_markdown(table: pd.DataFrame, *, temperature: float, notes: Iterable[str]) -> str:
     """Lay the comparisons out in Markdown: the number of each verdict by kind and measure, then every comparison.
 
     Args:
         table: what `compare_scale_and_shape` returns.
         temperature: that of the training losses.
+        notes: on the runs.
     """
     if table.empty:
         return "No comparison: no two noise laws of the grid share a shape or a variance.\n"
@@ -130,6 +131,7 @@ def to_markdown(table: pd.DataFrame, *, temperature: float) -> str:
     each = each[
         ["differ_in", "dataset", "K", "measure", "perturbation", "other", "n", "difference", "interval", "verdict"]
     ]
+    notes_on_runs = "".join(f"- {note}\n" for note in notes)
     return (
         f"{counts.reset_index().to_markdown(index=False, disable_numparse=True)}\n\n"
         "- scale: laws of one shape, the wider one minus the other; shape: laws of equal variance; a law without a\n"
@@ -138,6 +140,7 @@ def to_markdown(table: pd.DataFrame, *, temperature: float) -> str:
         f"  temperature {temperature:g} (or the nearest), in nats per image; interval: Student's t at 95% over seeds;\n"
         "  lower or higher: p at most 0.05 in a paired t test, after Holm's adjustment over the kind\n"
         "- a wider law is the narrow one with logits and temperature divided by its scale: what the codes can say is\n"
-        "  the same, and only how training finds it differs; KL(softmax || uniform), in the paper loss, does change\n\n"
+        "  the same, and only how training finds it differs; KL(softmax || uniform), in the paper loss, does change\n"
+        f"{notes_on_runs}\n"
         f"{each.to_markdown(index=False, disable_numparse=True)}\n"
     )

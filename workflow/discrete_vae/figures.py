@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from pandas.core.groupby import SeriesGroupBy
@@ -206,9 +207,7 @@ def draw_fits(fits: pd.DataFrame, *, target: str) -> Figure:
         along[0].set(yscale="log", ylabel="total variation distance")
         # A single fit may pass the target by chance, far below all curves.
         along[0].set_ylim(bottom=np.nan_to_num(means.min(axis=None)) / 2 or None)
-        along[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        along[0].yaxis.set_major_formatter("{x:g}")
-        along[0].yaxis.set_minor_formatter(NullFormatter())
+        _spell_decades(along[0].yaxis)
         figure.suptitle(f"{target} · {_seeds(fits, ['perturbation'])}", fontsize=7.5)
         _legend(figure, palette, fills={"codes": "full", "mean relaxed sample": "none"})
     return figure
@@ -280,7 +279,7 @@ def _plot_losses_against_variance(
         for ax, K in zip(row, categories, strict=True):
             of_K = losses[losses["K"] == K]
             for law, place in places.items():
-                values = of_K.loc[of_K["perturbation"] == law, column].dropna()
+                values = of_K.loc[of_K["perturbation"] == law, column]
                 _plot_mean_and_range(ax, place, values, color=palette[law], marker=markers[law])
             ax.set(xticks=range(len(levels)), xticklabels=labels, xlim=(-0.5, len(levels) - 0.5))
     for ax, K in zip(axes[0], categories, strict=True):
@@ -292,9 +291,14 @@ def _plot_losses_against_variance(
 def _plot_gradients(figure: SubFigure, gradients: pd.DataFrame, palette: Palette, markers: Mapping[str, str]) -> None:
     by_variance, by_bias, tradeoff = figure.subplots(1, 3)
     lines = {"markersize": 3.5, "markeredgewidth": 0}
+    temperatures = gradients["temperature"].unique()
     for ax, column in ((by_variance, "relative_variance"), (by_bias, "relative_bias")):
-        _plot_curves(ax, gradients, x="temperature", y=column, palette=palette, markers=markers, **lines)
-        _set_temperature_axis(ax)
+        if len(temperatures) == 1:
+            _plot_side_by_side(ax, gradients, y=column, palette=palette, markers=markers)
+            ax.set(xticks=[], xlabel=f"noise law, at temperature {temperatures[0]:g}")  # the legend names them
+        else:
+            _plot_curves(ax, gradients, x="temperature", y=column, palette=palette, markers=markers, **lines)
+            _set_temperature_axis(ax)
     by_variance.set(yscale="log", ylabel="relative variance")
     by_bias.set_ylabel("relative bias")
     for law, colour in palette.items():
@@ -304,11 +308,20 @@ def _plot_gradients(figure: SubFigure, gradients: pd.DataFrame, palette: Palette
         marker = {"color": colour, "marker": markers[law], "linestyle": "", "elinewidth": 0.6, **lines}
         tradeoff.errorbar(variance, bias, xerr=ranges_of_variance, yerr=ranges_of_bias, **marker)
     tradeoff.set(xscale="log", xlabel="relative variance", ylabel="relative bias")
+    for axis in (by_variance.yaxis, tradeoff.xaxis):
+        _spell_decades(axis)
 
 
 def _set_temperature_axis(ax: Axes) -> None:
     ax.set(xscale="log", xlabel="temperature", ylabel="")
     ax.xaxis.set_major_formatter("{x:g}")
+
+
+def _spell_decades(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers, of which even part of a decade has some."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _draw_strips(ax: Axes, strips: Mapping[str, np.ndarray], rows: int) -> None:
@@ -347,10 +360,13 @@ def _dashes(laws: Iterable[str]) -> dict[str, tuple[float, ...] | str]:
     return dict(zip(laws, itertools.cycle(DASHES), strict=False))
 
 
-def _plot_side_by_side(ax: Axes, table: pd.DataFrame, *, y: str, palette: Palette) -> None:
+def _plot_side_by_side(
+    ax: Axes, table: pd.DataFrame, *, y: str, palette: Palette, markers: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Plot the mean over seeds of each noise law with their range as a bar."""
     for place, (law, colour) in enumerate(palette.items()):
-        _plot_mean_and_range(ax, place, table.loc[table["perturbation"] == law, y], color=colour, marker="o")
+        values = table.loc[table["perturbation"] == law, y]
+        _plot_mean_and_range(ax, place, values, color=colour, marker=markers.get(law, "o"))
     ax.set(xticks=range(len(palette)), xticklabels=palette, xlim=(-0.5, len(palette) - 0.5))
     ax.yaxis.set_major_locator(MaxNLocator(6))
     if len(palette) > 3:
@@ -358,7 +374,8 @@ def _plot_side_by_side(ax: Axes, table: pd.DataFrame, *, y: str, palette: Palett
 
 
 def _plot_mean_and_range(ax: Axes, x: float, values: pd.Series, **marker: object) -> None:
-    if len(values):
+    """Plot the mean and range of the values that are known, if any; a logarithmic axis fails on missing ones alone."""
+    if values.notna().any():
         mean, (below, above) = _mean_and_range(values)
         ax.errorbar(x, mean, [[below], [above]], markersize=3, **marker)
 

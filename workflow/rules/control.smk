@@ -47,6 +47,9 @@ rule measure_gradients:
 
 rule compare_scale_and_shape:
     input:
+        summaries=expand(
+            "results/gathered/{dataset}/summaries.csv", dataset=control_datasets
+        ),
         selection=rules.select.output.selection,
         provenance=rules.select.input.provenance,
         bounds=rules.tabulate.input.bounds,

@@ -7,6 +7,7 @@ with logged(snakemake.log[0]):
     from discrete_vae.consistency import read_bounds
     from discrete_vae.control import compare_scale_and_shape, losses_of_laws, to_markdown
     from discrete_vae.files import write_csv, write_text
+    from discrete_vae.run_notes import notes_on_runs
 
     temperature = snakemake.params.temperature
     selection = pd.read_csv(snakemake.input.selection)
@@ -20,4 +21,5 @@ with logged(snakemake.log[0]):
     variances = gradients.groupby("perturbation")["noise_variance"].first().to_dict()
     table = compare_scale_and_shape(losses, snakemake.params.perturbations, variances)
     write_csv(snakemake.output.csv, table)
-    write_text(snakemake.output.markdown, to_markdown(table, temperature=temperature))
+    notes = notes_on_runs(pd.concat([pd.read_csv(path) for path in snakemake.input.summaries], ignore_index=True))
+    write_text(snakemake.output.markdown, to_markdown(table, temperature=temperature, notes=notes))
