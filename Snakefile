@@ -46,6 +46,7 @@ wildcard_constraints:
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/selection.smk"
+include: "workflow/rules/once_selected.smk"
 include: "workflow/rules/bounds.smk"
 include: "workflow/rules/fitting.smk"
 include: "workflow/rules/ledger.smk"

@@ -13,6 +13,7 @@ from discrete_vae.cells import (
     grid_files,
     job_path,
     perturbations_of,
+    selected_cell_files,
     stack_coordinates,
 )
 from discrete_vae.errors import InputError
@@ -93,6 +94,19 @@ def test_a_job_of_a_stack_needs_the_laws_of_its_cells_only():
     del wildcards["perturbation"]
     stacked = perturbations_of(wildcards, {"perturbation": ["normal", "gumbel"]}, definitions)
     assert list(stacked.items()) == [("normal", {"a": 1}), ("gumbel", {"b": 2})]
+
+
+def test_only_the_files_of_selected_cells_are_listed(tmp_path):
+    selection = tmp_path / "selection.csv"
+    selection.write_text(
+        "dataset,K,perturbation,seed,temperature\ndigits,3,normal,1,1e-05\ndigits,3,gumbel,1,\ndigits,3,normal,2,1.0\n"
+    )
+    of_one = selected_cell_files(selection, "model.pt", dataset="digits", K="3", perturbation="normal", seed=1)
+    assert of_one == ["results/runs/digits/K3/normal/tau1e-05/seed1/model.pt"]
+    assert len(selected_cell_files(selection, "model.pt", dataset="digits", K="3")) == 2
+    assert selected_cell_files(selection, "model.pt", perturbation="gumbel") == [], "every run diverged"
+    with pytest.raises(InputError, match="has no row of K 5, seed 1, expected one"):
+        selected_cell_files(selection, "model.pt", K=5, seed=1)
 
 
 def test_the_log_of_a_stack_names_the_stacked_axes_all():

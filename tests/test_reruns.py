@@ -179,6 +179,8 @@ class TestOwnDatasetAndLaw:
         [
             ("seed", [1, 2], {"train": 2, "bound": 2, "draw_images": 0}),
             ("perturbation", ["normal", "laplace", "gumbel"], {"train": 1, "bound": 1, "draw_images": 1}),
+            ("temperature", [0.5, 1.0], {"train": 2, "bound": 2, "draw_images": 2}),  # 1.0 is selected
+            ("temperature", [0.5, 0.1], {"train": 2, "bound": 0, "draw_images": 0}),  # 0.5 still is
         ],
     )
     def test_published_runs_are_unpacked_and_only_new_ones_are_trained(self, own, tmp_path, axis, values, jobs):
@@ -193,10 +195,9 @@ class TestOwnDatasetAndLaw:
             before, after = (pd.read_csv(top / "results/gathered/mine" / name) for top in (directory, tmp_path))
             published_values = after[axis].isin(before[axis])
             pd.testing.assert_frame_equal(after[published_values].reset_index(drop=True), before)
+            assert after[axis].unique().tolist() == values
         costs, published_costs = (pd.read_csv(top / "results/gathered/mine/costs.csv") for top in (tmp_path, directory))
         assert set(published_costs["job"]) < set(costs["job"])
-        selection = pd.read_csv(tmp_path / "results/tables/selection.csv")
-        assert selection[axis].unique().tolist() == values
         assert yaml.safe_load((tmp_path / "results/config.yaml").read_text())["grid"][axis] == values
 
     def test_where_nothing_is_published_there_is_nothing_to_unpack(self, tmp_path):

@@ -1,8 +1,10 @@
 """The cell, the unit of result: one dataset x K x perturbation x temperature x seed."""
 
+import csv
 import itertools
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from discrete_vae.errors import InputError
@@ -101,6 +103,25 @@ def grid_files(grid: Mapping[str, Any], pattern: str, **fixed: Any) -> list[str]
 def cell_files(grid: Mapping[str, Any], name: str, **fixed: Any) -> list[str]:
     """List the paths of a file of every cell of a grid, with some axes fixed to one value."""
     return grid_files(grid, f"{CELL_DIRECTORY}/{name}", **fixed)
+
+
+def selected_cell_files(selection: str | Path, name: str, **fixed: Any) -> list[str]:
+    """List the paths of a file of the selected cells, with some axes fixed to one value; none where every run diverged.
+
+    Args:
+        selection: a CSV file of what `selection.select_temperatures` returns.
+        name: of the file.
+        fixed: axes with their value, or with its spelling in a path.
+
+    Raises:
+        InputError: the selection knows nothing of the cells.
+    """
+    with Path(selection).open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if all(row[axis] == str(value) for axis, value in fixed.items())]
+    if not rows:
+        cells = ", ".join(f"{axis} {value}" for axis, value in fixed.items())
+        raise InputError(f"{selection} has no row of {cells}, expected one for each model; remove it to make it anew")
+    return [cell_file(Cell.of(row), name) for row in rows if row["temperature"]]
 
 
 def stack_coordinates(wildcards: Mapping[str, str], stacked_axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

@@ -101,12 +101,10 @@ def selected_cells(selection: pd.DataFrame) -> list[Cell]:
     return [Cell.of(row) for row in selection.dropna(subset="temperature").to_dict("records")]
 
 
-def selected_models(summaries: Sequence[str], models: Sequence[str], *, perturbation: str) -> dict[Cell, str]:
-    """Return the model files of a noise law's selected cells, given summary.json and model.pt of the same runs."""
-    runs = gather_summaries(summaries)
-    files = dict(zip(map(Cell.of, runs.to_dict("records")), models, strict=True))
-    selected = selected_cells(select_temperatures(runs))
-    return {cell: files[cell] for cell in selected if cell.perturbation == perturbation}
+def models_of_law(summaries: Sequence[str], models: Sequence[str], perturbation: str) -> dict[Cell, str]:
+    """Return by cell the model files of a noise law, given summary.json and model.pt of the same runs."""
+    cells = [Cell.of(json.loads(Path(path).read_text(encoding="utf-8"))) for path in summaries]
+    return {cell: model for cell, model in zip(cells, models, strict=True) if cell.perturbation == perturbation}
 
 
 def at_nearest_temperature(table: pd.DataFrame, temperature: float) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Bounds: what the selected models are worth as likelihoods, whatever the law of their noise.
 
-Needs:  data/{dataset}.npz, model.pt and summary.json of the cells
+Needs:  data/{dataset}.npz, the selection, model.pt and summary.json of the selected cells
 Makes:  results/gathered/{dataset}/bounds-K{K}-{perturbation}-seed{seed}.csv  negative ELBO and importance-weighted bound
         results/gathered/{dataset}/bounds-K{K}-{perturbation}-seed{seed}.npz  the same for each test image
 Steps:  bound
@@ -15,12 +15,18 @@ stacked_laws = {
 rule bound:
     input:
         # New images bring new models; alone, beside published results, they ask for none.
-        images=ancient("data/{dataset}.npz"),
-        summaries=lambda wildcards: cells.cell_files(
-            config["grid"], "summary.json", **wildcards
+        images=once_selected(
+            lambda wildcards, selection: ancient(f"data/{wildcards.dataset}.npz")
         ),
-        models=lambda wildcards: cells.cell_files(
-            config["grid"], "model.pt", **wildcards
+        summaries=once_selected(
+            lambda wildcards, selection: cells.selected_cell_files(
+                selection, "summary.json", **wildcards
+            )
+        ),
+        models=once_selected(
+            lambda wildcards, selection: cells.selected_cell_files(
+                selection, "model.pt", **wildcards
+            )
         ),
     output:
         bounds=expand(cells.BOUNDS_FILE, **stacked_laws, allow_missing=True),

@@ -85,18 +85,24 @@ rule plot_validation:
 rule draw_images:
     input:
         # New images bring new models; alone, beside published results, they ask for none.
-        images=ancient("data/{dataset}.npz"),
-        summaries=lambda wildcards: cells.cell_files(
-            config["grid"],
-            "summary.json",
-            **wildcards,
-            seed=cells.first_seed(config["grid"], wildcards.dataset),
+        images=once_selected(
+            lambda wildcards, selection: ancient(f"data/{wildcards.dataset}.npz")
         ),
-        models=lambda wildcards: cells.cell_files(
-            config["grid"],
-            "model.pt",
-            **wildcards,
-            seed=cells.first_seed(config["grid"], wildcards.dataset),
+        summaries=once_selected(
+            lambda wildcards, selection: cells.selected_cell_files(
+                selection,
+                "summary.json",
+                **wildcards,
+                seed=cells.first_seed(config["grid"], wildcards.dataset),
+            )
+        ),
+        models=once_selected(
+            lambda wildcards, selection: cells.selected_cell_files(
+                selection,
+                "model.pt",
+                **wildcards,
+                seed=cells.first_seed(config["grid"], wildcards.dataset),
+            )
         ),
     output:
         expand(cells.IMAGES_FILE, **stacked_laws, allow_missing=True),

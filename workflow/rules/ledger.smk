@@ -9,11 +9,15 @@ Steps:  gather_costs, ledger
 
 rule gather_costs:
     input:
-        runs=lambda wildcards: cells.cell_files(
-            config["grid"], "summary.json", dataset=wildcards.dataset
+        runs=once_selected(
+            lambda wildcards, selection: cells.cell_files(
+                config["grid"], "summary.json", dataset=wildcards.dataset
+            )
         ),
-        bounds=lambda wildcards: cells.grid_files(
-            config["grid"], cells.BOUNDS_FILE, dataset=wildcards.dataset
+        bounds=once_selected(
+            lambda wildcards, selection: cells.grid_files(
+                config["grid"], cells.BOUNDS_FILE, dataset=wildcards.dataset
+            )
         ),
         gradients=lambda wildcards: (
             ancient(f"results/gathered/{wildcards.dataset}/gradients.csv")

@@ -31,7 +31,7 @@ rule gather:
         "../scripts/gather.py"
 
 
-rule select:
+checkpoint select:
     input:
         summaries=expand(
             "results/gathered/{dataset}/summaries.csv",

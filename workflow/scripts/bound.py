@@ -7,7 +7,7 @@ with logged(snakemake.log[0]):
     from discrete_vae.bounds import evaluate_selected
     from discrete_vae.datasets import BinarizedDataset
     from discrete_vae.files import write_arrays, write_csv
-    from discrete_vae.selection import selected_models
+    from discrete_vae.selection import models_of_law
     from discrete_vae.training import choose_device
 
     torch.set_num_threads(snakemake.threads)
@@ -16,7 +16,7 @@ with logged(snakemake.log[0]):
     device = choose_device(snakemake.config["training"]["device"])
     for i, perturbation in enumerate(params.perturbations):
         table, per_image = evaluate_selected(
-            selected_models(snakemake.input.summaries, snakemake.input.models, perturbation=perturbation),
+            models_of_law(snakemake.input.summaries, snakemake.input.models, perturbation),
             test_images,
             perturbations=params.perturbations,
             variables=params.model["variables"],
