@@ -174,6 +174,8 @@ class TestOwnDatasetAndLaw:
             assert f"results/gathered/mine/{made}" in planned
         assert "results/runs" not in planned
 
+
+class TestPublishedRuns:
     @pytest.mark.parametrize(
         ("axis", "values", "jobs"),
         [
@@ -233,6 +235,8 @@ class TestOwnDatasetAndLaw:
         run_snakemake(tmp_path, *arguments)
         assert (tmp_path / figure).exists()
 
+
+class TestTraining:
     def test_what_another_job_wrote_meanwhile_from_the_same_training_is_kept(self, own, tmp_path):
         """As a job may that ran on when its Snakemake was killed."""
         directory, _ = own
