@@ -1,4 +1,7 @@
-"""Binarize the images of a source and split them into disjoint train, validation and test sets."""
+"""Binarize the images of a source and split them into disjoint train, validation and test sets.
+
+Each reader imports its own libraries, as together they take six seconds.
+"""
 
 import hashlib
 import io
@@ -8,12 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
-import sklearn.datasets
-import torch
-from PIL import Image
-from torchvision.datasets.mnist import read_image_file
-from torchvision.transforms import v2
 
 from discrete_vae.datasets import SPLITS, BinarizedDataset, Splits
 from discrete_vae.errors import InputError
@@ -72,6 +69,8 @@ def _mnist_like(paths: Sequence[Path]) -> Splits:
 
 
 def _read_idx(path: Path) -> np.ndarray:
+    from torchvision.datasets.mnist import read_image_file
+
     try:
         images = read_image_file(str(path)).numpy()
     except (TypeError, ValueError, AssertionError, RuntimeError, IndexError, KeyError) as error:
@@ -100,6 +99,8 @@ def _iwae(paths: Sequence[Path]) -> Splits:
 
 
 def _read_mat(path: Path) -> dict[str, np.ndarray]:
+    import scipy.io
+
     try:
         arrays = scipy.io.loadmat(str(path), variable_names=("data", "testdata"))
     except Exception as error:  # scipy raises errors of many kinds on a broken file
@@ -131,6 +132,10 @@ def _omniglot(paths: Sequence[Path]) -> Splits:
 
 def _read_drawings(path: Path) -> np.ndarray:
     """Read the drawings of an archive in the order of their names, resized with antialiasing; dark ink is 1."""
+    import torch
+    from PIL import Image
+    from torchvision.transforms import v2
+
     try:
         with zipfile.ZipFile(path) as archive:
             names = sorted(name for name in archive.namelist() if name.endswith(".png"))
@@ -145,6 +150,8 @@ def _read_drawings(path: Path) -> np.ndarray:
 
 
 def _digits(paths: Sequence[Path]) -> Splits:
+    import sklearn.datasets
+
     images = (sklearn.datasets.load_digits().images >= 8).astype(np.uint8)
     images = images[np.random.default_rng(SHUFFLE_SEED).permutation(len(images))]
     return dict(zip(SPLITS, np.split(images, [DIGITS_TRAIN, DIGITS_TRAIN + DIGITS_VALIDATION]), strict=True))
