@@ -10,6 +10,7 @@ import yaml
 from conftest import ROOT
 from discrete_vae.binarization import origin_of
 from discrete_vae.cells import Cell, grid_cells
+from discrete_vae.errors import InputError
 from discrete_vae.run_notes import notes_on_runs, temperatures_in_words
 from discrete_vae.selection import (
     at_nearest_temperature,
@@ -196,6 +197,13 @@ def test_the_error_over_images_is_that_of_the_mean_over_seeds_of_the_selected_mo
         measure = ["paper loss", "negative ELBO", "IWAE bound"].index(row["measure"])
         mean = sum(losses[row["perturbation"]].values())[measure] / 2
         assert row["image_se"] == pytest.approx(scipy.stats.sem(mean))
+
+
+def test_bounds_of_another_model_are_not_taken_for_those_of_the_selected_one():
+    selection = select_temperatures(runs_of({("normal", 0.5, 1): 1.0, ("normal", 1.0, 1): 2.0}))
+    stale = bounds_of(selection).assign(temperature=1.0)
+    with pytest.raises(InputError, match=r"bounds-K10-normal-seed1.csv is of another model.*tau0.5-seed1; remove"):
+        summarize_test_losses(selection, stale, {})
 
 
 def test_options_other_than_the_studys_are_named_below_the_table():

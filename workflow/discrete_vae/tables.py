@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from discrete_vae.cells import AXES
+from discrete_vae.cells import AXES, BOUNDS_FILE, Cell
+from discrete_vae.errors import InputError
 from discrete_vae.measures import BOUND_MEASURES, FIT_ERRORS, MEASURES
 from discrete_vae.run_notes import extent, notes_on_runs
 from discrete_vae.selection import selected_cells
@@ -92,8 +93,20 @@ def beside_published(table: pd.DataFrame, published: Iterable[Mapping[str, Any]]
 
 
 def with_bounds(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:
-    """Add to each selected model its bounds, missing where there are none: a column for every measure."""
-    return selection.merge(bounds[[*AXES, *BOUND_MEASURES]], on=list(AXES), how="left")
+    """Add to each selected model its bounds, missing where its law has none: a column for every measure.
+
+    Raises:
+        InputError: bounds of other models than the selected ones.
+    """
+    table = selection.merge(bounds[[*AXES, *BOUND_MEASURES]], on=list(AXES), how="left", indicator="found")
+    missing = table[(table["found"] == "left_only") & table["temperature"].notna()]
+    if len(missing):
+        cell = Cell.of(missing.iloc[0])
+        raise InputError(
+            f"{BOUNDS_FILE.format(**cell.coordinates())} is of another model, expected that of the selected run {cell};"
+            " remove the file to make it anew"
+        )
+    return table.drop(columns="found")
 
 
 def _distinct(temperatures: pd.Series) -> str:
