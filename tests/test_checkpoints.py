@@ -17,7 +17,7 @@ CELLS = [Cell("tiny", 4, law, temperature, seed) for law in LAWS for temperature
 EPOCHS, STEPS_PER_EPOCH = 3, 4
 
 
-def run(dataset, checkpoint=None, batch_size=10, epochs=EPOCHS):
+def run(dataset, checkpoint=None, batch_size=10, epochs=EPOCHS, patience=None):
     return train(
         CELLS,
         dataset,
@@ -25,6 +25,7 @@ def run(dataset, checkpoint=None, batch_size=10, epochs=EPOCHS):
         model={"variables": 3, "hidden": 16},
         training={
             "epochs": epochs,
+            "patience": patience,
             "batch_size": batch_size,
             "learning_rate": 0.01,
             "kl": "softmax",
@@ -99,6 +100,18 @@ def test_the_seconds_of_an_interrupted_epoch_count(tiny_dataset, tmp_path, inter
         runs = run(tiny_dataset, checkpoint)
     assert [row["seconds"] for row in runs[0].history] == [STEPS_PER_EPOCH] * EPOCHS
     assert runs[0].seconds == STEPS_PER_EPOCH * EPOCHS
+
+
+def test_a_cell_that_stopped_early_stays_so_when_its_stack_is_continued(tiny_dataset, tmp_path, interrupt_at):
+    long = {"epochs": 40, "patience": 2}
+    undisturbed = run(tiny_dataset, **long)
+    lengths = [len(trained.history) for trained in undisturbed]
+    assert min(lengths) < max(lengths) - 1
+    interrupt_at((min(lengths) + 1) * STEPS_PER_EPOCH, signal.SIGTERM)
+    with Checkpoint(tmp_path / "c.pt", {}) as checkpoint, pytest.raises(SystemExit):
+        run(tiny_dataset, checkpoint, **long)
+    with Checkpoint(tmp_path / "c.pt", {}) as checkpoint:
+        assert_same_bits(run(tiny_dataset, checkpoint, **long), undisturbed)
 
 
 def test_an_epoch_of_one_step_is_saved_too(tiny_dataset, tmp_path, interrupt_at):

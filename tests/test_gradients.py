@@ -156,7 +156,7 @@ def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_
         tiny_dataset,
         perturbations=laws,
         model={"variables": 2, "hidden": 32},
-        training={**training, "epochs": 100},
+        training={**training, "epochs": 100, "patience": None},
         evaluation={"validation_samples": 1, "test_samples": 1},
         device=torch.device("cpu"),
     )

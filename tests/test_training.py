@@ -19,7 +19,14 @@ from discrete_vae.stacks import StackTrainer, annealed_temperature
 from discrete_vae.training import choose_device, train
 
 MODEL = {"variables": 3, "hidden": 16}
-TRAINING = {"epochs": 4, "batch_size": 10, "learning_rate": 0.01, "kl": "softmax", "annealing": None}
+TRAINING = {
+    "epochs": 4,
+    "patience": None,
+    "batch_size": 10,
+    "learning_rate": 0.01,
+    "kl": "softmax",
+    "annealing": None,
+}
 EVALUATION = {"validation_samples": 5, "test_samples": 20}
 K = 4
 
@@ -179,6 +186,26 @@ def test_the_run_keeps_the_epoch_with_the_lowest_validation_loss(tiny_dataset):
     (stopped,) = run(tiny_dataset, cell(), epochs=trained.best_epoch, learning_rate=0.1)
     assert all(torch.equal(values, stopped.parameters[name]) for name, values in trained.parameters.items())
     assert trained.final == stopped.final
+
+
+def test_patience_stops_each_cell_of_a_stack_by_itself(tiny_dataset):
+    cells = [cell(temperature=temperature) for temperature in (0.1, 1.0)]
+    undisturbed = run(tiny_dataset, *cells, epochs=30, learning_rate=0.1)
+    impatient = run(tiny_dataset, *cells, epochs=30, learning_rate=0.1, patience=3)
+    lengths = []
+    for stopped, full in zip(impatient, undisturbed, strict=True):
+        losses = [row["validation_loss"] for row in full.history]
+        bests = [losses.index(min(losses[:epoch])) + 1 for epoch in range(1, 31)]
+        lengths.append(next(epoch for epoch, best in enumerate(bests, start=1) if epoch - best == 3))
+        assert without_seconds(stopped.history) == without_seconds(full.history)[: lengths[-1]]
+        assert (stopped.best_epoch, stopped.stopped_early, full.stopped_early) == (lengths[-1] - 3, True, False)
+    assert lengths[0] != lengths[1]
+
+
+def test_patience_that_is_never_tried_changes_nothing(tiny_dataset):
+    (patient,), (expected,) = run(tiny_dataset, cell(), patience=4), run(tiny_dataset, cell())
+    assert without_seconds(patient.history) == without_seconds(expected.history)
+    assert (patient.final, patient.stopped_early) == (expected.final, False)
 
 
 def test_validation_noise_is_the_same_at_every_epoch(tiny_dataset, monkeypatch):

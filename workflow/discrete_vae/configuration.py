@@ -310,7 +310,7 @@ def training_options(training: Mapping[str, Any], dataset: str) -> dict[str, Any
         if dataset not in epochs:
             raise InputError(f"training.epochs is {epochs!r}, expected a number for every dataset; add {dataset!r}")
         epochs = epochs[dataset]
-    names = ("batch_size", "learning_rate", "kl", "annealing", "matmul_precision")
+    names = ("patience", "batch_size", "learning_rate", "kl", "annealing", "matmul_precision")
     return {"epochs": epochs} | {name: training[name] for name in names}
 
 

@@ -151,7 +151,7 @@ def measure_gradients(
             dataset,
             perturbations=perturbations,
             model={"variables": control["variables"], "hidden": control["hidden"]},
-            training={**training, "epochs": control["epochs"]},
+            training={**training, "epochs": control["epochs"], "patience": None},
             evaluation={"validation_samples": 1, "test_samples": 1},
             device=device,
         )

@@ -54,6 +54,7 @@ def summarize(run: Run) -> dict[str, Any]:
         **run.cell.coordinates(),
         "diverged": run.diverged_epoch is not None,
         "diverged_epoch": run.diverged_epoch,
+        "stopped_early": run.stopped_early,
         "epochs_run": len(run.history),
         "best_epoch": run.best_epoch or None,
         "final_training_loss": None if run.diverged_epoch else last["training_loss"],

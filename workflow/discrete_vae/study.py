@@ -16,6 +16,7 @@ STUDY_OPTIONS = {
     "model": {"variables": 10, "hidden": 300},
     "training": {
         "epochs": 300,
+        "patience": None,
         "batch_size": 100,
         "learning_rate": 0.001,
         "kl": "softmax",

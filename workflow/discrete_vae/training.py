@@ -34,6 +34,7 @@ class Run:
             part, in nats per image; the temperature at its end; wall seconds of the job.
         best_epoch: number of the epoch with the lowest validation loss; 0 if none was finite.
         diverged_epoch: the epoch at which a loss stopped being finite, or None.
+        stopped_early: whether the validation loss had not fallen for ``training: patience`` epochs.
         parameters: the weights of the best epoch.
         final: losses of those weights on the validation and the test set with the full count of samples, empty where
             the run diverged.
@@ -44,6 +45,7 @@ class Run:
     history: list[Row] = field(default_factory=list)
     best_epoch: int = 0
     diverged_epoch: int | None = None
+    stopped_early: bool = False
     parameters: Parameters = field(default_factory=dict)
     final: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -52,6 +54,11 @@ class Run:
     def lowest_validation_loss(self) -> float:
         """Validation loss of the best epoch so far; infinite before the first."""
         return self.history[self.best_epoch - 1]["validation_loss"] if self.best_epoch else math.inf
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the cell trains no more, though others of its stack may."""
+        return self.diverged_epoch is not None or self.stopped_early
 
 
 def choose_device(name: str) -> torch.device:
@@ -104,13 +111,13 @@ def train(
         if checkpoint and checkpoint.is_due(finished=finished):
             checkpoint.save({"trainer": trainer.state(), "progress": progress.state()})
 
-    while progress.epoch < training["epochs"] and not progress.all_diverged():
+    while progress.epoch < training["epochs"] and not progress.all_ended():
         while trainer.step():
             save_if_due()
         validation_parts = trainer.evaluate(
             trainer.parameters, "validation", evaluation["validation_samples"], "validation"
         )
-        progress.end_epoch(trainer, trainer.end_epoch(), validation_parts)
+        progress.end_epoch(trainer, trainer.end_epoch(), validation_parts, patience=training["patience"])
         progress.report(training["epochs"])
         save_if_due()
     save_if_due(finished=True)
@@ -136,7 +143,7 @@ class _Progress:
         return cls([Run(cell) for cell in cells], best, time.monotonic())
 
     def state(self) -> dict[str, Any]:
-        kept = ("history", "best_epoch", "diverged_epoch")
+        kept = ("history", "best_epoch", "diverged_epoch", "stopped_early")
         return {
             "runs": [{name: getattr(run, name) for name in kept} for run in self.runs],
             "best": self.best,
@@ -154,23 +161,25 @@ class _Progress:
         # Resume points that older versions kept for more epochs are without them, and between two epochs.
         self.epoch_started = time.monotonic() - state.get("seconds_of_epoch", 0.0)
 
-    def all_diverged(self) -> bool:
-        return all(run.diverged_epoch is not None for run in self.runs)
+    def all_ended(self) -> bool:
+        return all(run.has_ended for run in self.runs)
 
     def end_epoch(
         self,
         trainer: StackTrainer,
         training_parts: tuple[list[float], list[float]],
         validation_parts: tuple[list[float], list[float]],
+        *,
+        patience: int | None,
     ) -> None:
-        """Append to the histories, keep the weights of the models that improved, and note those that diverged."""
+        """Append to the histories, keep the weights of the models that improved, and note those that ended."""
         self.epoch += 1
         seconds = time.monotonic() - self.epoch_started
         self.epoch_started += seconds
         self.elapsed += seconds
         improved, temperatures = [], trainer.temperatures
         for member, run in enumerate(self.runs):
-            if run.diverged_epoch is not None:
+            if run.has_ended:
                 continue
             row = {
                 "epoch": self.epoch,
@@ -185,6 +194,9 @@ class _Progress:
             elif row["validation_loss"] < run.lowest_validation_loss:
                 run.best_epoch = self.epoch
                 improved.append(member)
+            elif patience and self.epoch - run.best_epoch >= patience:
+                run.stopped_early = True
+                log.info("%s stopped after epoch %d: its best is epoch %d", run.cell, self.epoch, run.best_epoch)
             run.history.append(row)
         members = torch.tensor(improved, dtype=torch.int64, device=trainer.device)
         for name, values in trainer.parameters.items():
@@ -192,7 +204,7 @@ class _Progress:
 
     def report(self, epochs: int) -> None:
         """Log the epoch, the losses, the speed of this attempt and the time left, every now and then."""
-        rows = [run.history[-1] for run in self.runs if run.diverged_epoch is None]
+        rows = [run.history[-1] for run in self.runs if not run.has_ended]
         due = time.monotonic() - self.reported > SECONDS_BETWEEN_REPORTS or self.epoch == epochs
         if not rows or not due:
             return
