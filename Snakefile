@@ -1,5 +1,7 @@
 """Regenerates the discrete-VAE experiment of arXiv 2406.02180: configuration in, targets out."""
 
+import functools
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -20,7 +22,7 @@ if not Path(f"{workflow.current_basedir}/workflow").is_dir():
     )
 sys.path.insert(0, f"{workflow.current_basedir}/workflow")
 
-from discrete_vae import cells, configuration, files, sources
+from discrete_vae import cells, configuration, files, groups, sources, studies
 from discrete_vae.errors import InputError, OutputError
 
 
@@ -33,12 +35,68 @@ except InputError as error:
     sys.exit(f"ERROR in the configuration: {error}")
 
 
+pathvars:
+    results=f"results/{config['study']}",
+    logs=f"logs/{config['study']}",
+    benchmarks=f"logs/{config['study']}/benchmarks",
+    checkpoints=f"checkpoints/{config['study']}",
+
+
+def folder(path):
+    """Resolve a path outside the rules, where Snakemake does not, with a module's prefix."""
+    return Path(workflow.modifier.path_modifier.modify(workflow.pathvars.apply(path)))
+
+
+study = folder("<results>")
+asked_cells = configuration.asked_cells(config)
+asked_datasets = cells.values_of(asked_cells, "dataset")
+try:
+    studies.check_options(
+        study,
+        config,
+        overlay=Path(f"{workflow.current_basedir}/configs/{config['study']}.yaml"),
+    )
+    studies.check_datasets(
+        folder("data"), {name: config["datasets"][name] for name in asked_datasets}
+    )
+    found_groups = groups.find_groups(study, asked_cells)
+    asked_gradients = groups.asked_gradients(config, asked_cells)
+    found_gradients = groups.find_tables(study / "gradients", ".csv", asked_gradients)
+    asked_fits = groups.asked_fits(config, asked_cells)
+    found_fits = groups.find_tables(study / "fits", ".csv.gz", asked_fits)
+except InputError as error:
+    sys.exit(f"ERROR: {error}")
+
+
+shown_groups = found_groups.shown(list(config["datasets"]))
+
+
+def group_files(name, **axes):
+    """List a file of every group that is shown, or of those at some values of the axes."""
+    return [
+        f"<results>/groups/{group}/{name}"
+        for group in shown_groups
+        if all(str(getattr(group, axis)) == value for axis, value in axes.items())
+    ]
+
+
 report: "workflow/report/workflow.rst"
 
 
 wildcard_constraints:
-    **cells.WILDCARD_PATTERNS,
-    dataset="|".join(map(re.escape, config["datasets"])),
+    **cells.wildcard_patterns(
+        [*config["datasets"], *cells.values_of(shown_groups, "dataset")],
+        # On a cluster node the files of the job's own group may be there already.
+        finished=(
+            {
+                "group": map(str, found_groups.whole),
+                "gradients": found_gradients,
+                "fit": found_fits,
+            }
+            if workflow.is_main_process
+            else {"group": [], "gradients": [], "fit": []}
+        ),
+    ),
     perturbation="|".join(map(re.escape, config["perturbations"])),
     target="|".join(map(re.escape, config["fitting"]["targets"])),
 
@@ -46,19 +104,16 @@ wildcard_constraints:
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/selection.smk"
-include: "workflow/rules/once_selected.smk"
-include: "workflow/rules/bounds.smk"
-include: "workflow/rules/fitting.smk"
-include: "workflow/rules/ledger.smk"
+include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/control.smk"
-include: "workflow/rules/configuration.smk"
+include: "workflow/rules/fitting.smk"
 
 
 onstart:
     try:
-        files.check_writable("data", "logs", "results")
+        files.check_writable("data", "logs", "results", "checkpoints")
     except OutputError as error:
         sys.exit(f"ERROR: {error}")
 
@@ -66,8 +121,7 @@ onstart:
 rule all:
     default_target: True
     input:
-        rules.save_config.output,
-        cells.cell_files(config["grid"], "summary.json"),
         rules.tables.input,
         rules.figures.input,
-        rules.control.input if config["control"]["enabled"] else [],
+        rules.control.input if found_gradients or asked_gradients else [],
+        rules.fitting.input if found_fits or config["fitting"]["enabled"] else [],

@@ -18,7 +18,7 @@ from discrete_vae.cells import Cell
 from discrete_vae.datasets import BinarizedDataset
 from discrete_vae.stacks import StackTrainer
 from discrete_vae.step_graph import StepGraph
-from discrete_vae.study import STUDY_LAWS
+from discrete_vae.paper import PAPER_LAWS
 from plain_loop import BATCH, HIDDEN, VARIABLES, measure, time_on
 
 PIXELS = 28 * 28
@@ -48,10 +48,10 @@ def synthetic_mnist() -> BinarizedDataset:
 
 def make_trainer(options: argparse.Namespace, dataset: BinarizedDataset) -> StackTrainer:
     """Make a trainer of the stack that the command line describes."""
-    cells = [Cell("mnist", options.K, list(STUDY_LAWS)[i % 3], 1.0 / (1 + i // 3), 775) for i in range(options.stack)]
+    cells = [Cell("mnist", options.K, list(PAPER_LAWS)[i % 3], 1.0 / (1 + i // 3), 775) for i in range(options.stack)]
     training = {"batch_size": BATCH, "learning_rate": 0.001, "kl": "softmax", "annealing": None}
     model = {"variables": VARIABLES, "hidden": HIDDEN}
-    return StackTrainer(cells, dataset, STUDY_LAWS, model, training, torch.device(options.device))
+    return StackTrainer(cells, dataset, PAPER_LAWS, model, training, torch.device(options.device))
 
 
 def measure_trainer(options: argparse.Namespace) -> dict[str, float]:

@@ -20,7 +20,7 @@ from discrete_vae.selection import (
     select_temperatures,
     selected_cells,
 )
-from discrete_vae.study import STUDY_IMAGES
+from discrete_vae.paper import PAPER_IMAGES
 from discrete_vae.tables import beside_published, notes, summarize_test_losses, to_latex, to_markdown
 
 PARTS = ("loss", "reconstruction", "kl")
@@ -225,8 +225,8 @@ def test_fewer_epochs_and_other_images_than_the_studys_are_named():
 
 def test_the_studys_images_are_those_of_the_default_configuration():
     definitions = yaml.safe_load((ROOT / "config.yaml").read_text())["datasets"]
-    origins = {name: origin_of(definitions[name]) for name in STUDY_IMAGES}
-    assert origins == STUDY_IMAGES
+    origins = {name: origin_of(definitions[name]) for name in PAPER_IMAGES}
+    assert origins == PAPER_IMAGES
 
 
 def test_published_values_stand_below_ours_with_their_place_in_the_interval(table_and_notes):

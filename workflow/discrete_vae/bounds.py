@@ -2,9 +2,8 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,14 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution
 
-from discrete_vae.cells import Cell
 from discrete_vae.code_probabilities import argmax_probabilities, check_quadrature, kl_of_codes
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation import pixel_logits_of_codes
 from discrete_vae.generators import generator
-from discrete_vae.measures import ACTIVE_INFORMATION, BOUNDS, IMAGE_LOSSES, PARTS
+from discrete_vae.measures import ACTIVE_INFORMATION, BOUNDS, MEASURES, PARTS
 from discrete_vae.model import encode, kl_to_uniform
 from discrete_vae.perturbations import NoiseSource, distribution
+from discrete_vae.selection import SelectedModel
 
 log = logging.getLogger(__name__)
 
@@ -137,40 +136,39 @@ def use_of_codes(probabilities: Tensor) -> dict[str, float]:
 
 
 def evaluate_selected(
-    model_files: Mapping[Cell, str],
-    images: np.ndarray,
-    *,
-    perturbations: Mapping[str, Mapping[str, Any]],
-    variables: int,
-    samples: int,
-    device: torch.device,
+    models: Sequence[SelectedModel], images: np.ndarray, *, samples: int, device: torch.device
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Evaluate selected models on the test images.
 
     Args:
-        model_files: the model.pt of each selected cell.
+        models: the selected models of a group.
         images: ``uint8`` of 0 and 1, images x height x width.
-        perturbations: the definitions of the noise laws.
-        variables: N.
         samples: codes drawn for each image.
         device: where to evaluate.
 
     Returns:
-        A row for each cell, of the columns BOUNDS: its coordinates, the means over images of its losses and of their
+        A row for each model, of the columns BOUNDS: its coordinates, the means over images of its losses and of their
         parts in nats, missing where a law allows no quadrature, and its use of codes; and by the cell's name the
-        IMAGE_LOSSES of each image, float32 of 3 x images.
+        losses of each image, float32 of 3 x images in the order of MEASURES, of which the losses are the means.
     """
     flat_images = torch.from_numpy(images).flatten(1).to(device)
-    rows, per_image = [], {}
-    for cell, path in model_files.items():
-        definition = perturbations[cell.perturbation]
-        noise = NoiseSource(distribution(definition, torch.float64), generator(cell.seed, "bound noise", device))
-        state = torch.load(path, weights_only=True, map_location=device)
-        model = {name: values.unsqueeze(0) for name, values in state.items()}
-        code_law = distribution(definition, torch.float64, device)
-        losses = evaluate_images(model, flat_images, noise, code_law=code_law, variables=variables, samples=samples)
-        means = {name: getattr(losses, name).mean().item() for name in (*IMAGE_LOSSES, *PARTS)}
-        rows.append({**cell.coordinates(), "samples": samples, **means, **use_of_codes(losses.probabilities)})
-        per_image[str(cell)] = torch.stack([getattr(losses, name) for name in IMAGE_LOSSES]).float().cpu().numpy()
-        log.info("%s: %s", cell, ", ".join(f"{name} {means[name]:.2f}" for name in IMAGE_LOSSES))
-    return pd.DataFrame(rows, columns=BOUNDS), per_image
+    rows, image_losses = [], {}
+    for model in models:
+        noise = NoiseSource(distribution(model.law, torch.float64), generator(model.cell.seed, "bound noise", device))
+        state = torch.load(model.path, weights_only=True, map_location=device)
+        losses = evaluate_images(
+            {name: values.unsqueeze(0) for name, values in state.items()},
+            flat_images,
+            noise,
+            code_law=distribution(model.law, torch.float64, device),
+            variables=model.variables,
+            samples=samples,
+        )
+        kept = torch.stack([getattr(losses, name) for name in MEASURES]).float()
+        means = dict(zip(MEASURES, kept.double().mean(1).tolist(), strict=True))
+        parts = {name: getattr(losses, name).mean().item() for name in PARTS}
+        use = use_of_codes(losses.probabilities)
+        rows.append({**model.cell.coordinates(), "samples": samples, **means, **parts, **use})
+        image_losses[str(model.cell)] = kept.cpu().numpy()
+        log.info("%s: %s", model.cell, ", ".join(f"{name} {loss:.2f}" for name, loss in means.items()))
+    return pd.DataFrame(rows, columns=BOUNDS), image_losses

@@ -1,27 +1,43 @@
-"""The cell, the unit of result: one dataset x K x perturbation x temperature x seed."""
+"""The cell, the unit of training, and the group, the unit of evidence: all cells of one dataset x K x seed."""
 
-import csv
 import itertools
-from collections.abc import Container, Iterator, Mapping, Sequence
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from discrete_vae.errors import InputError
 
 AXES = ("dataset", "K", "perturbation", "temperature", "seed")
-CELL_DIRECTORY = "results/runs/{dataset}/K{K}/{perturbation}/tau{temperature}/seed{seed}"
+GROUP_AXES = ("dataset", "K", "seed")
+CELL_DIRECTORY = "runs/{dataset}/K{K}/{perturbation}/tau{temperature}/seed{seed}"  # in the study's folder
 CELL_LABEL = "{dataset}-K{K}-{perturbation}-tau{temperature}-seed{seed}"
-SELECTED_LABEL = "{dataset}-K{K}-{perturbation}-seed{seed}"  # of a selected model: its temperature is yet to be found
-BOUNDS_FILE = "results/gathered/{dataset}/bounds-K{K}-{perturbation}-seed{seed}.csv"
-BOUNDS_PER_IMAGE_FILE = "results/gathered/{dataset}/bounds-K{K}-{perturbation}-seed{seed}.npz"
-IMAGES_FILE = "results/gathered/{dataset}/images-K{K}-{perturbation}.npz"
+CELL_FILES = ("history.csv", "summary.json", "model.pt")
+GROUP_LABEL = "{dataset}/K{K}/seed{seed}"
 # Numbers are spelled as Python spells them (1.0, 0.67, 1e-05), so that a cell has one path only.
 WILDCARD_PATTERNS = {
     "K": r"[2-9]|[1-9]\d+",
     "temperature": r"(?!0\.0(?!\d)|0\.0000)(0|[1-9]\d*)\.(0|\d*[1-9])|[1-9](\.\d*[1-9])?e-(0[5-9]|[1-9]\d+)",
     "seed": r"0|[1-9]\d*",
 }
+
+
+@dataclass(frozen=True)
+class Group:
+    """Coordinates of a group: all noise laws and temperatures of one dataset, K and seed."""
+
+    dataset: str
+    K: int
+    seed: int
+
+    @classmethod
+    def of(cls, label: str) -> "Group":
+        """Read a group from its label, such as ``mnist/K10/seed775``."""
+        dataset, K, seed = label.split("/")
+        return cls(dataset, int(K.removeprefix("K")), int(seed.removeprefix("seed")))
+
+    def __str__(self) -> str:
+        return GROUP_LABEL.format(**vars(self))
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,16 @@ class Cell:
             seed=int(coordinates["seed"]),
         )
 
+    @property
+    def group(self) -> Group:
+        """The group that the cell belongs to."""
+        return Group(self.dataset, self.K, self.seed)
+
+    @property
+    def directory(self) -> str:
+        """The folder of the cell's files in the folder of its study."""
+        return CELL_DIRECTORY.format(**self.coordinates())
+
     def coordinates(self) -> dict[str, Any]:
         """Return the five coordinates by axis, in the order of the paths."""
         return {axis: getattr(self, axis) for axis in AXES}
@@ -63,65 +89,23 @@ class Cell:
         return CELL_LABEL.format(**self.coordinates())
 
 
-def grid_cells(grid: Mapping[str, Any], **fixed: Any) -> list[Cell]:
-    """List every cell of a grid, the last axis running fastest, of a dataset those in one of the parts under ``only``.
+def grid_cells(grid: Mapping[str, Any]) -> list[Cell]:
+    """List every cell of a grid: all combinations of its axes, or the union of its blocks.
 
     Args:
-        grid: the section of the configuration.
-        fixed: axes with the one value that they are fixed to.
+        grid: the section of the configuration; a block inherits the axes that it leaves out.
     """
-    axes = {axis: [fixed[axis]] if axis in fixed else grid[axis] for axis in AXES}
-    cells = [Cell.of(point) for point in _products(axes)]
-    only = grid.get("only", {})
-    return [cell for cell in cells if any(_is_in(cell, part) for part in only.get(cell.dataset, [{}]))]
+    points = (point for block in grid["blocks"] or [{}] for point in _products(_block_axes(grid, block)))
+    return list(dict.fromkeys(Cell.of(point) for point in points))
 
 
-def _is_in(cell: Cell, part: Mapping[str, Sequence[Any]]) -> bool:
-    return all(getattr(cell, axis) in values for axis, values in part.items())
+def _block_axes(grid: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
+    return {axis: block.get(axis, grid[axis]) for axis in AXES}
 
 
-def axis_values(grid: Mapping[str, Any], axis: str, dataset: str) -> list[Any]:
-    """List the values of an axis among the cells of one dataset of a grid."""
-    return list(dict.fromkeys(getattr(cell, axis) for cell in grid_cells(grid, dataset=dataset)))
-
-
-def first_seed(grid: Mapping[str, Any], dataset: str) -> int:
-    """Return the seed whose models stand for a dataset of a grid in pictures."""
-    return axis_values(grid, "seed", dataset)[0]
-
-
-def cell_file(cell: Cell, name: str) -> str:
-    """Return the path of a file of a cell."""
-    return f"{CELL_DIRECTORY}/{name}".format(**cell.coordinates())
-
-
-def grid_files(grid: Mapping[str, Any], pattern: str, **fixed: Any) -> list[str]:
-    """List the paths that a pattern of axes has over a grid, each once, with some axes fixed to one value."""
-    return list(dict.fromkeys(pattern.format(**cell.coordinates()) for cell in grid_cells(grid, **fixed)))
-
-
-def cell_files(grid: Mapping[str, Any], name: str, **fixed: Any) -> list[str]:
-    """List the paths of a file of every cell of a grid, with some axes fixed to one value."""
-    return grid_files(grid, f"{CELL_DIRECTORY}/{name}", **fixed)
-
-
-def selected_cell_files(selection: str | Path, name: str, **fixed: Any) -> list[str]:
-    """List the paths of a file of the selected cells, with some axes fixed to one value; none where every run diverged.
-
-    Args:
-        selection: a CSV file of what `selection.select_temperatures` returns.
-        name: of the file.
-        fixed: axes with their value, or with its spelling in a path.
-
-    Raises:
-        InputError: the selection knows nothing of the cells.
-    """
-    with Path(selection).open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if all(row[axis] == str(value) for axis, value in fixed.items())]
-    if not rows:
-        cells = ", ".join(f"{axis} {value}" for axis, value in fixed.items())
-        raise InputError(f"{selection} has no row of {cells}, expected one for each model; remove it to make it anew")
-    return [cell_file(Cell.of(row), name) for row in rows if row["temperature"]]
+def values_of(cells: Iterable[Cell | Group], axis: str) -> list[Any]:
+    """List the values of an axis among some cells or groups, each once, in their order."""
+    return list(dict.fromkeys(getattr(cell, axis) for cell in cells))
 
 
 def stack_coordinates(wildcards: Mapping[str, str], stacked_axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -133,22 +117,31 @@ def stack_coordinates(wildcards: Mapping[str, str], stacked_axes: Mapping[str, S
     return [Cell.of(point).coordinates() for point in points]
 
 
-def perturbations_of(
-    wildcards: Mapping[str, str], stacked_axes: Mapping[str, Sequence[Any]], definitions: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the definitions of the noise laws of one job, in the order of its outputs."""
-    names = stacked_axes.get("perturbation") or [wildcards.get("perturbation")]
-    return {name: definitions[name] for name in names}
-
-
-def grid_perturbations(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the definitions of the noise laws of the grid, in its order."""
-    return {name: config["perturbations"][name] for name in config["grid"]["perturbation"]}
-
-
 def job_path(pattern: str, stacked_axes: Container[str]) -> str:
     """Return a pattern of axes, of a job's log or benchmark, in which the stacked axes stand as ``all``."""
     return pattern.format(**{axis: "all" if axis in stacked_axes else f"{{{axis}}}" for axis in AXES})
+
+
+def wildcard_patterns(datasets: Iterable[str], *, finished: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Return the pattern of each wildcard of the rules.
+
+    Args:
+        datasets: names of the defined datasets.
+        finished: for the wildcards ``group``, ``gradients`` and ``fit``, the values that no rule may make again.
+    """
+    dataset = f"(?:{'|'.join(map(re.escape, datasets))})"
+    seed = f"seed(?:{WILDCARD_PATTERNS['seed']})"
+    patterns = {
+        "group": rf"{dataset}/K(?:{WILDCARD_PATTERNS['K']})/{seed}",
+        "gradients": rf"{dataset}/{seed}",
+        "fit": r"[^/]+/[^/.]+",
+    }
+    excluded = {name: "|".join(map(re.escape, finished[name])) for name in patterns}
+    labels = {
+        name: rf"(?!(?:{excluded[name]})[/.]){pattern}" if excluded[name] else pattern
+        for name, pattern in patterns.items()
+    }
+    return {**WILDCARD_PATTERNS, "dataset": dataset, **labels}
 
 
 def _products(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The resume point of a training job.
 
 Saved every few minutes and when the job is asked to end, outside the declared outputs (Snakemake deletes those of a
-failed job), and continued by the job's next attempt; on request kept when the job is finished, for one of more epochs.
+failed job), and continued by the job's next attempt.
 """
 
 import io
@@ -63,11 +63,10 @@ class Checkpoint:
     Args:
         path: its file.
         identity: what must be equal for a saved state to be continued: cells, options, data, versions, device.
-        kept: whether the file outlives the finished job.
     """
 
-    def __init__(self, path: Path, identity: Mapping[str, Any], *, kept: bool = False) -> None:
-        self.path, self.identity, self.kept = path, dict(identity), kept
+    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+        self.path, self.identity = path, dict(identity)
         self._saved_at = time.monotonic()
         self._signal: int | None = None
         self._former_handlers: dict[int, Any] = {}
@@ -110,10 +109,9 @@ class Checkpoint:
         self.path.replace(aside)
         log.warning("%s is not used, as %s; it is now %s and training starts anew", self.path, reason, aside.name)
 
-    def is_due(self, *, finished: bool) -> bool:
-        """Tell whether to save now: a signal came, the last save is some minutes ago, or a finished job's is kept."""
-        overdue = time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES
-        return self._signal is not None or overdue or (finished and self.kept)
+    def is_due(self) -> bool:
+        """Tell whether to save now: a signal came, or the last save is some minutes ago."""
+        return self._signal is not None or time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Save a state whole; end the job if a signal asked for it.
@@ -137,7 +135,6 @@ class Checkpoint:
             raise SystemExit(128 + self._signal)
 
     def finish(self) -> None:
-        """Remove the file unless it is kept: the job's outputs are whole."""
-        if not self.kept:
-            self.path.unlink(missing_ok=True)
+        """Remove the file: the job's outputs are whole."""
+        self.path.unlink(missing_ok=True)
         remove_abandoned(self.path)

@@ -5,21 +5,22 @@ p-values of a claim's comparisons are adjusted together by Holm's method, so tha
 them is at most 5%.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from discrete_vae.measures import MEASURES
-from discrete_vae.selection import at_nearest_temperature, selected_cells
-from discrete_vae.statistics import LEVEL, holm, interval_texts, mean_of_images, paired_comparison, standard_error
-from discrete_vae.study import (
+from discrete_vae.paper import (
     CONVERGENCE_DATASET,
     CONVERGENCE_TEMPERATURE,
-    STUDY_CATEGORIES,
-    STUDY_IMAGES,
-    STUDY_LAWS,
+    PAPER_CATEGORIES,
+    PAPER_IMAGES,
+    PAPER_LAWS,
+    STANDS_FOR,
 )
+from discrete_vae.selection import at_nearest_temperature, selected_cells
+from discrete_vae.statistics import LEVEL, holm, interval_texts, mean_of_images, paired_comparison, standard_error
 from discrete_vae.tables import with_bounds
 
 CLAIMED, REFERENCE = "normal", "gumbel"
@@ -57,6 +58,7 @@ RULE = (
 
 
 def judge(
+    runs: pd.DataFrame,
     selection: pd.DataFrame,
     bounds: pd.DataFrame,
     per_image: Mapping[str, np.ndarray],
@@ -65,7 +67,7 @@ def judge(
     temperature: float,
 ) -> pd.DataFrame:
     """Compare under every claim: the rows of `compare_test_losses`, then those of `compare_convergence`."""
-    comparisons = [compare_test_losses(selection, bounds, per_image), compare_convergence(histories, temperature)]
+    comparisons = [compare_test_losses(selection, bounds, per_image), compare_convergence(histories, runs, temperature)]
     # An empty table would turn the numbers of the other one into objects.
     return pd.concat([table for table in comparisons if len(table)] or comparisons, ignore_index=True)
 
@@ -84,6 +86,7 @@ def compare_test_losses(
         ``image_se``, the standard error of the difference over the test images, which both laws share.
     """
     selected = with_bounds(selection, bounds)
+    datasets = set(selected["dataset"])
     rows = []
     for (dataset, categories), group in selected.groupby(["dataset", "K"], sort=False):
         chosen = (group["runs"] > 1).all()
@@ -94,40 +97,43 @@ def compare_test_losses(
                 for law, of_law in group.groupby("perturbation")
             }
             for other in _others(group["perturbation"]):
-                claim = _test_claim(dataset, categories, other, chosen=chosen)
+                claim = _test_claim(_paper_name(dataset, datasets), categories, other, chosen=chosen)
                 coordinates = {"claim": claim, "dataset": dataset, "K": categories, "measure": measure, "other": other}
                 comparison = paired_comparison(by_seed[CLAIMED] - by_seed[other])
                 rows.append(coordinates | comparison | {"image_se": _image_error(by_image, other)})
     return _with_verdicts(rows)
 
 
-def compare_convergence(histories: pd.DataFrame, temperature: float) -> pd.DataFrame:
+def compare_convergence(histories: pd.DataFrame, runs: pd.DataFrame, temperature: float) -> pd.DataFrame:
     """Compare the loss curves of the claimed noise law with the reference law's at one temperature.
 
     Each for the relaxed training loss, which flatters noise of low variance, and for the discrete validation loss: the
     final loss, the mean over epochs (the area under the curve), and the epochs needed (all of them where it is not
     reached) to the reference law's final training loss, and to its lowest validation loss, as that one may rise again.
-    A seed of which either run diverged is left out.
+    A seed of which either run diverged is left out. Where a run stopped early (patience), nothing is compared.
 
     Args:
         histories: what `selection.gather_histories` returns.
+        runs: what `selection.read_summaries` returns.
         temperature: temperature wanted; the nearest one in a dataset's histories is compared.
 
     Returns:
         One row for each dataset, K and measure: the comparison, claimed minus reference, in nats or epochs.
     """
     shown = at_nearest_temperature(histories, temperature)
+    stopped = _stopped_early(runs, temperature)
+    datasets = set(runs["dataset"])
     rows = []
     for (dataset, categories), group in shown.groupby(["dataset", "K"], sort=False):
-        if REFERENCE not in _others(group["perturbation"]):
+        if REFERENCE not in _others(group["perturbation"]) or (dataset, categories) in stopped:
             continue
-        setting = (dataset, group["temperature"].iloc[0])
+        setting = (_paper_name(dataset, datasets), group["temperature"].iloc[0])
         as_studied = setting == (CONVERGENCE_DATASET, CONVERGENCE_TEMPERATURE)
         for loss, goal, claimed in (
             ("training_loss", "final", CONVERGENCE_CLAIM),
             ("validation_loss", "lowest", CONVERGENCE_OF_VALIDATION),
         ):
-            claim = claimed if as_studied and categories in STUDY_CATEGORIES else CONVERGENCE_ELSEWHERE
+            claim = claimed if as_studied and categories in PAPER_CATEGORIES else CONVERGENCE_ELSEWHERE
             curves = group.pivot(index="epoch", columns=["perturbation", "seed"], values=loss)
             for measure, comparison in _compare_curves(curves[CLAIMED], curves[REFERENCE], goal).items():
                 name = f"{loss.replace('_', ' ')}: {measure}"
@@ -136,11 +142,35 @@ def compare_convergence(histories: pd.DataFrame, temperature: float) -> pd.DataF
     return _with_verdicts(rows)
 
 
+def stopped_early(runs: pd.DataFrame, temperature: float) -> list[str]:
+    """Say where convergence is not judged, as a run that would be compared stopped early.
+
+    Args:
+        runs, temperature: see `compare_convergence`.
+    """
+    return [
+        f"claim 2 is not judged on {dataset} at K = {categories}: a run stopped early, as training.patience says"
+        for dataset, categories in _stopped_early(runs, temperature)
+    ]
+
+
+def _stopped_early(runs: pd.DataFrame, temperature: float) -> list[tuple[str, int]]:
+    compared = at_nearest_temperature(runs[runs["perturbation"].isin([CLAIMED, REFERENCE])], temperature)
+    stopped = compared.loc[compared["stopped_early"], ["dataset", "K"]].drop_duplicates()
+    return list(stopped.itertuples(index=False, name=None))
+
+
+def _paper_name(dataset: str, datasets: Collection[str]) -> str:
+    """Return the paper's dataset that a dataset is or, where that one was not run, stands for."""
+    stands_for = STANDS_FOR.get(dataset)
+    return stands_for if stands_for and stands_for not in datasets else dataset
+
+
 def _test_claim(dataset: str, categories: int, other: str, *, chosen: bool) -> str:
     """Return the claim that a comparison with another law is about; `chosen` from several temperatures or not."""
-    if other not in STUDY_LAWS:
+    if other not in PAPER_LAWS:
         return FURTHER_CLAIM
-    if dataset not in STUDY_IMAGES or categories not in STUDY_CATEGORIES:
+    if dataset not in PAPER_IMAGES or categories not in PAPER_CATEGORIES:
         return ELSEWHERE
     return TEST_CLAIM if chosen else WITHOUT_CHOICE
 

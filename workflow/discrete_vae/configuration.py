@@ -4,7 +4,6 @@ import contextlib
 import copy
 import difflib
 import functools
-import itertools
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,43 +12,44 @@ from typing import Any
 import jsonschema
 import yaml
 
-from discrete_vae.cells import Cell
+from discrete_vae.cells import Cell, grid_cells, values_of
 from discrete_vae.errors import InputError
 from discrete_vae.laws import WITHOUT_CODE_PROBABILITIES, check_law
 from discrete_vae.parameters import ANOTHER_NAME
-from discrete_vae.published import read_published
 from discrete_vae.sources import BINARIZED_FILE, check_sums
 from discrete_vae.targets import check_target
 
 SCHEMA_FILE = Path(__file__).parents[1] / "config.schema.yaml"
 
 
-def complete(config: dict[str, Any]) -> None:
+def complete(config: dict[str, Any], *, check_files: bool = True) -> None:
     """Fill in the defaults of the schema and check every key, in place.
 
-    Temperatures and the parameters of noise laws become floats: 1 and 1.0 are one path, and one law. What
-    ``grid: only`` says of a dataset becomes a list of parts.
+    Temperatures and the parameters of noise laws become floats: 1 and 1.0 are one path, and one law.
+
+    Args:
+        config: the configuration.
+        check_files: whether the files that it names must exist.
 
     Raises:
         InputError: the first thing that is wrong, in one line.
     """
     schema = _schema()
+    if isinstance(config.get("study"), int):  # as --config study=2026 is read
+        config["study"] = str(config["study"])
     config.update(_completed(config, schema, schema))
     _check_schema(config, schema)
     grid = config["grid"]
-    grid["only"] = {
-        dataset: [parts] if isinstance(parts, dict) else parts
-        for dataset, parts in grid["only"].items()
-        if parts is not None
-    }
-    for axes in (grid, *itertools.chain(*grid["only"].values())):
+    grid["blocks"] = grid["blocks"] or []
+    for axes in (grid, *grid["blocks"]):
         if "temperature" in axes:
             axes["temperature"] = [float(temperature) for temperature in axes["temperature"]]
     for definition in config["perturbations"].values():
         definition.update({key: float(value) for key, value in definition.items() if key != "distribution"})
-    _check_defined("grid.dataset", config["grid"]["dataset"], config, "datasets")
-    _check_defined("grid.perturbation", config["grid"]["perturbation"], config, "perturbations")
-    _check_only(config)
+    for place, axes in (("grid", grid), *((f"grid.blocks[{i}]", block) for i, block in enumerate(grid["blocks"]))):
+        _check_defined(f"{place}.dataset", axes.get("dataset", []), config, "datasets")
+        _check_defined(f"{place}.perturbation", axes.get("perturbation", []), config, "perturbations")
+    _check_stack(config)
     _check_control(config)
     _check_epochs(config)
     for name, definition in config["perturbations"].items():
@@ -57,10 +57,19 @@ def complete(config: dict[str, Any]) -> None:
     _check_kl(config)
     for name, definition in config["fitting"]["targets"].items():
         check_target(f"fitting.targets.{name}", definition)
-    _check_paths(config)
-    check_sums({name: config["datasets"][name] for name in config["grid"]["dataset"]})
-    if config["published"] is not None:
-        read_published(config["published"], config["datasets"], config["perturbations"])
+    if check_files:
+        _check_paths(config)
+    check_sums({name: config["datasets"][name] for name in datasets_of(config)})
+
+
+def asked_cells(config: Mapping[str, Any]) -> list[Cell]:
+    """List the cells that a complete configuration asks for; none where it only draws what is there."""
+    return [] if config["draw_only"] else grid_cells(config["grid"])
+
+
+def datasets_of(config: Mapping[str, Any]) -> list[str]:
+    """List the datasets of the cells that a complete configuration asks for."""
+    return values_of(asked_cells(config), "dataset")
 
 
 def with_defaults(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,35 +229,22 @@ def _check_defined(key: str, names: Iterable[str], config: Mapping[str, Any], de
             )
 
 
-def _check_only(config: Mapping[str, Any]) -> None:
+def _check_stack(config: Mapping[str, Any]) -> None:
     grid, stack = config["grid"], config["training"]["stack"]
-    _check_defined("grid.only", grid["only"], config, "datasets")
-    narrowed = [
-        (dataset, number, axis, values)
-        for dataset, parts in grid["only"].items()
-        if dataset in grid["dataset"]
-        for number, part in enumerate(parts)
-        for axis, values in part.items()
-    ]
-    for dataset, number, axis, values in narrowed:
-        unknown = next((value for value in values if value not in grid[axis]), None)
-        if unknown is not None:
-            place = f"[{number}]" if len(grid["only"][dataset]) > 1 else ""
+    for axis in stack:
+        values = [block.get(axis, grid[axis]) for block in grid["blocks"]]
+        differing = [i for i, of_block in enumerate(values) if of_block != values[0]]
+        if differing:
             raise InputError(
-                f"grid.only.{dataset}{place}.{axis} has {unknown!r}, expected a value of grid.{axis}"
-                f" ({', '.join(map(str, grid[axis]))}); add it there or remove it"
-            )
-        if axis in stack:
-            raise InputError(
-                f"training.stack has {axis!r}, expected no axis that grid.only narrows for a dataset ({dataset});"
-                " leave it out of the stack"
+                f"grid.blocks[{differing[0]}] has the {axis}s {values[differing[0]]}, expected those of grid.blocks[0],"
+                f" {values[0]}, as training.stack has {axis!r}; leave {axis} out of the stack"
             )
 
 
 def _check_control(config: Mapping[str, Any]) -> None:
-    of_the_grid = config["grid"]["dataset"]
+    of_the_grid = datasets_of(config)
     outside = [name for name in config["control"]["datasets"] or [] if name not in of_the_grid]
-    if outside:
+    if outside and of_the_grid:
         raise InputError(
             f"control.datasets has {outside[0]!r}, expected datasets of the grid ({', '.join(of_the_grid)}); add it to"
             " grid.dataset or remove it"
@@ -259,14 +255,14 @@ def _check_epochs(config: Mapping[str, Any]) -> None:
     epochs = config["training"]["epochs"]
     if isinstance(epochs, Mapping):
         _check_defined("training.epochs", epochs, config, "datasets")
-    for dataset in config["grid"]["dataset"]:
+    for dataset in datasets_of(config):
         training_options(config["training"], dataset)
 
 
 def _check_kl(config: Mapping[str, Any]) -> None:
     if config["training"]["kl"] != "codes":
         return
-    for name in config["grid"]["perturbation"]:
+    for name in values_of(asked_cells(config), "perturbation"):
         law = config["perturbations"][name]["distribution"]
         if law in WITHOUT_CODE_PROBABILITIES:
             raise InputError(
@@ -282,7 +278,7 @@ def _check_paths(config: Mapping[str, Any]) -> None:
             f"mirror is {mirror!r}, expected an existing directory or a base URL; correct it or set it to null"
         )
     made = [BINARIZED_FILE.format(dataset=dataset) for dataset in config["datasets"]]
-    for name in config["grid"]["dataset"]:
+    for name in datasets_of(config):
         definition = config["datasets"][name]
         if definition["source"] != "npz":
             continue
@@ -299,34 +295,34 @@ def _check_paths(config: Mapping[str, Any]) -> None:
             )
 
 
+def epochs_of(training: Mapping[str, Any], dataset: str) -> int | None:
+    """Return the number of epochs of a dataset, or None where ``epochs`` names other datasets only."""
+    epochs = training["epochs"]
+    return epochs.get(dataset) if isinstance(epochs, Mapping) else epochs
+
+
 def training_options(training: Mapping[str, Any], dataset: str) -> dict[str, Any]:
     """Return those options of the section ``training`` that determine the result of a dataset's cells.
 
     Raises:
         InputError: ``epochs`` names datasets and not this one.
     """
-    epochs = training["epochs"]
-    if isinstance(epochs, Mapping):
-        if dataset not in epochs:
-            raise InputError(f"training.epochs is {epochs!r}, expected a number for every dataset; add {dataset!r}")
-        epochs = epochs[dataset]
+    epochs = epochs_of(training, dataset)
+    if epochs is None:
+        raise InputError(
+            f"training.epochs is {training['epochs']!r}, expected a number for every dataset; add {dataset!r}"
+        )
     names = ("patience", "batch_size", "learning_rate", "kl", "annealing", "matmul_precision")
     return {"epochs": epochs} | {name: training[name] for name in names}
 
 
 def result_options(config: Mapping[str, Any], dataset: str) -> dict[str, dict[str, Any]]:
     """Return the options that determine the result of a dataset's cells, in their sections."""
-    evaluation = {option: config["evaluation"][option] for option in ("validation_samples", "test_samples")}
     return {
         "model": config["model"],
         "training": training_options(config["training"], dataset),
-        "evaluation": evaluation,
+        "evaluation": {name: config["evaluation"][name] for name in ("validation_samples", "selection_samples")},
     }
-
-
-def run_definition(config: Mapping[str, Any], cell: Cell) -> dict[str, dict[str, Any]]:
-    """Return all that determines the result of a cell but its images: the noise law, and the options by section."""
-    return {"law": config["perturbations"][cell.perturbation], **result_options(config, cell.dataset)}
 
 
 def fit_definition(config: Mapping[str, Any], target: str, perturbation: str) -> dict[str, Any]:
@@ -340,5 +336,5 @@ def fit_definition(config: Mapping[str, Any], target: str, perturbation: str) ->
 
 
 def gpus_per_job(device: str) -> int:
-    """Return how many GPUs a training job asks for: with ``auto``, one where this machine has an NVIDIA driver."""
+    """Return how many GPUs a job asks for: with ``auto``, one where this machine has an NVIDIA driver."""
     return int(device == "cuda" or (device == "auto" and Path("/dev/nvidiactl").exists()))

@@ -83,32 +83,31 @@ def colours(perturbations: Sequence[str]) -> Palette:
     return dict(zip(perturbations, sns.color_palette("colorblind", len(perturbations)), strict=True))
 
 
-def draw_convergence(histories: pd.DataFrame, *, dataset: str, origin: str, temperature: float) -> Figure:
+def draw_convergence(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, temperature: float) -> Figure:
     """Draw training loss against epoch, one column per K, one colour per noise law, the range over seeds as a band.
 
     Args:
-        histories: what `selection.gather_histories` returns, for one dataset.
+        histories, runs: what `selection.gather_histories` and `selection.read_summaries` return, for one dataset.
         dataset: its name.
-        origin: where its images come from.
         temperature: temperature wanted; the nearest one in the histories is drawn.
     """
     shown = at_nearest_temperature(histories, temperature)
+    origin = runs["data_origin"].iloc[0]
     title = f"{dataset}, temperature {shown['temperature'].iloc[0]:g} · {origin} · {_seeds(shown, CURVE)}"
-    return _draw_loss_curves(shown, "training_loss", runs=histories, title=title, label=TRAINING_LOSS)
+    return _draw_loss_curves(shown, "training_loss", runs=runs, title=title, label=TRAINING_LOSS)
 
 
-def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, origin: str) -> Figure:
+def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str) -> Figure:
     """Draw validation loss against epoch at the selected temperatures, with a dot at the best epoch of each run.
 
     Args:
-        histories, runs: what `selection.gather_histories` and `selection.gather_summaries` return, for one dataset.
+        histories, runs: what `selection.gather_histories` and `selection.read_summaries` return, for one dataset.
         dataset: its name.
-        origin: where its images come from.
     """
     shown = histories.merge(select_temperatures(runs)[[*AXES, "best_epoch"]], on=list(AXES))
     temperatures = runs["temperature"].unique()
     at = "selected temperatures" if len(temperatures) > 1 else f"temperature {temperatures[0]:g}"
-    title = f"{dataset}, {at} · {origin} · {_seeds(runs, CURVE)}"
+    title = f"{dataset}, {at} · {runs['data_origin'].iloc[0]} · {_seeds(runs, CURVE)}"
     figure = _draw_loss_curves(shown, "validation_loss", runs=runs, title=title, label=VALIDATION_LOSS)
     palette = colours(runs["perturbation"].unique())
     best = shown[shown["epoch"] == shown["best_epoch"]]
@@ -121,7 +120,7 @@ def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str
 
 def _draw_loss_curves(shown: pd.DataFrame, loss: str, *, runs: pd.DataFrame, title: str, label: str) -> Figure:
     """Draw the curves shown of a loss, with the columns and colours of all runs of the dataset."""
-    finite = shown[np.isfinite(shown[loss])]
+    finite = _until_one_stops(shown[np.isfinite(shown[loss])], runs)
     categories = runs["K"].unique()
     with style():
         figure, axes = _columns_of_K(categories, title)
@@ -139,6 +138,14 @@ def _draw_loss_curves(shown: pd.DataFrame, loss: str, *, runs: pd.DataFrame, tit
     return figure
 
 
+def _until_one_stops(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """End each curve where the first of its seeds stopped early, as its mean would jump there."""
+    stopped = runs.loc[runs["stopped_early"], [*AXES, "epochs_run"]]
+    ends = curves[list(AXES)].drop_duplicates().merge(stopped, on=list(AXES)).groupby(list(CURVE))["epochs_run"].min()
+    end = curves[list(CURVE)].merge(ends.reset_index(), on=list(CURVE), how="left")["epochs_run"].fillna(np.inf)
+    return curves[curves["epoch"].to_numpy() <= end.to_numpy()]
+
+
 def _limits_after_the_start(curves: pd.DataFrame, loss: str) -> tuple[float, float]:
     """Leave the first epochs' fall out of the picture, as it would flatten all that follows."""
     epochs = curves["epoch"].max() - 1
@@ -148,19 +155,19 @@ def _limits_after_the_start(curves: pd.DataFrame, loss: str) -> tuple[float, flo
     return shown.min() - margin, shown.max() + margin
 
 
-def draw_temperatures(runs: pd.DataFrame, *, dataset: str, origin: str) -> Figure:
+def draw_temperatures(runs: pd.DataFrame, *, dataset: str) -> Figure:
     """Draw the validation loss of each run's best epoch against temperature, one column per K, one colour per law.
 
     Where a single temperature was run, the laws stand side by side.
 
     Args:
-        runs: what `selection.gather_summaries` returns, for one dataset; diverged runs are left out.
+        runs: what `selection.read_summaries` returns, for one dataset; diverged runs are left out.
         dataset: its name.
-        origin: where its images come from.
     """
     with style():
         seeds = _seeds(runs, [*CURVE, "temperature"])
-        figure, axes = _columns_of_K(runs["K"].unique(), f"{dataset} · {origin} · {seeds}")
+        title = f"{dataset} · {runs['data_origin'].iloc[0]} · {seeds}"
+        figure, axes = _columns_of_K(runs["K"].unique(), title)
         palette = colours(runs["perturbation"].unique())
         for ax, (_, group) in zip(axes, runs.groupby("K", sort=False), strict=True):
             finite = group[~group["diverged"]]
@@ -218,9 +225,11 @@ def draw_images(images: Mapping[str, np.ndarray], *, title: str) -> Figure:
 
     Args:
         images: ``data`` (images x height x width), and for each perturbation ``{name}/reconstructions`` and
-            ``{name}/samples`` of the same shape, all gray values from 0 to 255.
+            ``{name}/samples`` of the same shape, all gray values from 0 to 255. Empty where no model was evaluated.
         title: of the figure.
     """
+    if not images:
+        return _say_not_evaluated(title)
     perturbations = [name.removesuffix("/samples") for name in images if name.endswith("/samples")]
     columns = {
         "test images and reconstructions": {
@@ -384,6 +393,15 @@ def _mean_and_range(values: pd.Series | SeriesGroupBy) -> tuple[float | pd.Serie
     """Return the mean over seeds, and how far the lowest and the highest value lie from it."""
     mean = values.mean()
     return mean, (mean - values.min(), values.max() - mean)
+
+
+def _say_not_evaluated(title: str) -> Figure:
+    """Draw an empty figure, for results that are older than its pictures."""
+    with style():
+        figure = Figure(figsize=(PAGE_WIDTH, 1), layout="constrained")
+        figure.suptitle(title, fontsize=7.5)
+        figure.text(0.5, 0.4, "not evaluated", ha="center")
+    return figure
 
 
 def _say_diverged(ax: Axes) -> None:

@@ -123,6 +123,11 @@ def write_csv(path: Path | str, table: pd.DataFrame) -> None:
     write_bytes(path, gzip.compress(content, mtime=0) if str(path).endswith(".gz") else content)
 
 
+def read_tables(paths: Iterable[Path | str]) -> pd.DataFrame:
+    """Read CSV files of the same columns into one table."""
+    return pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
+
+
 def write_arrays(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
     """Write an .npz whole."""
     with written_whole(path) as temporary:

@@ -117,46 +117,38 @@ def bias_and_variance(
 
 
 def measure_gradients(
-    dataset_name: str,
+    cells: Sequence[Cell],
     dataset: BinarizedDataset,
     *,
-    grid: Mapping[str, Sequence[Any]],
     perturbations: Mapping[str, Mapping[str, Any]],
     training: Mapping[str, Any],
     control: Mapping[str, Any],
     device: torch.device,
 ) -> pd.DataFrame:
-    """Train a small model for every perturbation, temperature and seed of a grid, and measure its relaxed gradient.
+    """Train a small model for every cell of one dataset, K and seed, and measure its relaxed gradient.
 
     Args:
-        dataset_name, dataset: the images to train on; the gradients are those of its first test images.
-        grid, perturbations, training, control: sections of the configuration.
+        cells: of the models.
+        dataset: the images to train on; the gradients are those of its first test images.
+        perturbations, training, control: sections of the configuration.
         device: where to train; the gradients are measured on the CPU.
 
     Returns:
-        One row for each perturbation, temperature and seed: the variance of the noise and what `bias_and_variance`
+        One row for each cell: the variance of the noise and what `bias_and_variance`
         returns, missing where the training diverged, where the probabilities of the codes are not known, and where the
         codes tell nothing about the images, so that the exact gradient is next to zero.
     """
     images = torch.from_numpy(dataset.splits["test"][: control["images"]]).flatten(1).float()
-    rows = []
-    for seed in grid["seed"]:
-        cells = [
-            Cell(dataset_name, control["K"], perturbation, temperature, seed)
-            for perturbation in grid["perturbation"]
-            for temperature in grid["temperature"]
-        ]
-        runs = train(
-            cells,
-            dataset,
-            perturbations=perturbations,
-            model={"variables": control["variables"], "hidden": control["hidden"]},
-            training={**training, "epochs": control["epochs"], "patience": None},
-            evaluation={"validation_samples": 1, "test_samples": 1},
-            device=device,
-        )
-        rows += [_measured(run, images, perturbations[run.cell.perturbation], control) for run in runs]
-        log.info("seed %d: measured the gradients of %d models", seed, len(cells))
+    runs = train(
+        cells,
+        dataset,
+        perturbations=perturbations,
+        model={"variables": control["variables"], "hidden": control["hidden"]},
+        training={**training, "epochs": control["epochs"], "patience": None},
+        evaluation={"validation_samples": 1, "selection_samples": 1},
+        device=device,
+    )
+    rows = [_measured(run, images, perturbations[run.cell.perturbation], control) for run in runs]
     return pd.DataFrame(rows, columns=[*AXES, "noise_variance", "relative_bias", "relative_variance"])
 
 

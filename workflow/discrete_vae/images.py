@@ -1,50 +1,41 @@
 """What a model draws: reconstructions of test images and samples from the prior."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from discrete_vae.cells import Cell
 from discrete_vae.datasets import BinarizedDataset
 from discrete_vae.generators import generator
 from discrete_vae.model import DiscreteVAE, load_model
 from discrete_vae.perturbations import NoiseSource, distribution
+from discrete_vae.selection import SelectedModel
 
 IMAGES = 10  # in a row of the figure
+SEED = 0  # of the choice of images and of all that is drawn
 
 
-def draw_selected(
-    model_files: Mapping[Cell, str],
-    dataset: BinarizedDataset,
-    *,
-    perturbations: Mapping[str, Mapping[str, Any]],
-    variables: int,
-    seed: int,
-) -> dict[str, np.ndarray]:
+def draw_selected(models: Sequence[SelectedModel], dataset: BinarizedDataset) -> dict[str, np.ndarray]:
     """Draw reconstructions of some test images, and samples from the prior, with each selected model.
 
     Args:
-        model_files: the model.pt of each selected cell, at most one for each perturbation.
+        models: the selected models of a group.
         dataset: of the models.
-        perturbations: the definitions of the noise laws.
-        variables: N.
-        seed: of the choice of images and of all that is drawn.
 
     Returns:
         ``uint8`` gray values from 0 to 255, images x height x width: the test images as ``data``, and for each
         perturbation ``{name}/reconstructions`` and ``{name}/samples``.
     """
-    images = choose_images(dataset.splits["test"], count=IMAGES, seed=seed)
+    images = choose_images(dataset.splits["test"], count=IMAGES, seed=SEED)
     drawn = {"data": 255 * images}
-    for cell, path in model_files.items():
-        model = load_model(path, variables=variables)
-        noise = NoiseSource(distribution(perturbations[cell.perturbation]), generator(seed, "reconstruction noise"))
-        drawn[f"{cell.perturbation}/reconstructions"] = reconstruct(model, images, noise)
-        drawn[f"{cell.perturbation}/samples"] = sample_prior(model, dataset.image_shape, count=IMAGES, seed=seed)
+    for selected in models:
+        model = load_model(selected.path, variables=selected.variables)
+        noise = NoiseSource(distribution(selected.law), generator(SEED, "reconstruction noise"))
+        law = selected.cell.perturbation
+        drawn[f"{law}/reconstructions"] = reconstruct(model, images, noise)
+        drawn[f"{law}/samples"] = sample_prior(model, dataset.image_shape, count=IMAGES, seed=SEED)
     return drawn
 
 

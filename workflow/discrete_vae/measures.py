@@ -2,19 +2,16 @@
 
 from discrete_vae.cells import AXES
 
-# The column of each measure and its name in the tables.
+# The column of each measure and its name in the tables, in the order of what is kept for each test image.
 MEASURES = {
-    "test_loss": "paper loss",
+    "paper_loss": "paper loss",
     "negative_elbo": "negative ELBO",
     "importance_weighted_bound": "IWAE bound",
 }
-BOUND_MEASURES = ("negative_elbo", "importance_weighted_bound")
-# The rows of what is kept for each test image, in the order of MEASURES.
-IMAGE_LOSSES = ("paper_loss", *BOUND_MEASURES)
 # The table of the bounds.
 PARTS = ("reconstruction", "kl_of_softmax", "kl_of_codes")
 USE_OF_CODES = ("active_variables", "perplexity")
-BOUNDS = [*AXES, "samples", *IMAGE_LOSSES, *PARTS, *USE_OF_CODES]
+BOUNDS = [*AXES, "samples", *MEASURES, *PARTS, *USE_OF_CODES]
 
 # Total variation distances of a fit to its target: of the codes, and of the mean relaxed sample.
 FIT_ERRORS = ("discrete_error", "relaxed_error")

@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import Any
 import pandas as pd
 import torch
 
-from discrete_vae.cells import cell_files
+from discrete_vae.configuration import asked_cells
+from discrete_vae.errors import InputError
 from discrete_vae.files import write_bytes, write_csv, write_json
+from discrete_vae.groups import find_groups, is_finished, recorded_rows
 from discrete_vae.training import Run
 
 SOURCE = Path(__file__).parents[1]
@@ -36,7 +38,7 @@ def write_run(
         run: what training gave.
         history, summary, model: paths of the files.
         provenance: see `environment`, with what else is to be stamped on the summary.
-        definition: what `configuration.run_definition` returns.
+        definition: the noise law and the options that determine the result, by section.
     """
     write_csv(history, pd.DataFrame(run.history))
     # By way of a buffer: torch.save puts the name of a file into it, and equal weights are to be equal bits.
@@ -47,7 +49,7 @@ def write_run(
 
 
 def summarize(run: Run) -> dict[str, Any]:
-    """Return a run's coordinates, its outcome and its losses in nats per image, null where it diverged."""
+    """Return a run's coordinates, its outcome and its validation losses in nats per image, null where it diverged."""
     losses = ("loss", "reconstruction", "kl")
     last = run.history[-1]
     return {
@@ -58,23 +60,40 @@ def summarize(run: Run) -> dict[str, Any]:
         "epochs_run": len(run.history),
         "best_epoch": run.best_epoch or None,
         "final_training_loss": None if run.diverged_epoch else last["training_loss"],
-        **{f"{split}_{part}": run.final.get(f"{split}_{part}") for split in ("validation", "test") for part in losses},
+        **{f"validation_{part}": run.final.get(f"validation_{part}") for part in losses},
     }
 
 
-def announce_progress(grid: Mapping[str, Sequence[Any]], directory: Path) -> None:
-    """Say on the terminal, and in a new line of logs/progress.txt, how many cells of a grid are finished.
+def check_images(study: Path, dataset: str, data_sha256: str) -> None:
+    """Check that a dataset's groups in a study are of the same images as those about to be trained on.
+
+    Raises:
+        InputError: they are of others.
+    """
+    for path in sorted(study.glob(f"groups/{dataset}/K*/seed*/summaries.csv")):
+        expected = recorded_rows(path)[0]["data_sha256"]
+        if expected != data_sha256:
+            raise InputError(
+                f"data/{dataset}.npz has the sum {data_sha256}, expected {expected} as the images of {path.parent}; put"
+                " those images back, or choose another name with --config study=NAME"
+            )
+
+
+def announce_progress(study: Path, config: Mapping[str, Any], *, log: Path) -> None:
+    """Say on the terminal, and in a new line of the study's logs/{study}/progress.txt, how many cells are finished.
 
     Args:
-        grid: the section of the configuration.
-        directory: where the pipeline's files are.
+        study: its folder.
+        config: the complete configuration.
+        log: of the job.
     """
-    summaries = cell_files(grid, "summary.json")
-    finished = sum((directory / path).exists() for path in summaries)
-    line = f"{datetime.now():%Y-%m-%d %H:%M:%S} cells finished: {finished} of {len(summaries)}"
+    asked = asked_cells(config)
+    whole = set(find_groups(study, asked).whole)
+    finished = sum(cell.group in whole or is_finished(study, cell) for cell in asked)
+    line = f"{datetime.now():%Y-%m-%d %H:%M:%S} cells finished: {finished} of {len(asked)}"
     print(line, file=sys.stderr)
     # A full disk is no reason to fail.
-    with suppress(OSError), (directory / "logs/progress.txt").open("a", encoding="utf-8") as file:
+    with suppress(OSError), (log.parents[1] / "progress.txt").open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
 
 

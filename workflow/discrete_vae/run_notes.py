@@ -1,17 +1,19 @@
 """What was run, in words, and what of it is not as in the study: the notes below tables and claims."""
 
 import json
+from collections.abc import Sequence
 
 import pandas as pd
 
-from discrete_vae.study import STUDY_IMAGES, STUDY_LAWS, STUDY_OPTIONS
+from discrete_vae.paper import PAPER_IMAGES, PAPER_LAWS, PAPER_OPTIONS, STANDS_FOR
 
 
-def notes_on_runs(runs: pd.DataFrame) -> list[str]:
-    """Say of each dataset what was run, and what of it is not as in the study.
+def notes_on_runs(runs: pd.DataFrame, *, left_out: Sequence[str] = ()) -> list[str]:
+    """Say of each dataset what was run, and what of it is not as in the paper's study.
 
     Args:
-        runs: what `selection.gather_summaries` returns.
+        runs: what `selection.read_summaries` returns.
+        left_out: groups that are not finished.
     """
     lines = []
     for dataset, group in runs.groupby("dataset", sort=False):
@@ -23,14 +25,44 @@ def notes_on_runs(runs: pd.DataFrame) -> list[str]:
         departures = _departures(group)
         if departures:
             lines.append(f"{dataset}: not as in the study: {', '.join(departures)}")
+    if left_out:
+        lines.append(f"left out, as they are not finished: {', '.join(left_out)}")
     return lines
+
+
+def describe_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """State in a table what was run: a column for each dataset, with images, numbers, software and hardware.
+
+    Args:
+        runs: what `selection.read_summaries` returns.
+    """
+    items = {
+        "images": "data_origin",
+        "sum of the images": "data_sha256",
+        "K": "K",
+        "seeds": "seed",
+        "epochs": "epochs_run",
+        "options of the model": "model",
+        "options of the training": "training",
+        "samples of the validation": "evaluation",
+        "torch": "torch",
+        "Python": "python",
+        "hardware": "hardware",
+        "source revision": "git_revision",
+    }
+    columns = {}
+    for dataset, group in runs.groupby("dataset", sort=False):
+        values = {item: " / ".join(map(str, sorted(group[column].dropna().unique()))) for item, column in items.items()}
+        epochs = {"epochs": extent(group["epochs_run"])}
+        columns[dataset] = {"runs": len(group), "temperatures": temperatures_in_words(group), **values, **epochs}
+    return pd.DataFrame(columns).rename_axis("item").reset_index()
 
 
 def temperatures_in_words(runs: pd.DataFrame) -> str:
     """List the temperatures of a dataset's runs; where some were not run for every model, each list with its models.
 
     Args:
-        runs: what `selection.gather_summaries` returns, for one dataset.
+        runs: what `selection.read_summaries` returns, for one dataset.
     """
     axes = ["K", "perturbation", "seed"]
     models = runs.groupby(axes, sort=False)["temperature"].agg(lambda values: tuple(sorted(values))).reset_index()
@@ -54,18 +86,20 @@ def extent(values: pd.Series) -> str:
 def _departures(runs: pd.DataFrame) -> list[str]:
     """Name the images, options and noise laws of a dataset's runs that are not the study's."""
     first = runs.iloc[0]
-    used = {section: defaults | json.loads(first[section]) for section, defaults in STUDY_OPTIONS.items()}
-    images = STUDY_IMAGES.get(first["dataset"], first["data_origin"])
+    used = {section: defaults | json.loads(first[section]) for section, defaults in PAPER_OPTIONS.items()}
+    images = PAPER_IMAGES.get(STANDS_FOR.get(first["dataset"], first["dataset"]), first["data_origin"])
+    if "cuda" not in set(runs["device"]):
+        used["training"]["matmul_precision"] = PAPER_OPTIONS["training"]["matmul_precision"]  # all one on a CPU
     laws = {name: json.loads(law) for name, law in runs[["perturbation", "law"]].drop_duplicates().to_numpy()}
     return [
         *([f"images other than {images}"] if first["data_origin"] != images else []),
         *(
             f"{section}.{name} {used[section][name]} (there {value})"
-            for section, defaults in STUDY_OPTIONS.items()
+            for section, defaults in PAPER_OPTIONS.items()
             for name, value in defaults.items()
             if used[section][name] != value
         ),
-        *(f"{name} noise {law}" for name, law in laws.items() if STUDY_LAWS.get(name, law) != law),
+        *(f"{name} noise {law}" for name, law in laws.items() if PAPER_LAWS.get(name, law) != law),
     ]
 
 

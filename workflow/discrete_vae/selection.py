@@ -1,17 +1,30 @@
-"""Gather the runs of a grid and select the temperature of each model on the validation set."""
+"""Gather the runs of a group, select the temperature of each noise law, and read groups again."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from discrete_vae.cells import AXES, Cell
-from discrete_vae.run_notes import temperatures_in_words
+from discrete_vae.configuration import with_defaults
+from discrete_vae.errors import InputError
+from discrete_vae.files import read_tables
+from discrete_vae.measures import BOUNDS
 
-GROUP = ["dataset", "K", "perturbation", "seed"]
+MODEL_AXES = ["dataset", "K", "perturbation", "seed"]
 NESTED = ("law", "model", "training", "evaluation")
+# What runs that are compared must have in common, and what tells the runs apart that are compared.
+ALIKE = {
+    "data_sha256": ["dataset"],
+    "law": ["perturbation"],
+    "model": ["dataset"],
+    "training": ["dataset"],
+    "evaluation": ["dataset"],
+}
 
 
 def gather_summaries(paths: Iterable[str | Path]) -> pd.DataFrame:
@@ -22,60 +35,145 @@ def gather_summaries(paths: Iterable[str | Path]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def gather_histories(paths: Iterable[str | Path], cells: Iterable[Cell]) -> pd.DataFrame:
-    """Read the history.csv of many runs: one row for each cell and epoch, with the cell's coordinates first."""
+def gather_histories(paths: Iterable[str | Path], runs: pd.DataFrame) -> pd.DataFrame:
+    """Read the history.csv of many runs: one row for each cell and epoch, with the cell's coordinates first.
+
+    Args:
+        paths: of the histories.
+        runs: the summaries of the same runs, in the same order.
+    """
     histories = []
-    for path, cell in zip(paths, cells, strict=True):
+    for path, run in zip(paths, runs.to_dict("records"), strict=True):
         # The cell's temperature takes the place of the annealed one.
-        histories.append(pd.read_csv(path).assign(**cell.coordinates()))
+        histories.append(pd.read_csv(path).assign(**{axis: run[axis] for axis in AXES}))
     gathered = pd.concat(histories, ignore_index=True)
     return gathered[[*AXES, *gathered.columns.difference(AXES, sort=False)]]
 
 
-def provenance(runs: pd.DataFrame) -> pd.DataFrame:
-    """State in a table of items and values what the runs of one dataset are: data, numbers, software, hardware.
+def read_summaries(paths: Sequence[str]) -> pd.DataFrame:
+    """Read the summaries of some groups; raises InputError where `check_alike` does."""
+    runs = read_tables(paths)
+    check_alike(runs)
+    return runs
+
+
+def read_bounds(paths: Sequence[str]) -> pd.DataFrame:
+    """Read the bounds of some groups; a table is empty where every run diverged.
+
+    Raises:
+        InputError: bounds of different numbers of samples.
+    """
+    types = {"dataset": str, "K": int, "perturbation": str, "temperature": float, "seed": int}
+    tables = [pd.read_csv(path).astype({name: types.get(name, float) for name in BOUNDS}) for path in paths]
+    bounds = pd.concat(tables, ignore_index=True)
+    for dataset, of_dataset in bounds.groupby("dataset"):
+        first, *others = of_dataset["samples"].unique()
+        if others:
+            raise InputError(
+                f"bounds of {dataset} are of {first:.0f} and of {others[0]:.0f} samples an image, expected one number;"
+                f" remove the groups of one of them: {_groups(of_dataset, 'samples', others[0])}"
+            )
+    return bounds
+
+
+def check_alike(runs: pd.DataFrame) -> None:
+    """Check that runs that are compared are of the same images, noise laws and options.
+
+    An option that did not exist when a run was made counts as its default.
 
     Args:
-        runs: what `gather_summaries` returns, for one dataset.
+        runs: summaries, see `gather_summaries`.
+
+    Raises:
+        InputError: two runs of one dataset that differ, or two noise laws of one name.
     """
-    items = {
-        "images": "data_origin",
-        "K": "K",
-        "epochs": "epochs_run",
-        "torch": "torch",
-        "Python": "python",
-        "hardware": "hardware",
-        "source revision": "git_revision",
-    }
-    values = {item: " / ".join(map(str, sorted(runs[column].dropna().unique()))) for item, column in items.items()}
-    first = {
-        "dataset": runs["dataset"].iloc[0],
-        "runs": len(runs),
-        "seeds": runs["seed"].nunique(),
-        "temperatures": temperatures_in_words(runs),
-    }
-    return pd.DataFrame((first | values).items(), columns=["item", "value"])
+    for column, axes in ALIKE.items():
+        comparable = runs.assign(**{column: runs[column].map(lambda text, column=column: _completed(column, text))})
+        for names, compared in comparable.groupby(axes):
+            first, *others = compared[column].unique()
+            if others:
+                raise InputError(
+                    f"groups of {names[0]} have two kinds of {column}, {first} and {others[0]}, expected one; move to"
+                    f" another study {_groups(compared, column, others[0])}"
+                )
+
+
+def _completed(column: str, text: str) -> str:
+    if column not in NESTED:
+        return text
+    values = json.loads(text)
+    return json.dumps(values if column == "law" else with_defaults(column, values), sort_keys=True)
+
+
+def _groups(table: pd.DataFrame, column: str, value: object) -> str:
+    rows = table[table[column] == value].to_dict("records")
+    return ", ".join(sorted({str(Cell.of(row).group) for row in rows}))
+
+
+def law_definitions(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return the definition of each noise law of some runs."""
+    first = runs.drop_duplicates("perturbation")
+    return {name: json.loads(law) for name, law in zip(first["perturbation"], first["law"], strict=True)}
+
+
+@dataclass(frozen=True)
+class SelectedModel:
+    """A selected model: its cell, the definition of its noise law, N, and its model.pt."""
+
+    cell: Cell
+    law: Mapping[str, str | float]
+    variables: int
+    path: str
+
+
+def selected_models(
+    runs: pd.DataFrame, selection: pd.DataFrame, models: Sequence[str], *, data_sha256: str
+) -> list[SelectedModel]:
+    """List the selected models of a group, of which a noise law has none where all its runs diverged.
+
+    Args:
+        runs: the summaries of the group.
+        selection: what `select_temperatures` returned for them.
+        models: model.pt of the same runs, in the same order.
+        data_sha256: sum of the images that are there.
+
+    Raises:
+        InputError: the runs are of other images.
+    """
+    expected = runs["data_sha256"].iloc[0]
+    if data_sha256 != expected:
+        dataset = runs["dataset"].iloc[0]
+        raise InputError(
+            f"data/{dataset}.npz has the sum {data_sha256}, expected {expected} as the images of the runs; put those"
+            " images back, or remove the runs"
+        )
+    of_cell = {Cell.of(run): (run, path) for run, path in zip(runs.to_dict("records"), models, strict=True)}
+    return [
+        SelectedModel(cell, json.loads(run["law"]), json.loads(run["model"])["variables"], path)
+        for cell in selected_cells(selection)
+        for run, path in [of_cell[cell]]
+    ]
 
 
 def select_temperatures(runs: pd.DataFrame) -> pd.DataFrame:
     """Select, for each dataset, K, perturbation and seed, the temperature with the lowest validation loss.
 
-    Diverged runs are never selected; a group with no other run has a row without a temperature.
+    Diverged runs are never selected; a noise law with no other run has a row without a temperature.
 
     Args:
         runs: what `gather_summaries` returns.
 
     Returns:
-        One row a group: the selected run's temperature, best epoch, epochs run, validation and test losses;
-        ``at_grid_edge``, whether that temperature is the lowest or the highest of those run, so that the best one may
-        lie outside; and the numbers of runs and of diverged runs.
+        One row a model: the selected run's temperature, best epoch, epochs run, whether it stopped early, and its
+        validation losses; ``at_grid_edge``, whether that temperature is the lowest or the highest of those run, so that
+        the best one may lie outside; and the numbers of runs and of diverged runs.
     """
     rows = []
-    for coordinates, group in runs.groupby(GROUP, sort=False):
+    for coordinates, group in runs.groupby(MODEL_AXES, sort=False):
         finite = group[~group["diverged"]]
         chosen = finite.loc[finite["validation_loss"].idxmin()] if len(finite) else None
         rows.append(
-            dict(zip(GROUP, coordinates, strict=True))
+            dict(zip(MODEL_AXES, coordinates, strict=True))
             | _outcome(chosen)
             | {
                 "at_grid_edge": chosen is not None and _at_edge(chosen["temperature"], group["temperature"]),
@@ -86,9 +184,9 @@ def select_temperatures(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _outcome(chosen: pd.Series | None) -> dict[str, float]:
-    losses = [f"{split}_{part}" for split in ("validation", "test") for part in ("loss", "reconstruction", "kl")]
-    columns = ("temperature", "best_epoch", "epochs_run", *losses)
+def _outcome(chosen: pd.Series | None) -> dict[str, float | bool]:
+    losses = [f"validation_{part}" for part in ("loss", "reconstruction", "kl")]
+    columns = ("temperature", "best_epoch", "epochs_run", "stopped_early", *losses)
     return {column: np.nan if chosen is None else chosen[column] for column in columns}
 
 
@@ -97,14 +195,8 @@ def _at_edge(temperature: float, temperatures: Sequence[float]) -> bool:
 
 
 def selected_cells(selection: pd.DataFrame) -> list[Cell]:
-    """List the cells of a selection, less the groups of which every run diverged."""
+    """List the cells of a selection, less the models of which every run diverged."""
     return [Cell.of(row) for row in selection.dropna(subset="temperature").to_dict("records")]
-
-
-def models_of_law(summaries: Sequence[str], models: Sequence[str], perturbation: str) -> dict[Cell, str]:
-    """Return by cell the model files of a noise law, given summary.json and model.pt of the same runs."""
-    cells = [Cell.of(json.loads(Path(path).read_text(encoding="utf-8"))) for path in summaries]
-    return {cell: model for cell, model in zip(cells, models, strict=True) if cell.perturbation == perturbation}
 
 
 def at_nearest_temperature(table: pd.DataFrame, temperature: float) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,14 +158,14 @@ def check_sums(datasets: Mapping[str, Mapping[str, Any]]) -> None:
                 )
 
 
-def find_source_file(config: Mapping[str, Any], path: str) -> SourceFile:
-    """Return the source file that the pipeline keeps at a path, as a dataset of the grid or else another defines it.
+def find_source_file(config: Mapping[str, Any], path: str, *, first: Collection[str]) -> SourceFile:
+    """Return the source file that the pipeline keeps at a path, as a dataset defines it: one of the first, or another.
 
     Raises:
         InputError: no dataset is made from such a file.
     """
     datasets = config["datasets"]
-    for name in sorted(datasets, key=lambda name: name not in config["grid"]["dataset"]):
+    for name in sorted(datasets, key=lambda name: name not in first):
         for file in source_files(datasets[name]):
             if file.path == path:
                 return file

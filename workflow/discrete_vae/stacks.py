@@ -59,7 +59,7 @@ class StackTrainer:
     ) -> None:
         self.cells, self.training, self.device = cells, training, device
         self.images = {
-            split: torch.from_numpy(images).flatten(1).to(device) for split, images in dataset.splits.items()
+            split: torch.from_numpy(dataset.splits[split]).flatten(1).to(device) for split in ("train", "validation")
         }
         self.architecture = Architecture(
             pixels=self.images["train"].shape[1],
@@ -205,22 +205,19 @@ class StackTrainer:
         self.orders = None if state["orders"] is None else state["orders"].to(self.device)
         self._set_temperature()
 
-    def evaluate(
-        self, parameters: Parameters, split: str, samples: int, purpose: str
-    ) -> tuple[list[float], list[float]]:
-        """Return the mean reconstruction and KL part of each model's discrete loss.
+    def evaluate(self, parameters: Parameters, samples: int, purpose: str) -> tuple[list[float], list[float]]:
+        """Return the mean reconstruction and KL part of each model's discrete loss on the validation set.
 
-        The noise is derived from ``purpose`` and each cell's seed, so that it is the same at every call. The KL on the
-        validation set is that of the training; on the test set it is always the study's.
+        The noise is derived from ``purpose`` and each cell's seed, so that it is the same at every call.
         """
         reconstruction, kl = discrete_loss(
             parameters,
-            self.images[split],
+            self.images["validation"],
             variables=self.architecture.variables,
             samples=samples,
             noise_sources=self._noise_sources(f"{purpose} noise"),
             source_of=self.source_of,
-            code_laws=None if split == "test" else self.code_laws,
+            code_laws=self.code_laws,
         )
         return reconstruction.mean(1).tolist(), kl.mean(1).tolist()
 

@@ -18,15 +18,6 @@ def t_interval(values: Sequence[float] | pd.Series) -> tuple[float, float]:
     return low, high
 
 
-def prediction_interval(mean: pd.Series, sd: pd.Series, n: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Return the 95% interval of one further value beside n normal ones, mean +- t sd sqrt(1 + 1/n).
-
-    Missing for a single value. Source: Hahn and Meeker, Statistical Intervals (1991), chapter 4.
-    """
-    half = scipy.stats.t.isf(LEVEL / 2, n - 1) * sd * np.sqrt(1 + 1 / n)
-    return mean - half, mean + half
-
-
 def interval_texts(table: pd.DataFrame) -> list[str]:
     """Spell the intervals ``low`` to ``high`` of a table's rows, with two decimals."""
     return [

@@ -1,17 +1,17 @@
 """Tables: test losses of the selected models under three measures, as CSV, Markdown and LaTeX; errors of fits."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from discrete_vae.cells import AXES, BOUNDS_FILE, Cell
+from discrete_vae.cells import AXES, Cell
 from discrete_vae.errors import InputError
-from discrete_vae.measures import BOUND_MEASURES, FIT_ERRORS, MEASURES
+from discrete_vae.measures import FIT_ERRORS, MEASURES
 from discrete_vae.run_notes import extent, notes_on_runs
 from discrete_vae.selection import selected_cells
-from discrete_vae.statistics import mean_of_images, prediction_interval, standard_error, t_interval
+from discrete_vae.statistics import mean_of_images, standard_error, t_interval
 
 EDGE, LATE, DIVERGED = "†", "§", "‡"
 LATE_PART = 0.9  # a best epoch beyond this part of those run leaves it open whether more would be better
@@ -38,7 +38,9 @@ def summarize_test_losses(
         edge of the temperature grid, of selections of an epoch among the last tenth of those run, and of diverged runs;
         and ``best``, the lowest mean of its dataset, K and measure.
     """
-    late = selection["best_epoch"] > LATE_PART * selection["epochs_run"]
+    # A run that stopped early had its chance.
+    stopped_early = selection["stopped_early"].fillna(False).astype(bool)
+    late = (selection["best_epoch"] > LATE_PART * selection["epochs_run"]) & ~stopped_early
     long = with_bounds(selection.assign(late=late), bounds).melt(
         id_vars=[*AXES, "at_grid_edge", "late", "diverged_runs"],
         value_vars=list(MEASURES),
@@ -74,37 +76,19 @@ def _image_errors(selection: pd.DataFrame, per_image: Mapping[str, np.ndarray]) 
     return pd.Series(errors).rename_axis(GROUP)
 
 
-def beside_published(table: pd.DataFrame, published: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Add to the summary the published values: ``published``, ours minus it, and whether it may be one more seed's.
-
-    A published value is taken as that of one training; ``within_interval`` says whether the 95% prediction interval of
-    our seeds holds it, missing for one seed.
-
-    Args:
-        table: what `summarize_test_losses` returns.
-        published: what `published.read_published` returns.
-    """
-    values = pd.DataFrame(published).rename(columns={"nats": "published"})
-    table = table.merge(values, on=GROUP, how="left")
-    table["published_difference"] = table["mean"] - table["published"]
-    low, high = prediction_interval(table["mean"], table["sd"], table["seeds"])
-    within = table["published"].between(low, high)
-    return table.assign(within_interval=within.where(table["published"].notna() & low.notna()))
-
-
 def with_bounds(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:
     """Add to each selected model its bounds, missing where its law has none: a column for every measure.
 
     Raises:
         InputError: bounds of other models than the selected ones.
     """
-    table = selection.merge(bounds[[*AXES, *BOUND_MEASURES]], on=list(AXES), how="left", indicator="found")
+    table = selection.merge(bounds[[*AXES, *MEASURES]], on=list(AXES), how="left", indicator="found")
     missing = table[(table["found"] == "left_only") & table["temperature"].notna()]
     if len(missing):
         cell = Cell.of(missing.iloc[0])
         raise InputError(
-            f"{BOUNDS_FILE.format(**cell.coordinates())} is of another model, expected that of the selected run {cell};"
-            " remove the file to make it anew"
+            f"the group {cell.group} has no bounds of its selected model {cell}, expected some in its bounds.csv;"
+            " remove the group's folder to make it again"
         )
     return table.drop(columns="found")
 
@@ -163,12 +147,13 @@ def _latex_rows(wide: pd.DataFrame) -> Iterator[str]:
             names = ["", ""]
 
 
-def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+def notes(table: pd.DataFrame, runs: pd.DataFrame, *, left_out: Sequence[str] = ()) -> list[str]:
     """Return what must be known to read the table: measure, spread, epochs, sources of the data, marks.
 
     Args:
         table: what `summarize_test_losses` returns.
-        runs: what `selection.gather_summaries` returns.
+        runs: what `selection.read_summaries` returns.
+        left_out: groups that are not finished.
     """
     seeds = table.loc[table["seeds"] > 0, "seeds"]
     lines = [
@@ -182,7 +167,7 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
         " perturbations"
         if seeds.max() > 1
         else "one seed: no spread can be given, and no difference here is established",
-        *notes_on_runs(runs),
+        *notes_on_runs(runs, left_out=left_out),
     ]
     if table["edge_selections"].any():
         lines.append(
@@ -199,12 +184,7 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
             f"the standard error over the test images is {errors.min():.2f} to {errors.max():.2f} nats; that of the"
             " differences between laws, which share the images, is among the claims"
         )
-    if "published" in table:
-        lines.append(
-            "published: the value given; in parentheses ours minus it, and whether it is within the 95% prediction"
-            " interval of one more training like ours"
-        )
-    is_bound = table["measure"] != MEASURES["test_loss"]
+    is_bound = table["measure"] != MEASURES["paper_loss"]
     unbounded = table[is_bound & table["mean"].isna() & (table["temperatures"] != "")]
     if len(unbounded):
         laws = ", ".join(unbounded["perturbation"].unique())
@@ -226,31 +206,10 @@ def _wide(table: pd.DataFrame, *, bold: str, marks: Mapping[str, str], plus_minu
         return text + "".join(marks[mark] for mark, count in counts.items() if row[count])
 
     entries = table.assign(entry=[entry(row) for row in table.to_dict("records")])
-    if "published" in table:
-        entries = _with_published_rows(entries)
     index = ["dataset", "K", "measure"]
     wide = entries.pivot(index=index, columns="perturbation", values="entry")
     order = entries[index].drop_duplicates().itertuples(index=False, name=None)
     return wide.loc[list(order), list(table["perturbation"].unique())].fillna("").reset_index()
-
-
-def _with_published_rows(entries: pd.DataFrame) -> pd.DataFrame:
-    """Put below each measure with published values a row of those."""
-
-    def entry(row: Mapping[str, Any]) -> str:
-        if pd.isna(row["published"]):
-            return ""
-        within = row["within_interval"]
-        place = "no interval" if pd.isna(within) else "within" if within else "outside"
-        return f"{row['published']:.2f} ({row['published_difference']:+.2f}, {place})"
-
-    blocks = []
-    for _, block in entries.groupby(["dataset", "K", "measure"], sort=False):
-        blocks.append(block)
-        if block["published"].notna().any():
-            rows = [entry(row) for row in block.to_dict("records")]
-            blocks.append(block.assign(measure=block["measure"] + ", published", entry=rows))
-    return pd.concat(blocks, ignore_index=True)
 
 
 def _escape(text: str) -> str:

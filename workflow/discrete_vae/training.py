@@ -36,8 +36,7 @@ class Run:
         diverged_epoch: the epoch at which a loss stopped being finite, or None.
         stopped_early: whether the validation loss had not fallen for ``training: patience`` epochs.
         parameters: the weights of the best epoch.
-        final: losses of those weights on the validation and the test set with the full count of samples, empty where
-            the run diverged.
+        final: validation losses of those weights with the samples that select, empty where the run diverged.
         seconds: wall time of the epochs of the job, over all its attempts.
     """
 
@@ -107,21 +106,18 @@ def train(
         progress.restore(saved["progress"])
     del saved  # as large as the trainer
 
-    def save_if_due(*, finished: bool = False) -> None:
-        if checkpoint and checkpoint.is_due(finished=finished):
+    def save_if_due() -> None:
+        if checkpoint and checkpoint.is_due():
             checkpoint.save({"trainer": trainer.state(), "progress": progress.state()})
 
     while progress.epoch < training["epochs"] and not progress.all_ended():
         while trainer.step():
             save_if_due()
-        validation_parts = trainer.evaluate(
-            trainer.parameters, "validation", evaluation["validation_samples"], "validation"
-        )
+        validation_parts = trainer.evaluate(trainer.parameters, evaluation["validation_samples"], "validation")
         progress.end_epoch(trainer, trainer.end_epoch(), validation_parts, patience=training["patience"])
         progress.report(training["epochs"])
         save_if_due()
-    save_if_due(finished=True)
-    return progress.finished_runs(trainer, evaluation["test_samples"])
+    return progress.finished_runs(trainer, evaluation["selection_samples"])
 
 
 @dataclass
@@ -158,8 +154,7 @@ class _Progress:
             values.copy_(state["best"][name])
         self.epoch, self.elapsed = state["epoch"], state["elapsed"]
         self.restored_epoch, self.restored_elapsed = self.epoch, self.elapsed
-        # Resume points that older versions kept for more epochs are without them, and between two epochs.
-        self.epoch_started = time.monotonic() - state.get("seconds_of_epoch", 0.0)
+        self.epoch_started = time.monotonic() - state["seconds_of_epoch"]
 
     def all_ended(self) -> bool:
         return all(run.has_ended for run in self.runs)
@@ -226,16 +221,13 @@ class _Progress:
         )
 
     def finished_runs(self, trainer: StackTrainer, samples: int) -> list[Run]:
-        """Evaluate the best weights once on the validation and the test set and hand over the runs."""
-        parts = {
-            split: trainer.evaluate(self.best, split, samples, f"final {split}") for split in ("validation", "test")
-        }
+        """Evaluate the best weights once more on the validation set and hand over the runs."""
+        parts = trainer.evaluate(self.best, samples, "final validation")
         for member, run in enumerate(self.runs):
             run.parameters = unstack(self.best, member)
             run.seconds = self.elapsed
             if run.diverged_epoch is None:
-                for split, split_parts in parts.items():
-                    run.final |= _losses(split, split_parts, member)
+                run.final = _losses("validation", parts, member)
         return self.runs
 
 

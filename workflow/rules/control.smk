@@ -1,24 +1,46 @@
 """The control: does the scale of the noise or its shape make the difference? Off by default; `control: {enabled: true}`.
 
-Needs:  data/{dataset}.npz, the selection, the bounds of the selected models, the gathered histories
-Makes:  results/gathered/{dataset}/gradients.csv  bias and variance of the relaxed gradient, on small models
-        results/tables/control.*                  laws that differ in scale or in shape only, compared
-        results/figures/control/{dataset}         losses and gradients against the variance of the noise
+Needs:  data/{dataset}.npz, the groups
+Makes:  <results>/gradients/{dataset}/seed{seed}.csv  bias and variance of the relaxed gradient, on small models
+        <results>/tables/control.*                    laws that differ in scale or in shape only, compared
+        <results>/figures/control/{dataset}           losses and gradients against the variance of the noise
 Steps:  measure_gradients, compare_scale_and_shape, plot_control
 """
 
-control_datasets = config["control"]["datasets"] or config["grid"]["dataset"]
+gradients_labels = sorted({*found_gradients, *asked_gradients})
+control_datasets = list(
+    dict.fromkeys(label.partition("/")[0] for label in gradients_labels)
+)
+
+
+def gradients_of(dataset):
+    return [
+        f"<results>/gradients/{label}.csv"
+        for label in gradients_labels
+        if label.startswith(f"{dataset}/")
+    ]
+
+
+def control_files(name):
+    return [
+        file
+        for dataset in control_datasets
+        for file in group_files(name, dataset=dataset)
+    ]
 
 
 rule measure_gradients:
+    """Measure bias and variance of the relaxed gradient on small models of one dataset and seed."""
     input:
-        images="data/{dataset}.npz",
+        images=lambda wildcards: ancient(
+            f"data/{wildcards.gradients.partition('/')[0]}.npz"
+        ),
     output:
-        "results/gathered/{dataset}/gradients.csv",
+        "<results>/gradients/{gradients}.csv",
     log:
-        "logs/measure_gradients/{dataset}.log",
+        "<logs>/measure_gradients/{gradients}.log",
     benchmark:
-        "results/benchmarks/measure_gradients/{dataset}.tsv"
+        "<benchmarks>/measure_gradients/{gradients}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -27,11 +49,12 @@ rule measure_gradients:
         runtime=lambda wildcards, attempt: 240 * attempt,
         gpu=configuration.gpus_per_job(config["training"]["device"]),
     params:
-        grid=lambda wildcards: {
-            axis: cells.axis_values(config["grid"], axis, wildcards.dataset)
-            for axis in ("perturbation", "temperature", "seed")
+        study=str(study),
+        points=lambda wildcards: asked_gradients[wildcards.gradients],
+        perturbations=lambda wildcards: {
+            point["perturbation"]: config["perturbations"][point["perturbation"]]
+            for point in asked_gradients[wildcards.gradients]
         },
-        perturbations=cells.grid_perturbations(config),
         training={
             option: config["training"][option]
             for option in ("batch_size", "learning_rate", "kl", "annealing")
@@ -46,61 +69,55 @@ rule measure_gradients:
 
 
 rule compare_scale_and_shape:
+    """Compare noise laws that differ in scale only or in shape only."""
     input:
-        summaries=expand(
-            "results/gathered/{dataset}/summaries.csv", dataset=control_datasets
-        ),
-        selection=rules.select.output.selection,
-        provenance=rules.select.input.provenance,
-        bounds=rules.tabulate.input.bounds,
-        histories=expand(
-            "results/gathered/{dataset}/histories.csv.gz", dataset=control_datasets
-        ),
-        gradients=expand(
-            "results/gathered/{dataset}/gradients.csv", dataset=control_datasets
-        ),
+        summaries=control_files("summaries.csv"),
+        histories=control_files("histories.csv.gz"),
+        selection=control_files("selection.csv"),
+        bounds=control_files("bounds.csv"),
+        gradients=[
+            file for dataset in control_datasets for file in gradients_of(dataset)
+        ],
     output:
         csv=report(
-            "results/tables/control.csv",
+            "<results>/tables/control.csv",
             caption="../report/control_table.rst",
             category="Scale or shape",
             labels={"table": "comparisons"},
         ),
-        markdown="results/tables/control.md",
+        markdown="<results>/tables/control.md",
     log:
-        "logs/compare_scale_and_shape.log",
+        "<logs>/compare_scale_and_shape.log",
     benchmark:
-        "results/benchmarks/compare_scale_and_shape.tsv"
+        "<benchmarks>/compare_scale_and_shape.tsv"
     localrule: True
     conda:
         "../../envs/figures.yaml"
     params:
-        datasets=control_datasets,
-        perturbations=cells.grid_perturbations(config),
         temperature=config["figures"]["convergence_temperature"],
     script:
         "../scripts/compare_scale_and_shape.py"
 
 
 rule plot_control:
+    """Plot losses and gradients against the variance of the noise."""
     input:
-        selection=rules.select.output.selection,
-        bounds=rules.tabulate.input.bounds,
-        histories="results/gathered/{dataset}/histories.csv.gz",
-        gradients="results/gathered/{dataset}/gradients.csv",
-        provenance="results/gathered/{dataset}/provenance.csv",
+        selection=lambda wildcards: group_files("selection.csv", **wildcards),
+        bounds=lambda wildcards: group_files("bounds.csv", **wildcards),
+        histories=lambda wildcards: group_files("histories.csv.gz", **wildcards),
+        gradients=lambda wildcards: gradients_of(wildcards.dataset),
     output:
-        pdf="results/figures/control/{dataset}.pdf",
+        pdf="<results>/figures/control/{dataset}.pdf",
         png=report(
-            "results/figures/control/{dataset}.png",
+            "<results>/figures/control/{dataset}.png",
             caption="../report/control.rst",
             category="Scale or shape",
             labels={"dataset": "{dataset}"},
         ),
     log:
-        "logs/plot_control/{dataset}.log",
+        "<logs>/plot_control/{dataset}.log",
     benchmark:
-        "results/benchmarks/plot_control/{dataset}.tsv"
+        "<benchmarks>/plot_control/{dataset}.tsv"
     localrule: True
     conda:
         "../../envs/figures.yaml"
@@ -111,10 +128,11 @@ rule plot_control:
 
 
 rule control:
+    """Make the control's table and figures."""
     input:
-        rules.compare_scale_and_shape.output,
+        ["<results>/tables/control.csv", "<results>/tables/control.md"],
         expand(
-            "results/figures/control/{dataset}.{suffix}",
+            "<results>/figures/control/{dataset}.{suffix}",
             dataset=control_datasets,
             suffix=["pdf", "png"],
         ),

@@ -1,40 +1,42 @@
-"""Datasets: from the source files to binarized images.
+"""Datasets: from the source files to binarized images, shared by all studies.
 
 Needs:  the definitions under `datasets`; the network, hand-placed files or a mirror
-Makes:  data/{dataset}.npz           train, validation and test images of 0 and 1
-        results/data/{dataset}.json  where they come from, with sums
+Makes:  data/{dataset}.npz   train, validation and test images of 0 and 1
+        data/{dataset}.json  their definition and where they come from, with sums
 Steps:  download, binarize
 """
 
 
 rule download:
+    """Obtain one source file and check its sum."""
     output:
         sources.RAW_FILE,
     log:
-        "logs/download/{folder}-{file}.log",
+        "<logs>/download/{folder}-{file}.log",
     benchmark:
-        "results/benchmarks/download/{folder}-{file}.tsv"
+        "<benchmarks>/download/{folder}-{file}.tsv"
     localrule: True
     conda:
         "../../envs/torch.yaml"
     params:
         fingerprint=lambda wildcards: sources.find_source_file(
-            config, sources.RAW_FILE.format(**wildcards)
+            config, sources.RAW_FILE.format(**wildcards), first=asked_datasets
         ).fingerprint,
     script:
         "../scripts/download.py"
 
 
 rule binarize:
+    """Binarize a dataset and split it into training, validation and test images."""
     input:
         lambda wildcards: sources.input_files(config["datasets"][wildcards.dataset]),
     output:
-        images=sources.BINARIZED_FILE,
-        manifest="results/data/{dataset}.json",
+        images="data/{dataset}.npz",
+        manifest="data/{dataset}.json",
     log:
-        "logs/binarize/{dataset}.log",
+        "<logs>/binarize/{dataset}.log",
     benchmark:
-        "results/benchmarks/binarize/{dataset}.tsv"
+        "<benchmarks>/binarize/{dataset}.tsv"
     localrule: True
     conda:
         "../../envs/torch.yaml"

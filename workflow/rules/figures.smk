@@ -1,31 +1,41 @@
 """Figures, each as PDF and PNG.
 
-Needs:  results/gathered/{dataset}/, and for the images also the models and the data
-Makes:  results/figures/convergence/{dataset}   training loss against epoch at one temperature
-        results/figures/temperature/{dataset}   validation loss against temperature
-        results/figures/validation/{dataset}    validation loss against epoch at the selected temperatures
-        results/figures/images/{dataset}-K{K}   reconstructions and samples of the selected models
-Steps:  plot_convergence, plot_temperature, plot_validation, draw_images, plot_images
+Needs:  the groups
+Makes:  <results>/figures/convergence/{dataset}  training loss against epoch at one temperature
+        <results>/figures/temperature/{dataset}  validation loss against temperature
+        <results>/figures/validation/{dataset}   validation loss against epoch at the selected temperatures
+        <results>/figures/images/{dataset}-K{K}  reconstructions and samples of the selected models
+Steps:  plot_convergence, plot_temperature, plot_validation, plot_images
 """
 
 
+def pictures_of(**axes):
+    """List the pictures of the first seed that has some or will have them; none where no seed has."""
+    return [
+        file
+        for file in group_files("pictures.npz", **axes)
+        if folder(file).exists()
+        or cells.Group.of("/".join(Path(file).parts[-4:-1])) in found_groups.to_make
+    ][:1]
+
+
 rule plot_convergence:
+    """Plot training loss against epoch at one temperature."""
     input:
-        histories="results/gathered/{dataset}/histories.csv.gz",
-        summaries="results/gathered/{dataset}/summaries.csv",
-        provenance="results/gathered/{dataset}/provenance.csv",
+        histories=lambda wildcards: group_files("histories.csv.gz", **wildcards),
+        summaries=lambda wildcards: group_files("summaries.csv", **wildcards),
     output:
-        pdf="results/figures/convergence/{dataset}.pdf",
+        pdf="<results>/figures/convergence/{dataset}.pdf",
         png=report(
-            "results/figures/convergence/{dataset}.png",
+            "<results>/figures/convergence/{dataset}.png",
             caption="../report/convergence.rst",
             category="Convergence",
             labels={"dataset": "{dataset}", "loss": "training"},
         ),
     log:
-        "logs/plot_convergence/{dataset}.log",
+        "<logs>/plot_convergence/{dataset}.log",
     benchmark:
-        "results/benchmarks/plot_convergence/{dataset}.tsv"
+        "<benchmarks>/plot_convergence/{dataset}.tsv"
     localrule: True
     conda:
         "../../envs/figures.yaml"
@@ -36,21 +46,21 @@ rule plot_convergence:
 
 
 rule plot_temperature:
+    """Plot validation loss against temperature."""
     input:
-        summaries="results/gathered/{dataset}/summaries.csv",
-        provenance="results/gathered/{dataset}/provenance.csv",
+        summaries=lambda wildcards: group_files("summaries.csv", **wildcards),
     output:
-        pdf="results/figures/temperature/{dataset}.pdf",
+        pdf="<results>/figures/temperature/{dataset}.pdf",
         png=report(
-            "results/figures/temperature/{dataset}.png",
+            "<results>/figures/temperature/{dataset}.png",
             caption="../report/temperature.rst",
             category="Temperature",
             labels={"dataset": "{dataset}"},
         ),
     log:
-        "logs/plot_temperature/{dataset}.log",
+        "<logs>/plot_temperature/{dataset}.log",
     benchmark:
-        "results/benchmarks/plot_temperature/{dataset}.tsv"
+        "<benchmarks>/plot_temperature/{dataset}.tsv"
     localrule: True
     conda:
         "../../envs/figures.yaml"
@@ -59,22 +69,22 @@ rule plot_temperature:
 
 
 rule plot_validation:
+    """Plot validation loss against epoch at the selected temperatures."""
     input:
-        histories="results/gathered/{dataset}/histories.csv.gz",
-        summaries="results/gathered/{dataset}/summaries.csv",
-        provenance="results/gathered/{dataset}/provenance.csv",
+        histories=lambda wildcards: group_files("histories.csv.gz", **wildcards),
+        summaries=lambda wildcards: group_files("summaries.csv", **wildcards),
     output:
-        pdf="results/figures/validation/{dataset}.pdf",
+        pdf="<results>/figures/validation/{dataset}.pdf",
         png=report(
-            "results/figures/validation/{dataset}.png",
+            "<results>/figures/validation/{dataset}.png",
             caption="../report/validation.rst",
             category="Convergence",
             labels={"dataset": "{dataset}", "loss": "validation"},
         ),
     log:
-        "logs/plot_validation/{dataset}.log",
+        "<logs>/plot_validation/{dataset}.log",
     benchmark:
-        "results/benchmarks/plot_validation/{dataset}.tsv"
+        "<benchmarks>/plot_validation/{dataset}.tsv"
     localrule: True
     conda:
         "../../envs/figures.yaml"
@@ -82,89 +92,42 @@ rule plot_validation:
         "../scripts/plot_validation.py"
 
 
-rule draw_images:
-    input:
-        # New images bring new models; alone, beside published results, they ask for none.
-        images=once_selected(
-            lambda wildcards, selection: ancient(f"data/{wildcards.dataset}.npz")
-        ),
-        summaries=once_selected(
-            lambda wildcards, selection: cells.selected_cell_files(
-                selection,
-                "summary.json",
-                **wildcards,
-                seed=cells.first_seed(config["grid"], wildcards.dataset),
-            )
-        ),
-        models=once_selected(
-            lambda wildcards, selection: cells.selected_cell_files(
-                selection,
-                "model.pt",
-                **wildcards,
-                seed=cells.first_seed(config["grid"], wildcards.dataset),
-            )
-        ),
-    output:
-        expand(cells.IMAGES_FILE, **stacked_laws, allow_missing=True),
-    log:
-        cells.job_path(
-            "logs/draw_images/{dataset}-K{K}-{perturbation}.log", stacked_laws
-        ),
-    benchmark:
-        cells.job_path(
-            "results/benchmarks/draw_images/{dataset}-K{K}-{perturbation}.tsv",
-            stacked_laws,
-        )
-    localrule: True
-    conda:
-        "../../envs/torch.yaml"
-    threads: 1
-    params:
-        perturbations=lambda wildcards: cells.perturbations_of(
-            wildcards, stacked_laws, config["perturbations"]
-        ),
-        model=config["model"],
-        seed=lambda wildcards: cells.first_seed(config["grid"], wildcards.dataset),
-        samples_seed=config["figures"]["samples_seed"],
-    script:
-        "../scripts/draw_images.py"
-
-
 rule plot_images:
+    """Plot reconstructions and samples of the selected models of one seed, of which there are pictures."""
     input:
-        images=lambda wildcards: cells.grid_files(
-            config["grid"], cells.IMAGES_FILE, **wildcards
-        ),
-        provenance="results/gathered/{dataset}/provenance.csv",
+        pictures=lambda wildcards: pictures_of(**wildcards),
     output:
-        pdf="results/figures/images/{dataset}-K{K}.pdf",
+        pdf="<results>/figures/images/{dataset}-K{K}.pdf",
         png=report(
-            "results/figures/images/{dataset}-K{K}.png",
+            "<results>/figures/images/{dataset}-K{K}.png",
             caption="../report/images.rst",
             category="What the models learned",
             labels={"dataset": "{dataset}", "K": "{K}", "figure": "images"},
         ),
     log:
-        "logs/plot_images/{dataset}-K{K}.log",
+        "<logs>/plot_images/{dataset}-K{K}.log",
     benchmark:
-        "results/benchmarks/plot_images/{dataset}-K{K}.tsv"
+        "<benchmarks>/plot_images/{dataset}-K{K}.tsv"
     localrule: True
     conda:
         "../../envs/figures.yaml"
-    params:
-        seed=rules.draw_images.params.seed,
     script:
         "../scripts/plot_images.py"
 
 
 rule figures:
+    """Make all figures of the experiment."""
     input:
         expand(
-            "results/figures/{kind}/{dataset}.{suffix}",
+            "<results>/figures/{kind}/{dataset}.{suffix}",
             kind=["convergence", "temperature", "validation"],
-            dataset=config["grid"]["dataset"],
+            dataset=cells.values_of(shown_groups, "dataset"),
             suffix=["pdf", "png"],
         ),
-        cells.grid_files(config["grid"], "results/figures/images/{dataset}-K{K}.pdf"),
-        cells.grid_files(config["grid"], "results/figures/images/{dataset}-K{K}.png"),
-        rules.fitting.input.figures if config["fitting"]["enabled"] else [],
+        sorted(
+            {
+                f"<results>/figures/images/{group.dataset}-K{group.K}.{suffix}"
+                for group in shown_groups
+                for suffix in ["pdf", "png"]
+            }
+        ),

@@ -1,52 +1,61 @@
 """Fitting: the other experiment, logits fitted to fixed discrete distributions by gradient descent.
 
 Needs:  the definitions under `fitting: targets`; the noise laws, temperatures and seeds of the grid
-Makes:  results/fitting/{target}/{perturbation}.csv.gz  errors of every temperature and seed along the fit
-        results/tables/fitting.csv                      errors after the last step
-        results/figures/fitting/{target}                error against step and temperature, as PDF and PNG
+Makes:  <results>/fits/{target}/{perturbation}.csv.gz  errors of every temperature and seed along the fit
+        <results>/tables/fitting.csv                   errors after the last step
+        <results>/figures/fitting/{target}             error against step and temperature, as PDF and PNG
 Steps:  fit, tabulate_fits, plot_fits
 """
 
+# By target and noise law, in the order of their definitions.
+fit_labels = [
+    label
+    for label in map(
+        "/".join,
+        itertools.product(config["fitting"]["targets"], config["perturbations"]),
+    )
+    if label in asked_fits or label in found_fits
+]
+
 
 rule fit:
+    """Fit one target distribution with one noise law."""
     output:
-        "results/fitting/{target}/{perturbation}.csv.gz",
+        "<results>/fits/{fit}.csv.gz",
     log:
-        "logs/fit/{target}-{perturbation}.log",
+        "<logs>/fit/{fit}.log",
     benchmark:
-        "results/benchmarks/fit/{target}-{perturbation}.tsv"
+        "<benchmarks>/fit/{fit}.tsv"
     localrule: True
     conda:
         "../../envs/torch.yaml"
     threads: 1
     params:
+        study=str(study),
         definition=lambda wildcards: configuration.fit_definition(
-            config, wildcards.target, wildcards.perturbation
+            config, *wildcards.fit.split("/")
         ),
-        temperatures=config["grid"]["temperature"],
-        seeds=config["grid"]["seed"],
+        temperatures=cells.values_of(asked_cells, "temperature"),
+        seeds=cells.values_of(asked_cells, "seed"),
     script:
         "../scripts/fit.py"
 
 
 rule tabulate_fits:
+    """Tabulate the errors of all fits after the last step."""
     input:
-        expand(
-            rules.fit.output,
-            target=config["fitting"]["targets"],
-            perturbation=config["grid"]["perturbation"],
-        ),
+        [f"<results>/fits/{label}.csv.gz" for label in fit_labels],
     output:
         report(
-            "results/tables/fitting.csv",
+            "<results>/tables/fitting.csv",
             caption="../report/fitting-table.rst",
             category="Fitting",
             labels={"target": "all, after the last step"},
         ),
     log:
-        "logs/tabulate_fits.log",
+        "<logs>/tabulate_fits.log",
     benchmark:
-        "results/benchmarks/tabulate_fits.tsv"
+        "<benchmarks>/tabulate_fits.tsv"
     localrule: True
     conda:
         "../../envs/figures.yaml"
@@ -55,24 +64,25 @@ rule tabulate_fits:
 
 
 rule plot_fits:
+    """Plot the errors of the fits to one target."""
     input:
-        expand(
-            rules.fit.output,
-            perturbation=config["grid"]["perturbation"],
-            allow_missing=True,
-        ),
+        lambda wildcards: [
+            f"<results>/fits/{label}.csv.gz"
+            for label in fit_labels
+            if label.startswith(f"{wildcards.target}/")
+        ],
     output:
-        pdf="results/figures/fitting/{target}.pdf",
+        pdf="<results>/figures/fitting/{target}.pdf",
         png=report(
-            "results/figures/fitting/{target}.png",
+            "<results>/figures/fitting/{target}.png",
             caption="../report/fitting.rst",
             category="Fitting",
             labels={"target": "{target}"},
         ),
     log:
-        "logs/plot_fits/{target}.log",
+        "<logs>/plot_fits/{target}.log",
     benchmark:
-        "results/benchmarks/plot_fits/{target}.tsv"
+        "<benchmarks>/plot_fits/{target}.tsv"
     localrule: True
     conda:
         "../../envs/figures.yaml"
@@ -83,10 +93,11 @@ rule plot_fits:
 
 
 rule fitting:
+    """Make the table and the figures of the other experiment."""
     input:
-        table=rules.tabulate_fits.output,
-        figures=expand(
-            "results/figures/fitting/{target}.{suffix}",
-            target=config["fitting"]["targets"],
+        "<results>/tables/fitting.csv",
+        expand(
+            "<results>/figures/fitting/{target}.{suffix}",
+            target=dict.fromkeys(label.split("/")[0] for label in fit_labels),
             suffix=["pdf", "png"],
         ),

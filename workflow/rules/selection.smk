@@ -1,63 +1,43 @@
-"""Selection: from the runs to the temperature of each dataset, K, perturbation and seed.
+"""Selection: from the runs of a group to the temperature of each noise law.
 
-Needs:  history.csv and summary.json of every cell of the grid
-Makes:  results/gathered/{dataset}/summaries.csv, histories.csv.gz, provenance.csv  all runs of a dataset
-        results/tables/selection.csv  the temperature selected for each dataset, K, perturbation and seed
-        results/tables/diverged.csv   the runs whose loss stopped being finite
-Steps:  gather, select
+Needs:  history.csv and summary.json of every cell of the group
+Makes:  <results>/groups/{dataset}/K{K}/seed{seed}/
+            summaries.csv     a row for each cell
+            histories.csv.gz  a row for each cell and epoch
+            selection.csv     the temperature selected for each noise law, on the validation set
+Steps:  select
 """
 
+asked_of_group = groups.by_group(asked_cells)
 
-rule gather:
+
+@functools.cache
+def cells_of_group(label):
+    group = cells.Group.of(label)
+    return groups.cells_to_group(
+        study, group, asked_of_group.get(group, []), list(config["perturbations"])
+    )
+
+
+rule select:
+    """Gather the runs of a group and select the temperature of each noise law."""
     input:
-        summaries=lambda wildcards: cells.cell_files(
-            config["grid"], "summary.json", dataset=wildcards.dataset
-        ),
-        histories=lambda wildcards: cells.cell_files(
-            config["grid"], "history.csv", dataset=wildcards.dataset
-        ),
+        summaries=lambda wildcards: [
+            f"<results>/{cell.directory}/summary.json"
+            for cell in cells_of_group(wildcards.group)
+        ],
+        histories=lambda wildcards: [
+            f"<results>/{cell.directory}/history.csv"
+            for cell in cells_of_group(wildcards.group)
+        ],
     output:
-        summaries="results/gathered/{dataset}/summaries.csv",
-        histories="results/gathered/{dataset}/histories.csv.gz",
-        provenance="results/gathered/{dataset}/provenance.csv",
+        summaries="<results>/groups/{group}/summaries.csv",
+        histories="<results>/groups/{group}/histories.csv.gz",
+        selection="<results>/groups/{group}/selection.csv",
     log:
-        "logs/gather/{dataset}.log",
+        "<logs>/select/{group}.log",
     benchmark:
-        "results/benchmarks/gather/{dataset}.tsv"
-    localrule: True
-    conda:
-        "../../envs/figures.yaml"
-    script:
-        "../scripts/gather.py"
-
-
-checkpoint select:
-    input:
-        summaries=expand(
-            "results/gathered/{dataset}/summaries.csv",
-            dataset=config["grid"]["dataset"],
-        ),
-        provenance=expand(
-            "results/gathered/{dataset}/provenance.csv",
-            dataset=config["grid"]["dataset"],
-        ),
-    output:
-        selection=report(
-            "results/tables/selection.csv",
-            caption="../report/selection.rst",
-            category="Tables",
-            labels={"table": "selected temperatures"},
-        ),
-        diverged=report(
-            "results/tables/diverged.csv",
-            caption="../report/diverged.rst",
-            category="Tables",
-            labels={"table": "diverged runs"},
-        ),
-    log:
-        "logs/select.log",
-    benchmark:
-        "results/benchmarks/select.tsv"
+        "<benchmarks>/select/{group}.tsv"
     localrule: True
     conda:
         "../../envs/figures.yaml"

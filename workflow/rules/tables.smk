@@ -1,96 +1,117 @@
-"""Tables: the losses of the selected models, the verdicts on the study's claims, and the use of the codes.
+"""Tables: the losses of the selected models, the verdicts on the paper's claims, the use of the codes, and the costs.
 
-Needs:  the selection, the bounds of the selected models, results/gathered/{dataset}/
-Makes:  results/tables/results.*     test losses of the selected models, as CSV, Markdown and LaTeX
-        results/tables/claims.*      the study's claims with intervals and verdicts, as CSV and Markdown
-        results/tables/verdicts.csv  the verdict on each claim as a whole
-        results/tables/codes.*       what the selected models learned, as CSV and Markdown
-Steps:  tabulate, judge, describe
+Needs:  the groups
+Makes:  <results>/tables/results.*      test losses of the selected models, as CSV, Markdown and LaTeX
+        <results>/tables/selection.csv  the temperature selected for each dataset, K, noise law and seed
+        <results>/tables/diverged.csv   the runs whose loss stopped being finite
+        <results>/tables/claims.*       the paper's claims with intervals and verdicts, as CSV and Markdown
+        <results>/tables/verdicts.csv   the verdict on each claim as a whole
+        <results>/tables/codes.*        what the selected models learned, as CSV and Markdown
+        <results>/tables/runs.csv       what was run, on which images, with which software and hardware
+        <results>/tables/costs.*        core-hours and GPU-hours, as CSV and Markdown
+Steps:  tabulate, judge, describe, sum_costs
 """
 
 
 rule tabulate:
+    """Tabulate the test losses of the selected models, the selection and the runs that diverged."""
     input:
-        summaries=rules.select.input.summaries,
-        selection=rules.select.output.selection,
-        provenance=rules.select.input.provenance,
-        bounds=cells.grid_files(config["grid"], cells.BOUNDS_FILE),
-        per_image=cells.grid_files(config["grid"], cells.BOUNDS_PER_IMAGE_FILE),
-        published=[config["published"]] if config["published"] else [],
+        summaries=group_files("summaries.csv"),
+        selection=group_files("selection.csv"),
+        bounds=group_files("bounds.csv"),
+        image_losses=group_files("image_losses.npz"),
     output:
         csv=report(
-            "results/tables/results.csv",
+            "<results>/tables/results.csv",
             caption="../report/results.rst",
             category="Tables",
             labels={"table": "test loss"},
         ),
-        markdown="results/tables/results.md",
-        latex="results/tables/results.tex",
+        markdown="<results>/tables/results.md",
+        latex="<results>/tables/results.tex",
+        selection=report(
+            "<results>/tables/selection.csv",
+            caption="../report/selection.rst",
+            category="Tables",
+            labels={"table": "selected temperatures"},
+        ),
+        diverged=report(
+            "<results>/tables/diverged.csv",
+            caption="../report/diverged.rst",
+            category="Tables",
+            labels={"table": "diverged runs"},
+        ),
+        runs=report(
+            "<results>/tables/runs.csv",
+            caption="../report/runs.rst",
+            category="Tables",
+            labels={"table": "what was run"},
+        ),
     log:
-        "logs/tabulate.log",
+        "<logs>/tabulate.log",
     benchmark:
-        "results/benchmarks/tabulate.tsv"
+        "<benchmarks>/tabulate.tsv"
     localrule: True
     conda:
         "../../envs/figures.yaml"
+    params:
+        left_out=[str(group) for group in found_groups.unfinished],
     script:
         "../scripts/tabulate.py"
 
 
 rule judge:
+    """Judge the paper's claims."""
     input:
-        summaries=rules.select.input.summaries,
-        selection=rules.select.output.selection,
-        provenance=rules.select.input.provenance,
-        bounds=rules.tabulate.input.bounds,
-        per_image=rules.tabulate.input.per_image,
-        histories=expand(
-            "results/gathered/{dataset}/histories.csv.gz",
-            dataset=config["grid"]["dataset"],
-        ),
+        summaries=group_files("summaries.csv"),
+        histories=group_files("histories.csv.gz"),
+        selection=group_files("selection.csv"),
+        bounds=group_files("bounds.csv"),
+        image_losses=group_files("image_losses.npz"),
     output:
         csv=report(
-            "results/tables/claims.csv",
+            "<results>/tables/claims.csv",
             caption="../report/claims.rst",
             category="Claims",
             labels={"table": "comparisons"},
         ),
         verdicts=report(
-            "results/tables/verdicts.csv",
+            "<results>/tables/verdicts.csv",
             caption="../report/claims.rst",
             category="Claims",
             labels={"table": "verdicts"},
         ),
-        markdown="results/tables/claims.md",
+        markdown="<results>/tables/claims.md",
     log:
-        "logs/judge.log",
+        "<logs>/judge.log",
     benchmark:
-        "results/benchmarks/judge.tsv"
+        "<benchmarks>/judge.tsv"
     localrule: True
     conda:
         "../../envs/figures.yaml"
     params:
         temperature=config["figures"]["convergence_temperature"],
+        left_out=[str(group) for group in found_groups.unfinished],
     script:
         "../scripts/judge.py"
 
 
 rule describe:
+    """Tabulate what the selected models learned."""
     input:
-        provenance=rules.select.input.provenance,
-        bounds=rules.tabulate.input.bounds,
+        bounds=group_files("bounds.csv"),
     output:
         csv=report(
-            "results/tables/codes.csv",
+            "<results>/tables/codes.csv",
             caption="../report/codes.rst",
             category="What the models learned",
             labels={"table": "use of the codes"},
         ),
-        markdown="results/tables/codes.md",
+        markdown="<results>/tables/codes.md",
     log:
-        "logs/describe.log",
+        "<logs>/describe.log",
     benchmark:
-        "results/benchmarks/describe.tsv"
+        "<benchmarks>/describe.tsv"
     localrule: True
     conda:
         "../../envs/figures.yaml"
@@ -98,11 +119,42 @@ rule describe:
         "../scripts/describe.py"
 
 
-rule tables:
+rule sum_costs:
+    """Sum up what the groups have cost."""
     input:
-        rules.select.output,
-        rules.tabulate.output,
-        rules.judge.output,
-        rules.describe.output,
-        rules.fitting.input.table if config["fitting"]["enabled"] else [],
-        rules.ledger.output,
+        [
+            file
+            for group, file in zip(shown_groups, group_files("costs.csv"))
+            if group not in found_groups.whole
+            or (study / "groups" / str(group) / "costs.csv").exists()
+        ],
+    output:
+        csv=report(
+            "<results>/tables/costs.csv",
+            caption="../report/costs.rst",
+            category="Costs",
+            labels={"table": "core-hours and GPU-hours"},
+        ),
+        markdown="<results>/tables/costs.md",
+    log:
+        "<logs>/sum_costs.log",
+    benchmark:
+        "<benchmarks>/sum_costs.tsv"
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/sum_costs.py"
+
+
+table_files = [
+    *("results.csv", "results.md", "results.tex", "selection.csv", "diverged.csv"),
+    *("runs.csv", "claims.csv", "verdicts.csv", "claims.md", "codes.csv", "codes.md"),
+    *("costs.csv", "costs.md"),
+]
+
+
+rule tables:
+    """Make all tables of the experiment."""
+    input:
+        [f"<results>/tables/{file}" for file in table_files] if shown_groups else [],

@@ -1,6 +1,6 @@
 """Fit one target distribution with one noise law."""
 
-import json
+from pathlib import Path
 
 from job import logged
 
@@ -8,9 +8,12 @@ with logged(snakemake.log[0]):
     import torch
     from discrete_vae.files import write_csv
     from discrete_vae.fitting import fit, target_probabilities
+    from discrete_vae.studies import begin
 
     torch.set_num_threads(snakemake.threads)
+    begin(Path(snakemake.params.study), snakemake.config)
     definition = snakemake.params.definition
+    target, perturbation = snakemake.wildcards.fit.split("/")
     errors = fit(
         target_probabilities(definition["target"]),
         definition["law"],
@@ -18,4 +21,4 @@ with logged(snakemake.log[0]):
         seeds=snakemake.params.seeds,
         **definition["options"],
     )
-    write_csv(snakemake.output[0], errors.assign(**snakemake.wildcards, definition=json.dumps(definition)))
+    write_csv(snakemake.output[0], errors.assign(target=target, perturbation=perturbation))

@@ -31,8 +31,3 @@ def logged(log_file: str) -> Iterator[None]:
     except BaseException:
         logging.error("%s", traceback.format_exc())
         raise
-
-
-def pipeline_directory(log_file: str) -> Path:
-    """Return the folder that holds logs/, data/ and results/: the working directory, or a module's prefix in it."""
-    return next(folder.parent for folder in Path(log_file).parents if folder.name == "logs")

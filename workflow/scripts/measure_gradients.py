@@ -1,20 +1,26 @@
-"""Measure bias and variance of the relaxed gradient on small models of one dataset."""
+"""Measure bias and variance of the relaxed gradient on small models of one dataset and seed."""
+
+from pathlib import Path
 
 from job import logged
 
 with logged(snakemake.log[0]):
     import torch
+    from discrete_vae.cells import Cell
     from discrete_vae.datasets import BinarizedDataset
     from discrete_vae.files import write_csv
     from discrete_vae.gradients import measure_gradients
+    from discrete_vae.studies import begin
     from discrete_vae.training import choose_device
 
     torch.set_num_threads(snakemake.threads)
     params = snakemake.params
+    begin(Path(params.study), snakemake.config)
+    dataset, seed = snakemake.wildcards.gradients.split("/")
+    of_all = {"dataset": dataset, "K": params.control["K"], "seed": seed.removeprefix("seed")}
     table = measure_gradients(
-        snakemake.wildcards.dataset,
+        [Cell.of({**of_all, **point}) for point in params.points],
         BinarizedDataset.load(snakemake.input.images),
-        grid=params.grid,
         perturbations=params.perturbations,
         training=params.training,
         control=params.control,

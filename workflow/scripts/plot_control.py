@@ -3,17 +3,16 @@
 from job import logged
 
 with logged(snakemake.log[0]):
-    import pandas as pd
-    from discrete_vae.consistency import read_bounds
     from discrete_vae.control import losses_of_laws
     from discrete_vae.figures import draw_control, save
+    from discrete_vae.files import read_tables
+    from discrete_vae.selection import read_bounds
 
-    dataset = snakemake.wildcards.dataset
-    selection = pd.read_csv(snakemake.input.selection)
     losses = losses_of_laws(
-        selection[selection["dataset"] == dataset],
-        read_bounds(snakemake.input.bounds, snakemake.config),
-        pd.read_csv(snakemake.input.histories),
+        read_tables(snakemake.input.selection),
+        read_bounds(snakemake.input.bounds),
+        read_tables(snakemake.input.histories),
         temperature=snakemake.params.temperature,
     )
-    save(draw_control(losses, pd.read_csv(snakemake.input.gradients), dataset=dataset), snakemake.output)
+    gradients = read_tables(snakemake.input.gradients)
+    save(draw_control(losses, gradients, dataset=snakemake.wildcards.dataset), snakemake.output)

@@ -3,9 +3,13 @@
 from job import logged
 
 with logged(snakemake.log[0]):
+    from pathlib import Path
+
     from discrete_vae.figures import draw_images, save
     from discrete_vae.files import read_arrays
 
-    wildcards, seed = snakemake.wildcards, snakemake.params.seed
-    title = f"{wildcards.dataset}, $K$ = {wildcards.K}, selected models of seed {seed}"
-    save(draw_images(read_arrays(snakemake.input.images), title=title), snakemake.output)
+    title = f"{snakemake.wildcards.dataset}, $K$ = {snakemake.wildcards.K}"
+    if snakemake.input:
+        seed = Path(snakemake.input[0]).parent.name.removeprefix("seed")
+        title += f", selected models of seed {seed}"
+    save(draw_images(read_arrays(snakemake.input), title=title), snakemake.output)

@@ -3,9 +3,8 @@
 from job import logged
 
 with logged(snakemake.log[0]):
-    from discrete_vae.consistency import read_runs
     from discrete_vae.figures import draw_temperatures, save
+    from discrete_vae.selection import read_summaries
 
-    runs = read_runs(snakemake.input.summaries, snakemake.config)
-    figure = draw_temperatures(runs, dataset=snakemake.wildcards.dataset, origin=runs["data_origin"].iloc[0])
-    save(figure, snakemake.output)
+    runs = read_summaries(snakemake.input.summaries)
+    save(draw_temperatures(runs, dataset=snakemake.wildcards.dataset), snakemake.output)

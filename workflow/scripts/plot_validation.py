@@ -3,15 +3,13 @@
 from job import logged
 
 with logged(snakemake.log[0]):
-    import pandas as pd
-    from discrete_vae.consistency import read_runs
     from discrete_vae.figures import draw_validation, save
+    from discrete_vae.files import read_tables
+    from discrete_vae.selection import read_summaries
 
-    runs = read_runs(snakemake.input.summaries, snakemake.config)
     figure = draw_validation(
-        pd.read_csv(snakemake.input.histories),
-        runs,
+        read_tables(snakemake.input.histories),
+        read_summaries(snakemake.input.summaries),
         dataset=snakemake.wildcards.dataset,
-        origin=runs["data_origin"].iloc[0],
     )
     save(figure, snakemake.output)

@@ -1,13 +1,13 @@
-"""Select the temperature of each model on the validation set."""
+"""Gather the runs of a group and select the temperature of each noise law on the validation set."""
 
 from job import logged
 
 with logged(snakemake.log[0]):
-    import pandas as pd
-    from discrete_vae.consistency import read_runs
     from discrete_vae.files import write_csv
-    from discrete_vae.selection import diverged_runs, select_temperatures
+    from discrete_vae.selection import check_alike, gather_histories, gather_summaries, select_temperatures
 
-    runs = pd.concat([read_runs(path, snakemake.config) for path in snakemake.input.summaries], ignore_index=True)
+    runs = gather_summaries(snakemake.input.summaries)
+    check_alike(runs)
+    write_csv(snakemake.output.histories, gather_histories(snakemake.input.histories, runs))
     write_csv(snakemake.output.selection, select_temperatures(runs))
-    write_csv(snakemake.output.diverged, diverged_runs(runs))
+    write_csv(snakemake.output.summaries, runs)

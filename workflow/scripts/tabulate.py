@@ -1,22 +1,21 @@
-"""Write the results table as CSV, Markdown and LaTeX."""
+"""Write the results table as CSV, Markdown and LaTeX, and what lies behind it."""
 
 from job import logged
 
 with logged(snakemake.log[0]):
-    import pandas as pd
-    from discrete_vae.consistency import read_bounds
-    from discrete_vae.files import read_arrays, write_csv, write_text
-    from discrete_vae.published import read_published
-    from discrete_vae.tables import beside_published, notes, summarize_test_losses, to_latex, to_markdown
+    from discrete_vae.files import read_arrays, read_tables, write_csv, write_text
+    from discrete_vae.run_notes import describe_runs
+    from discrete_vae.selection import diverged_runs, read_bounds, read_summaries
+    from discrete_vae.tables import notes, summarize_test_losses, to_latex, to_markdown
 
-    runs = pd.concat([pd.read_csv(path) for path in snakemake.input.summaries], ignore_index=True)
-    bounds = read_bounds(snakemake.input.bounds, snakemake.config)
-    per_image = read_arrays(snakemake.input.per_image)
-    table = summarize_test_losses(pd.read_csv(snakemake.input.selection), bounds, per_image)
-    for path in snakemake.input.published:
-        published = read_published(path, snakemake.config["datasets"], snakemake.config["perturbations"])
-        table = beside_published(table, published)
-    table_notes = notes(table, runs)
+    runs = read_summaries(snakemake.input.summaries)
+    selection = read_tables(snakemake.input.selection)
+    bounds = read_bounds(snakemake.input.bounds)
+    table = summarize_test_losses(selection, bounds, read_arrays(snakemake.input.image_losses))
+    table_notes = notes(table, runs, left_out=snakemake.params.left_out)
     write_csv(snakemake.output.csv, table)
     write_text(snakemake.output.markdown, to_markdown(table, table_notes))
     write_text(snakemake.output.latex, to_latex(table, table_notes))
+    write_csv(snakemake.output.selection, selection)
+    write_csv(snakemake.output.diverged, diverged_runs(runs))
+    write_csv(snakemake.output.runs, describe_runs(runs))

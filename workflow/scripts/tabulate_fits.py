@@ -3,9 +3,7 @@
 from job import logged
 
 with logged(snakemake.log[0]):
-    from discrete_vae.consistency import read_fits
-    from discrete_vae.files import write_csv
+    from discrete_vae.files import read_tables, write_csv
     from discrete_vae.tables import summarize_fits
 
-    fits = read_fits(snakemake.input, snakemake.config)
-    write_csv(snakemake.output[0], summarize_fits(fits))
+    write_csv(snakemake.output[0], summarize_fits(read_tables(snakemake.input)))

@@ -1,0 +1,212 @@
+"""Which groups of a study are there, and which are to be made.
+
+A group is whole when its files are there and hold every cell asked for. A whole group is never made again, with or
+without its runs. A group never shrinks: it is made of the cells asked for and of all runs that are there.
+"""
+
+import csv
+import gzip
+import io
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from discrete_vae.cells import CELL_DIRECTORY, CELL_FILES, Cell, Group, values_of
+from discrete_vae.errors import InputError
+
+# Pictures and costs may be missing: results that are older than they are have none.
+WHOLE_GROUP_FILES = ("summaries.csv", "histories.csv.gz", "selection.csv", "bounds.csv", "image_losses.npz")
+
+
+def recorded_rows(path: Path) -> list[dict[str, str]]:
+    """Read the rows of a CSV file as texts, none where there is no file; ``.gz`` is decompressed."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@dataclass(frozen=True)
+class GroupsOnDisk:
+    """The groups of a study, by what is to be done about them.
+
+    Attributes:
+        whole: groups that are never made again.
+        to_make: groups asked for that are not whole.
+        unfinished: groups on disk that are neither.
+    """
+
+    whole: list[Group]
+    to_make: list[Group]
+    unfinished: list[Group]
+
+    def shown(self, datasets: Sequence[str]) -> list[Group]:
+        """List the groups that tables and figures are drawn from, by dataset in the given order, K and seed."""
+        names = [*datasets, *sorted({group.dataset for group in self.whole} - set(datasets))]
+        groups = [*self.whole, *self.to_make]
+        return sorted(groups, key=lambda group: (names.index(group.dataset), group.K, group.seed))
+
+
+def find_groups(study: Path, asked: Iterable[Cell]) -> GroupsOnDisk:
+    """Find out which groups are whole, and which of those asked for are not.
+
+    Args:
+        study: its folder.
+        asked: the cells of the configured grid.
+
+    Raises:
+        InputError: a group lacks a cell that is asked for, and the runs of its others are gone.
+    """
+    asked_of = by_group(asked)
+    whole, to_make, unfinished = [], [], []
+    on_disk = {_group_of(path): path.parent for path in study.glob("groups/*/K*/seed*/summaries.csv")}
+    for group in sorted(asked_of.keys() | on_disk.keys(), key=lambda group: (group.dataset, group.K, group.seed)):
+        folder = study / "groups" / str(group)
+        recorded = {Cell.of(row) for row in recorded_rows(folder / "summaries.csv")} if group in on_disk else set()
+        has_files = all((folder / name).exists() for name in WHOLE_GROUP_FILES)
+        if has_files and asked_of.get(group, set()) <= recorded:
+            whole.append(group)
+        elif group in asked_of:
+            _check_runs(study, folder, recorded)
+            to_make.append(group)
+        else:
+            unfinished.append(group)
+    return GroupsOnDisk(whole, to_make, unfinished)
+
+
+def by_group(cells: Iterable[Cell]) -> dict[Group, set[Cell]]:
+    """Return the cells of each group."""
+    of_group: dict[Group, set[Cell]] = {}
+    for cell in cells:
+        of_group.setdefault(cell.group, set()).add(cell)
+    return of_group
+
+
+def _group_of(summaries: Path) -> Group:
+    return Group.of("/".join(summaries.parts[-4:-1]))
+
+
+def _check_runs(study: Path, folder: Path, recorded: Iterable[Cell]) -> None:
+    """Check that the runs are there that a group must be made of again."""
+    gone = [cell for cell in recorded if not is_finished(study, cell)]
+    if gone:
+        raise InputError(
+            f"{folder} lacks cells that are asked for, and to add them the runs of all its cells are expected in"
+            f" {study / 'runs'}: {len(gone)} are gone, such as {min(map(str, gone))}; ask for the cells that it has,"
+            f" or remove {folder} to train them all again"
+        )
+
+
+def is_finished(study: Path, cell: Cell) -> bool:
+    """Tell whether all files of a cell's run are there."""
+    return all((study / cell.directory / name).exists() for name in CELL_FILES)
+
+
+def finished_cells(study: Path, group: Group) -> list[Cell]:
+    """List the cells of a group whose runs are there."""
+    pattern = CELL_DIRECTORY.format(**vars(group), perturbation="*", temperature="*")
+    paths = [path.relative_to(study).parts for path in study.glob(f"{pattern}/summary.json")]
+    cells = [
+        Cell(group.dataset, group.K, perturbation, float(temperature.removeprefix("tau")), group.seed)
+        for _, _, _, perturbation, temperature, _, _ in paths
+    ]
+    return sorted((cell for cell in cells if is_finished(study, cell)), key=str)
+
+
+def cells_to_group(study: Path, group: Group, asked: Iterable[Cell], laws: Sequence[str]) -> list[Cell]:
+    """List the cells that a group is made of: those asked for, and all whose runs are there.
+
+    Args:
+        study: its folder.
+        group: the group.
+        asked: the cells of the group in the configured grid.
+        laws: names of the noise laws in their order; others come last.
+
+    Returns:
+        The cells by noise law and temperature.
+
+    Raises:
+        InputError: there is none.
+    """
+    cells = {*asked, *finished_cells(study, group)}
+    if not cells:
+        raise InputError(
+            f"{study / 'groups' / str(group)} is asked for, expected a group of the grid or one with runs; add it to"
+            " the grid"
+        )
+    order = {law: place for place, law in enumerate(laws)}
+    return sorted(
+        cells, key=lambda cell: (order.get(cell.perturbation, len(order)), cell.perturbation, cell.temperature)
+    )
+
+
+Points = dict[str, list[dict[str, Any]]]
+
+
+def asked_gradients(config: Mapping[str, Any], asked: Iterable[Cell]) -> Points:
+    """List the points that each table of the control's gradients is asked to hold, by its label ``dataset/seed``."""
+    control = config["control"]
+    points: Points = {}
+    for cell in asked:
+        if control["enabled"] and (control["datasets"] is None or cell.dataset in control["datasets"]):
+            point = {"perturbation": cell.perturbation, "temperature": cell.temperature}
+            of_table = points.setdefault(f"{cell.dataset}/seed{cell.seed}", [])
+            if point not in of_table:
+                of_table.append(point)
+    return points
+
+
+def asked_fits(config: Mapping[str, Any], asked: Sequence[Cell]) -> Points:
+    """List the points that each table of fits is asked to hold, by its label ``target/perturbation``."""
+    axes = [values_of(asked, axis) for axis in ("temperature", "seed")]
+    points = [{"temperature": temperature, "seed": seed} for temperature, seed in itertools.product(*axes)]
+    laws = values_of(asked, "perturbation")
+    return {f"{target}/{law}": points for target in config["fitting"]["targets"] for law in laws}
+
+
+def find_tables(folder: Path, suffix: str, asked: Points) -> list[str]:
+    """List the labels of the tables in a folder, none of which is ever made again.
+
+    Args:
+        folder: gradients/ or fits/ of a study.
+        suffix: of the tables' files.
+        asked: the points that each is asked to hold.
+
+    Raises:
+        InputError: a table lacks a point that is asked for.
+    """
+    paths = sorted(folder.glob(f"*/*{suffix}"))
+    labels = [f"{path.parent.name}/{path.name.removesuffix(suffix)}" for path in paths]
+    for label, path in zip(labels, paths, strict=True):
+        points = asked.get(label, [])
+        held = {tuple(row[axis] for axis in points[0]) for row in recorded_rows(path)} if points else set()
+        missing = [point for point in points if tuple(map(str, point.values())) not in held]
+        if missing:
+            point = ", ".join(f"{axis} {value}" for axis, value in missing[0].items())
+            raise InputError(
+                f"{path} has no values at {point}, which the grid asks for; ask for what it has, or remove {folder} to"
+                " measure everything again"
+            )
+    return labels
+
+
+def stacked_axes(
+    study: Path, to_make: Iterable[Group], asked: Sequence[Cell], stack: Sequence[str]
+) -> dict[str, list[Any]]:
+    """List the values that one training job stacks along each axis: those of the cells that are yet to be trained.
+
+    Args:
+        study: its folder.
+        to_make: the groups that are to be made.
+        asked: the cells of the configured grid.
+        stack: axes, ``training: stack`` of the configuration.
+    """
+    if not stack or not asked:
+        return {}
+    groups = set(to_make)
+    missing = [cell for cell in asked if cell.group in groups and not is_finished(study, cell)]
+    return {axis: values_of(missing or asked, axis) for axis in stack}

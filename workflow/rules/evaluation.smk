@@ -1,0 +1,44 @@
+"""Evaluation: the selected models of a group on the test set, once.
+
+Needs:  data/{dataset}.npz, the group's summaries and selection, model.pt of its cells
+Makes:  <results>/groups/{dataset}/K{K}/seed{seed}/
+            bounds.csv        a row for each selected model: paper loss, negative ELBO, importance-weighted bound
+            image_losses.npz  the same for each test image
+            pictures.npz      reconstructions and prior samples
+            costs.csv         seconds of training and evaluation
+Steps:  evaluate
+"""
+
+
+rule evaluate:
+    """Evaluate the selected models of a group on the test set."""
+    input:
+        images=lambda wildcards: ancient(
+            f"data/{cells.Group.of(wildcards.group).dataset}.npz"
+        ),
+        summaries="<results>/groups/{group}/summaries.csv",
+        selection="<results>/groups/{group}/selection.csv",
+        models=lambda wildcards: [
+            f"<results>/{cell.directory}/model.pt"
+            for cell in cells_of_group(wildcards.group)
+        ],
+    output:
+        bounds="<results>/groups/{group}/bounds.csv",
+        image_losses="<results>/groups/{group}/image_losses.npz",
+        pictures="<results>/groups/{group}/pictures.npz",
+        costs="<results>/groups/{group}/costs.csv",
+    log:
+        "<logs>/evaluate/{group}.log",
+    benchmark:
+        "<benchmarks>/evaluate/{group}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 3_000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+        gpu=configuration.gpus_per_job(config["training"]["device"]),
+    params:
+        samples=config["evaluation"]["importance_samples"],
+    script:
+        "../scripts/evaluate.py"

@@ -1,0 +1,33 @@
+"""Evaluate the selected models of a group on the test set, once."""
+
+import time
+
+from job import logged
+
+with logged(snakemake.log[0]):
+    import pandas as pd
+    import torch
+    from discrete_vae.bounds import evaluate_selected
+    from discrete_vae.costs import group_costs
+    from discrete_vae.datasets import BinarizedDataset
+    from discrete_vae.files import write_arrays, write_csv
+    from discrete_vae.images import draw_selected
+    from discrete_vae.results import environment
+    from discrete_vae.selection import read_summaries, selected_models
+    from discrete_vae.training import choose_device
+
+    started = time.monotonic()
+    torch.set_num_threads(snakemake.threads)
+    device = choose_device(snakemake.config["training"]["device"])
+    dataset = BinarizedDataset.load(snakemake.input.images)
+    runs = read_summaries([snakemake.input.summaries])
+    models = selected_models(
+        runs, pd.read_csv(snakemake.input.selection), snakemake.input.models, data_sha256=dataset.manifest["sha256"]
+    )
+    bounds, image_losses = evaluate_selected(
+        models, dataset.splits["test"], samples=snakemake.params.samples, device=device
+    )
+    write_arrays(snakemake.output.pictures, draw_selected(models, dataset))
+    write_arrays(snakemake.output.image_losses, image_losses)
+    write_csv(snakemake.output.costs, group_costs(runs, time.monotonic() - started, environment(device)))
+    write_csv(snakemake.output.bounds, bounds)
