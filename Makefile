@@ -6,20 +6,32 @@ ifneq ($(words $(CURDIR)),1)
 $(error the path $(CURDIR) has a space, which Snakemake's jobs cannot bear; move the project)
 endif
 
-.PHONY: quickstart redraw test test-slurm test-report test-faults bench lint lock rulegraph clean
+# Every study in results/ that has begun; STUDY names one.
+STUDIES := $(or $(STUDY),$(patsubst results/%/config.yaml,%,$(wildcard results/*/config.yaml)))
+DRAW = $(BIN)/snakemake --cores all --configfile results/$(1)/config.yaml --config draw_only=true --quiet all
+DRAWN = find $(STUDIES:%=results/%/tables) $(STUDIES:%=results/%/figures) -type f
+
+.PHONY: quickstart redraw report test test-slurm test-report test-faults bench lint lock rulegraph clean
 
 quickstart: .venv/installed
-	@echo "Each training job writes its progress to quickstart/logs/train/."
-	$(BIN)/snakemake --cores all --directory quickstart --configfile configs/quickstart.yaml --quiet rules host reason
+	@echo "Each training job writes its progress to logs/quickstart/train/."
+	$(BIN)/snakemake --cores all --configfile configs/quickstart.yaml --quiet rules host reason
 	@echo "Made these figures and tables:"
-	@find quickstart/results/figures quickstart/results/tables -type f | sort
+	@find results/quickstart/figures results/quickstart/tables -type f | sort
 
-# The published figures and tables anew, from results/gathered/ and results/fitting/: no training, no data.
+# All figures and tables again from the groups that are there: no training, no data. `make redraw STUDY=mnist-k10` draws one.
 redraw: .venv/installed
-	$(BIN)/snakemake --cores all figures tables control --configfile configs/published.yaml \
-	    --forcerun select tabulate judge describe ledger compare_scale_and_shape \
-	    plot_convergence plot_temperature plot_validation plot_images plot_control
-	$(BIN)/snakemake --cores all fitting --forcerun tabulate_fits plot_fits
+	@mkdir -p .snakemake && ($(DRAWN) -exec sha256sum {} + 2>/dev/null || true) > .snakemake/drawn.sha256
+	@$(foreach study,$(STUDIES),echo "drawing $(study)" && $(call DRAW,$(study)) --forceall &&) true
+	@sha256sum --quiet --check .snakemake/drawn.sha256 \
+	    && echo "All $$(wc -l < .snakemake/drawn.sha256) files have the same bits as before." \
+	    || echo "The files named above have changed; all others have the same bits as before."
+
+# One page with all figures and tables of a study: results/STUDY/report.html.
+report: .venv/installed
+	@test -e results/$(or $(STUDY),paper)/config.yaml || { echo "There is no study results/$(or $(STUDY),paper); name one: make report STUDY=NAME"; exit 1; }
+	$(call DRAW,$(or $(STUDY),paper)) --forceall
+	$(call DRAW,$(or $(STUDY),paper)) --report results/$(or $(STUDY),paper)/report.html
 
 # In parallel by class or file, whose tests share runs of the pipeline.
 test: .venv/installed
@@ -66,4 +78,4 @@ rulegraph: .venv/installed
 	rm rulegraph.dot
 
 clean:
-	rm -rf .venv quickstart
+	rm -rf .venv results/quickstart logs/quickstart checkpoints/quickstart

@@ -62,7 +62,7 @@ try:
     found_groups = groups.find_groups(study, asked_cells)
     asked_gradients = groups.asked_gradients(config, asked_cells)
     found_gradients = groups.find_tables(study / "gradients", ".csv", asked_gradients)
-    asked_fits = groups.asked_fits(config, asked_cells)
+    asked_fits = groups.asked_fits(config)
     found_fits = groups.find_tables(study / "fits", ".csv.gz", asked_fits)
 except InputError as error:
     sys.exit(f"ERROR: {error}")

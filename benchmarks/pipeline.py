@@ -47,12 +47,12 @@ def run(configfile: Path) -> tuple[float, float, pd.DataFrame]:
         wall = snakemake(
             directory, "--cores", "1", "--configfile", str(configfile.resolve()), "--config", "training={device: cpu}"
         )
-        results = directory / "results"
-        summaries = [json.loads(path.read_text()) for path in results.glob("runs/**/summary.json")]
+        summaries = [json.loads(path.read_text()) for path in directory.glob("results/*/runs/**/summary.json")]
         training = sum(summary["training_seconds"] / summary["cells_in_job"] for summary in summaries)
-        files = results.glob("benchmarks/**/*.tsv")
+        (benchmarks,) = directory.glob("logs/*/benchmarks")
+        files = benchmarks.glob("**/*.tsv")
         seconds = {path: pd.read_csv(path, sep="\t")["s"].sum() for path in files}
-        rules = [path.relative_to(results / "benchmarks").parts[0].removesuffix(".tsv") for path in seconds]
+        rules = [path.relative_to(benchmarks).parts[0].removesuffix(".tsv") for path in seconds]
     jobs = pd.DataFrame({"rule": rules, "seconds": list(seconds.values())})
     return wall, training, jobs.groupby("rule")["seconds"].agg(jobs="size", seconds="sum").sort_values("seconds")[::-1]
 

@@ -48,7 +48,8 @@ def sum_costs(costs: pd.DataFrame) -> pd.DataFrame:
     hours = costs["seconds"] / 3600
     table = costs.assign(core_hours=hours * costs["threads"], gpu_hours=hours.where(costs["device"] == "cuda", 0.0))
     groups = table.groupby(["step", "dataset", "K", "hardware"], sort=False)
-    return groups[["jobs", "core_hours", "gpu_hours"]].sum().reset_index()
+    sums = groups[["jobs", "core_hours", "gpu_hours"]].sum().reset_index()
+    return sums.sort_values("step", ascending=False, kind="stable", ignore_index=True)  # training first
 
 
 def to_markdown(table: pd.DataFrame) -> str:

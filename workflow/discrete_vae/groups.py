@@ -160,12 +160,14 @@ def asked_gradients(config: Mapping[str, Any], asked: Iterable[Cell]) -> Points:
     return points
 
 
-def asked_fits(config: Mapping[str, Any], asked: Sequence[Cell]) -> Points:
+def asked_fits(config: Mapping[str, Any]) -> Points:
     """List the points that each table of fits is asked to hold, by its label ``target/perturbation``."""
-    axes = [values_of(asked, axis) for axis in ("temperature", "seed")]
-    points = [{"temperature": temperature, "seed": seed} for temperature, seed in itertools.product(*axes)]
-    laws = values_of(asked, "perturbation")
-    return {f"{target}/{law}": points for target in config["fitting"]["targets"] for law in laws}
+    if config["draw_only"]:
+        return {}
+    grid = config["grid"]
+    axes = itertools.product(grid["temperature"], grid["seed"])
+    points = [{"temperature": temperature, "seed": seed} for temperature, seed in axes]
+    return {f"{target}/{law}": points for target in config["fitting"]["targets"] for law in grid["perturbation"]}
 
 
 def find_tables(folder: Path, suffix: str, asked: Points) -> list[str]:

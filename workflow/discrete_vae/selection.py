@@ -71,7 +71,7 @@ def read_bounds(paths: Sequence[str]) -> pd.DataFrame:
         if others:
             raise InputError(
                 f"bounds of {dataset} are of {first:.0f} and of {others[0]:.0f} samples an image, expected one number;"
-                f" remove the groups of one of them: {_groups(of_dataset, 'samples', others[0])}"
+                f" remove the groups of one of them: {_groups(of_dataset[of_dataset['samples'] == others[0]])}"
             )
     return bounds
 
@@ -88,26 +88,32 @@ def check_alike(runs: pd.DataFrame) -> None:
         InputError: two runs of one dataset that differ, or two noise laws of one name.
     """
     for column, axes in ALIKE.items():
-        comparable = runs.assign(**{column: runs[column].map(lambda text, column=column: _completed(column, text))})
-        for names, compared in comparable.groupby(axes):
-            first, *others = compared[column].unique()
-            if others:
+        options = runs[column].map(lambda text, column=column: _options(column, text))
+        for names, compared in options.groupby([runs[axis] for axis in axes]):
+            first = compared.iloc[0]
+            others = compared[compared != first]
+            if len(others):
+                other = others.iloc[0]
+                key = next(key for key in {**first, **other} if first.get(key) != other.get(key))
                 raise InputError(
-                    f"groups of {names[0]} have two kinds of {column}, {first} and {others[0]}, expected one; move to"
-                    f" another study {_groups(compared, column, others[0])}"
+                    f"groups of {names[0]} have {key} {first.get(key)} and {other.get(key)}, expected one; move to"
+                    f" another study {_groups(runs.loc[compared == other])}"
                 )
 
 
-def _completed(column: str, text: str) -> str:
+def _options(column: str, text: str) -> dict[str, Any]:
+    """Return what a column of a run's summary says, by option."""
     if column not in NESTED:
-        return text
+        return {column: text}
     values = json.loads(text)
-    return json.dumps(values if column == "law" else with_defaults(column, values), sort_keys=True)
+    return {
+        f"{column}.{key}": value
+        for key, value in (values if column == "law" else with_defaults(column, values)).items()
+    }
 
 
-def _groups(table: pd.DataFrame, column: str, value: object) -> str:
-    rows = table[table[column] == value].to_dict("records")
-    return ", ".join(sorted({str(Cell.of(row).group) for row in rows}))
+def _groups(table: pd.DataFrame) -> str:
+    return ", ".join(sorted({str(Cell.of(row).group) for row in table.to_dict("records")}))
 
 
 def law_definitions(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:

@@ -35,8 +35,8 @@ rule fit:
         definition=lambda wildcards: configuration.fit_definition(
             config, *wildcards.fit.split("/")
         ),
-        temperatures=cells.values_of(asked_cells, "temperature"),
-        seeds=cells.values_of(asked_cells, "seed"),
+        temperatures=config["grid"]["temperature"],
+        seeds=config["grid"]["seed"],
     script:
         "../scripts/fit.py"
 
