@@ -83,20 +83,21 @@ def group_files(name, **axes):
 report: "workflow/report/workflow.rst"
 
 
+wildcard_patterns = cells.wildcard_patterns(
+    [*config["datasets"], *cells.values_of(shown_groups, "dataset")]
+)
+
+
+def unless_finished(finished, wildcard):
+    """Constrain a wildcard so that what is finished is never made again."""
+    # On a cluster node the files of the job itself may be there already.
+    return cells.all_but(
+        finished if workflow.is_main_process else [], wildcard_patterns[wildcard]
+    )
+
+
 wildcard_constraints:
-    **cells.wildcard_patterns(
-        [*config["datasets"], *cells.values_of(shown_groups, "dataset")],
-        # On a cluster node the files of the job's own group may be there already.
-        finished=(
-            {
-                "group": map(str, found_groups.whole),
-                "gradients": found_gradients,
-                "fit": found_fits,
-            }
-            if workflow.is_main_process
-            else {"group": [], "gradients": [], "fit": []}
-        ),
-    ),
+    **wildcard_patterns,
     perturbation="|".join(map(re.escape, config["perturbations"])),
     target="|".join(map(re.escape, config["fitting"]["targets"])),
 

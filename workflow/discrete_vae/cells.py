@@ -122,26 +122,30 @@ def job_path(pattern: str, stacked_axes: Container[str]) -> str:
     return pattern.format(**{axis: "all" if axis in stacked_axes else f"{{{axis}}}" for axis in AXES})
 
 
-def wildcard_patterns(datasets: Iterable[str], *, finished: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return the pattern of each wildcard of the rules.
+def wildcard_patterns(datasets: Iterable[str]) -> dict[str, str]:
+    """Return the pattern of each wildcard of the rules, given the names of the datasets.
 
-    Args:
-        datasets: names of the defined datasets.
-        finished: for the wildcards ``group``, ``gradients`` and ``fit``, the values that no rule may make again.
+    ``group`` is such as mnist/K10/seed775, ``gradients`` such as mnist/seed775, ``fit`` such as poisson/gumbel.
     """
     dataset = f"(?:{'|'.join(map(re.escape, datasets))})"
-    seed = f"seed(?:{WILDCARD_PATTERNS['seed']})"
-    patterns = {
-        "group": rf"{dataset}/K(?:{WILDCARD_PATTERNS['K']})/{seed}",
-        "gradients": rf"{dataset}/{seed}",
-        "fit": r"[^/]+/[^/.]+",
-    }
-    excluded = {name: "|".join(map(re.escape, finished[name])) for name in patterns}
+    K, seed = (f"(?:{WILDCARD_PATTERNS[axis]})" for axis in ("K", "seed"))
     labels = {
-        name: rf"(?!(?:{excluded[name]})[/.]){pattern}" if excluded[name] else pattern
-        for name, pattern in patterns.items()
+        "group": f"{dataset}/K{K}/seed{seed}",
+        "gradients": f"{dataset}/seed{seed}",
+        "fit": "[^/]+/[^/]+",
     }
     return {**WILDCARD_PATTERNS, "dataset": dataset, **labels}
+
+
+def all_but(finished: Iterable[str], pattern: str) -> str:
+    """Return a pattern that does not match where what is finished begins, so that no rule makes it again.
+
+    Args:
+        finished: what may not follow, up to the end of a name in a path.
+        pattern: of what may.
+    """
+    excluded = "|".join(map(re.escape, finished))
+    return rf"(?!(?:{excluded})(?:/|\.npz$|\.json$|\.csv$|\.csv\.gz$)){pattern}" if excluded else pattern
 
 
 def _products(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

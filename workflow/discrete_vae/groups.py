@@ -117,6 +117,12 @@ def finished_cells(study: Path, group: Group) -> list[Cell]:
     return sorted((cell for cell in cells if is_finished(study, cell)), key=str)
 
 
+def finished_runs(study: Path, to_make: Iterable[Group]) -> list[str]:
+    """List the finished runs of the groups that are to be made, by their folders in runs/."""
+    cells = (cell for group in to_make for cell in finished_cells(study, group))
+    return [cell.directory.removeprefix("runs/") for cell in cells]
+
+
 def cells_to_group(study: Path, group: Group, asked: Iterable[Cell], laws: Sequence[str]) -> list[Cell]:
     """List the cells that a group is made of: those asked for, and all whose runs are there.
 

@@ -10,6 +10,7 @@ import yaml
 from discrete_vae.configuration import complete, epochs_of
 from discrete_vae.errors import InputError
 from discrete_vae.files import write_text
+from discrete_vae.sources import fingerprint
 
 CONFIG_FILE = "config.yaml"
 HEADER = (
@@ -57,26 +58,38 @@ def check_options(study: Path, config: Mapping[str, Any], *, overlay: Path) -> N
 
 
 def check_datasets(data: Path, definitions: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check that the binarized datasets in the folder that all studies share were made by the same definitions.
+    """Check that the binarized datasets in the folder that all studies share are those asked for.
 
     Args:
         data: the folder.
         definitions: of the datasets that are asked for, by name.
 
     Raises:
-        InputError: the first one that was made by another definition.
+        InputError: the first one that was made by another definition, or of another file of the user's.
     """
     for name, definition in definitions.items():
         manifest = data / f"{name}.json"
         if not manifest.exists():
             continue
-        made_by = json.loads(manifest.read_text(encoding="utf-8"))["definition"]
-        if made_by != definition:
+        made = json.loads(manifest.read_text(encoding="utf-8"))
+        advice = f"give the dataset another name, or remove {manifest} and {data / name}.npz"
+        if made["definition"] != definition:
             raise InputError(
-                f"datasets.{name} is {json.dumps(definition)}, expected {json.dumps(made_by)}, of which"
-                f" {data / name}.npz was made for every study; give the dataset another name, or remove"
-                f" {manifest} and {data / name}.npz"
+                f"datasets.{name} is {json.dumps(definition)}, expected {json.dumps(made['definition'])}, of which"
+                f" {data / name}.npz was made for every study; {advice}"
             )
+        if definition["source"] == "npz":
+            path = Path(definition["path"])
+            if made["sources"][path.name] != fingerprint(path, "sha256"):
+                raise InputError(
+                    f"{path} has changed, expected the content of which {data / name}.npz was made for every study;"
+                    f" {advice}"
+                )
+
+
+def found_datasets(data: Path) -> list[str]:
+    """List the datasets that are there, none of which is made again."""
+    return [path.stem for path in sorted(data.glob("*.json")) if path.with_suffix(".npz").exists()]
 
 
 def begin(study: Path, config: Mapping[str, Any]) -> None:

@@ -41,6 +41,8 @@ rule measure_gradients:
         "<logs>/measure_gradients/{gradients}.log",
     benchmark:
         "<benchmarks>/measure_gradients/{gradients}.tsv"
+    wildcard_constraints:
+        gradients=unless_finished(found_gradients, "gradients"),
     conda:
         "../../envs/torch.yaml"
     threads: 1

@@ -37,6 +37,8 @@ rule binarize:
         "<logs>/binarize/{dataset}.log",
     benchmark:
         "<benchmarks>/binarize/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=unless_finished(studies.found_datasets(folder("data")), "dataset"),
     localrule: True
     conda:
         "../../envs/torch.yaml"

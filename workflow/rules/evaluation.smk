@@ -31,6 +31,8 @@ rule evaluate:
         "<logs>/evaluate/{group}.log",
     benchmark:
         "<benchmarks>/evaluate/{group}.tsv"
+    wildcard_constraints:
+        group=unless_finished(map(str, found_groups.whole), "group"),
     conda:
         "../../envs/torch.yaml"
     threads: 1

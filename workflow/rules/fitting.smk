@@ -26,6 +26,8 @@ rule fit:
         "<logs>/fit/{fit}.log",
     benchmark:
         "<benchmarks>/fit/{fit}.tsv"
+    wildcard_constraints:
+        fit=unless_finished(found_fits, "fit"),
     localrule: True
     conda:
         "../../envs/torch.yaml"

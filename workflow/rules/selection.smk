@@ -38,6 +38,8 @@ rule select:
         "<logs>/select/{group}.log",
     benchmark:
         "<benchmarks>/select/{group}.tsv"
+    wildcard_constraints:
+        group=unless_finished(map(str, found_groups.whole), "group"),
     localrule: True
     conda:
         "../../envs/figures.yaml"

@@ -39,6 +39,10 @@ rule train:
         cells.job_path(f"<logs>/train/{cells.CELL_LABEL}.log", stacked_axes),
     benchmark:
         cells.job_path(f"<benchmarks>/train/{cells.CELL_LABEL}.tsv", stacked_axes)
+    wildcard_constraints:
+        dataset=unless_finished(
+            groups.finished_runs(study, found_groups.to_make), "dataset"
+        ),
     conda:
         "../../envs/torch.yaml"
     threads: 1

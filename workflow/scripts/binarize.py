@@ -8,7 +8,6 @@ with logged(snakemake.log[0]):
     from discrete_vae.binarization import binarize
     from discrete_vae.files import write_json
 
-    definition = snakemake.params.definition
-    dataset = binarize(definition, [Path(path) for path in snakemake.input])
+    dataset = binarize(snakemake.params.definition, [Path(path) for path in snakemake.input])
     dataset.save(snakemake.output.images)
-    write_json(snakemake.output.manifest, {"definition": definition, **dataset.manifest})
+    write_json(snakemake.output.manifest, dataset.manifest)
