@@ -1,7 +1,7 @@
 """The study: a configuration with a name and a folder. What decides its results is fixed when it begins."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,8 @@ def has_evidence(study: Path) -> bool:
 def check_options(study: Path, config: Mapping[str, Any], *, overlay: Path) -> None:
     """Check that a configuration has the options that a study began with.
 
-    Compared are the definitions of names in both, the epochs of each dataset, model, training and evaluation; an option
-    that did not exist then counts as its default. A study without results begins again.
+    Compared are the definitions of names in both, the epochs of each dataset that was run, model, training and
+    evaluation. An option that did not exist then counts as its default. A study without results begins again.
 
     Args:
         study: its folder.
@@ -46,9 +46,10 @@ def check_options(study: Path, config: Mapping[str, Any], *, overlay: Path) -> N
     """
     if not has_evidence(study) or not (study / CONFIG_FILE).exists():
         return
-    begun = _read(study)
-    for key, expected in _fixed(begun):
-        given = dict(_fixed(config)).get(key, expected)
+    datasets = sorted({path.name for folder in ("runs", "groups") for path in (study / folder).glob("*")})
+    asked = dict(_fixed(config, datasets))
+    for key, expected in _fixed(_read(study), datasets):
+        given = asked.get(key, expected)
         if given != expected:
             own = f"; its own options: --configfile {overlay}" if overlay.exists() else ""
             raise InputError(
@@ -116,15 +117,15 @@ def _read(study: Path) -> dict[str, Any]:
     return config
 
 
-def _fixed(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield each option that decides results, with its key."""
+def _fixed(config: Mapping[str, Any], datasets: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """Yield each option that decides results, with its key, and the epochs of some datasets."""
     for section, definitions in (
         ("datasets", config["datasets"]),
         ("perturbations", config["perturbations"]),
         ("fitting.targets", config["fitting"]["targets"]),
     ):
         yield from ((f"{section}.{name}", definition) for name, definition in definitions.items())
-    for dataset in config["datasets"]:
+    for dataset in datasets:
         if (epochs := epochs_of(config["training"], dataset)) is not None:
             yield f"training.epochs of {dataset}", epochs
     for section in ("model", "training", "evaluation", "fitting", "control"):
