@@ -59,7 +59,7 @@ try:
     studies.check_datasets(
         folder("data"), {name: config["datasets"][name] for name in asked_datasets}
     )
-    found_groups = groups.find_groups(study, asked_cells)
+    found_groups = groups.find_groups(study, config)
     asked_gradients = groups.asked_gradients(config, asked_cells)
     found_gradients = groups.find_tables(study / "gradients", ".csv", asked_gradients)
     asked_fits = groups.asked_fits(config)

@@ -114,7 +114,7 @@ def compare_convergence(histories: pd.DataFrame, runs: pd.DataFrame, temperature
 
     Args:
         histories: what `selection.gather_histories` returns.
-        runs: what `selection.read_summaries` returns.
+        runs: summaries of runs, see `selection.gather_summaries`.
         temperature: temperature wanted; the nearest one in a dataset's histories is compared.
 
     Returns:

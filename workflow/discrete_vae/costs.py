@@ -19,7 +19,7 @@ def group_costs(runs: pd.DataFrame, evaluation_seconds: float, environment: Mapp
     """List what a group has cost.
 
     Args:
-        runs: its summaries, see `selection.read_summaries`.
+        runs: its summaries, see `selection.gather_summaries`.
         evaluation_seconds: wall time of its evaluation.
         environment: where that was, see `results.environment`.
 

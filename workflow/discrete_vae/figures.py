@@ -87,7 +87,7 @@ def draw_convergence(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: st
     """Draw training loss against epoch, one column per K, one colour per noise law, the range over seeds as a band.
 
     Args:
-        histories, runs: what `selection.gather_histories` and `selection.read_summaries` return, for one dataset.
+        histories, runs: see `selection.gather_histories` and `selection.gather_summaries`, for one dataset.
         dataset: its name.
         temperature: temperature wanted; the nearest one in the histories is drawn.
     """
@@ -101,7 +101,7 @@ def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str
     """Draw validation loss against epoch at the selected temperatures, with a dot at the best epoch of each run.
 
     Args:
-        histories, runs: what `selection.gather_histories` and `selection.read_summaries` return, for one dataset.
+        histories, runs: see `selection.gather_histories` and `selection.gather_summaries`, for one dataset.
         dataset: its name.
     """
     shown = histories.merge(select_temperatures(runs)[[*AXES, "best_epoch"]], on=list(AXES))
@@ -161,7 +161,7 @@ def draw_temperatures(runs: pd.DataFrame, *, dataset: str) -> Figure:
     Where a single temperature was run, the laws stand side by side.
 
     Args:
-        runs: what `selection.read_summaries` returns, for one dataset; diverged runs are left out.
+        runs: summaries of runs, see `selection.gather_summaries`, for one dataset; diverged runs are left out.
         dataset: its name.
     """
     with style():

@@ -5,19 +5,33 @@ without its runs. A group never shrinks: it is made of the cells asked for and o
 """
 
 import csv
+import functools
 import gzip
 import io
 import itertools
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from discrete_vae.cells import CELL_DIRECTORY, CELL_FILES, Cell, Group, values_of
+from discrete_vae.configuration import asked_cells, result_options, with_defaults
 from discrete_vae.errors import InputError
 
 # Pictures and costs may be missing: results that are older than they are have none.
 WHOLE_GROUP_FILES = ("summaries.csv", "histories.csv.gz", "selection.csv", "bounds.csv", "image_losses.npz")
+
+
+# What runs of one dataset, or of one noise law, must have in common, as columns of summaries.csv and bounds.csv.
+ALIKE = {
+    "data_sha256": "dataset",
+    "law": "perturbation",
+    "model": "dataset",
+    "training": "dataset",
+    "evaluation": "dataset",
+    "samples": "dataset",
+}
 
 
 def recorded_rows(path: Path) -> list[dict[str, str]]:
@@ -51,31 +65,82 @@ class GroupsOnDisk:
         return sorted(groups, key=lambda group: (names.index(group.dataset), group.K, group.seed))
 
 
-def find_groups(study: Path, asked: Iterable[Cell]) -> GroupsOnDisk:
+def find_groups(study: Path, config: Mapping[str, Any]) -> GroupsOnDisk:
     """Find out which groups are whole, and which of those asked for are not.
 
     Args:
         study: its folder.
-        asked: the cells of the configured grid.
+        config: the complete configuration.
 
     Raises:
-        InputError: a group lacks a cell that is asked for, and the runs of its others are gone.
+        InputError: groups that must not be compared, or a group that lacks a cell that is asked for and whose runs are
+            gone.
     """
+    asked = asked_cells(config)
     asked_of = by_group(asked)
+    rows: list[dict[str, str]] = []
     whole, to_make, unfinished = [], [], []
-    on_disk = {_group_of(path): path.parent for path in study.glob("groups/*/K*/seed*/summaries.csv")}
-    for group in sorted(asked_of.keys() | on_disk.keys(), key=lambda group: (group.dataset, group.K, group.seed)):
+    on_disk = {Group.of("/".join(path.parts[-4:-1])) for path in study.glob("groups/*/K*/seed*/summaries.csv")}
+    for group in sorted(asked_of.keys() | on_disk, key=lambda group: (group.dataset, group.K, group.seed)):
         folder = study / "groups" / str(group)
-        recorded = {Cell.of(row) for row in recorded_rows(folder / "summaries.csv")} if group in on_disk else set()
+        summaries = recorded_rows(folder / "summaries.csv")
+        recorded = {Cell.of(row) for row in summaries}
         has_files = all((folder / name).exists() for name in WHOLE_GROUP_FILES)
         if has_files and asked_of.get(group, set()) <= recorded:
             whole.append(group)
+            rows += [*summaries, *recorded_rows(folder / "bounds.csv")]
         elif group in asked_of:
             _check_runs(study, folder, recorded)
             to_make.append(group)
         else:
             unfinished.append(group)
+    one_of_each = {(cell.dataset, cell.perturbation): cell for cell in asked}
+    check_alike([*rows, *(_options_row(config, cell) for cell in one_of_each.values())])
     return GroupsOnDisk(whole, to_make, unfinished)
+
+
+def _options_row(config: Mapping[str, Any], cell: Cell) -> dict[str, Any]:
+    """Return what summaries.csv says of the options of a cell that is asked for."""
+    options = {"law": config["perturbations"][cell.perturbation], **result_options(config, cell.dataset)}
+    return {**cell.coordinates(), **{section: json.dumps(values) for section, values in options.items()}}
+
+
+def check_alike(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Check that runs that are compared are of the same images, noise laws, options and numbers of samples.
+
+    An option that did not exist when a run was made counts as its default.
+
+    Args:
+        rows: of summaries.csv or bounds.csv of some groups.
+
+    Raises:
+        InputError: two runs of one dataset that differ, or two noise laws of one name.
+    """
+    first: dict[tuple[str, str], tuple[str, Cell]] = {}
+    for row in rows:
+        for column, axis in ALIKE.items():
+            if column not in row:
+                continue
+            value, cell = first.setdefault((column, row[axis]), (row[column], Cell.of(row)))
+            if value == row[column]:
+                continue
+            expected, given = _options(column, value), _options(column, row[column])
+            for key in {**expected, **given}:
+                if expected.get(key) != given.get(key):
+                    raise InputError(
+                        f"groups of {row[axis]} have {key} {expected.get(key)} ({cell.group}) and {given.get(key)}"
+                        f" ({Cell.of(row).group}), expected one; use another study for one of them"
+                    )
+
+
+@functools.cache
+def _options(column: str, text: str) -> dict[str, Any]:
+    """Return what a column of a run's summary says, by option."""
+    if not text.startswith("{"):
+        return {column: text}
+    values = json.loads(text)
+    options = values if column == "law" else with_defaults(column, values)
+    return {f"{column}.{key}": value for key, value in options.items()}
 
 
 def by_group(cells: Iterable[Cell]) -> dict[Group, set[Cell]]:
@@ -84,10 +149,6 @@ def by_group(cells: Iterable[Cell]) -> dict[Group, set[Cell]]:
     for cell in cells:
         of_group.setdefault(cell.group, set()).add(cell)
     return of_group
-
-
-def _group_of(summaries: Path) -> Group:
-    return Group.of("/".join(summaries.parts[-4:-1]))
 
 
 def _check_runs(study: Path, folder: Path, recorded: Iterable[Cell]) -> None:

@@ -88,7 +88,7 @@ def announce_progress(study: Path, config: Mapping[str, Any], *, log: Path) -> N
         log: of the job.
     """
     asked = asked_cells(config)
-    whole = set(find_groups(study, asked).whole)
+    whole = set(find_groups(study, config).whole)
     finished = sum(cell.group in whole or is_finished(study, cell) for cell in asked)
     line = f"{datetime.now():%Y-%m-%d %H:%M:%S} cells finished: {finished} of {len(asked)}"
     print(line, file=sys.stderr)

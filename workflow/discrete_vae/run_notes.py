@@ -12,7 +12,7 @@ def notes_on_runs(runs: pd.DataFrame, *, left_out: Sequence[str] = ()) -> list[s
     """Say of each dataset what was run, and what of it is not as in the paper's study.
 
     Args:
-        runs: what `selection.read_summaries` returns.
+        runs: summaries of runs, see `selection.gather_summaries`.
         left_out: groups that are not finished.
     """
     lines = []
@@ -34,7 +34,7 @@ def describe_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """State in a table what was run: a column for each dataset, with images, numbers, software and hardware.
 
     Args:
-        runs: what `selection.read_summaries` returns.
+        runs: summaries of runs, see `selection.gather_summaries`.
     """
     items = {
         "images": "data_origin",
@@ -62,7 +62,7 @@ def temperatures_in_words(runs: pd.DataFrame) -> str:
     """List the temperatures of a dataset's runs; where some were not run for every model, each list with its models.
 
     Args:
-        runs: what `selection.read_summaries` returns, for one dataset.
+        runs: summaries of runs, see `selection.gather_summaries`, for one dataset.
     """
     axes = ["K", "perturbation", "seed"]
     models = runs.groupby(axes, sort=False)["temperature"].agg(lambda values: tuple(sorted(values))).reset_index()

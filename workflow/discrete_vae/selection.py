@@ -10,21 +10,11 @@ import numpy as np
 import pandas as pd
 
 from discrete_vae.cells import AXES, Cell
-from discrete_vae.configuration import with_defaults
 from discrete_vae.errors import InputError
-from discrete_vae.files import read_tables
 from discrete_vae.measures import BOUNDS
 
 MODEL_AXES = ["dataset", "K", "perturbation", "seed"]
 NESTED = ("law", "model", "training", "evaluation")
-# What runs that are compared must have in common, and what tells the runs apart that are compared.
-ALIKE = {
-    "data_sha256": ["dataset"],
-    "law": ["perturbation"],
-    "model": ["dataset"],
-    "training": ["dataset"],
-    "evaluation": ["dataset"],
-}
 
 
 def gather_summaries(paths: Iterable[str | Path]) -> pd.DataFrame:
@@ -50,70 +40,11 @@ def gather_histories(paths: Iterable[str | Path], runs: pd.DataFrame) -> pd.Data
     return gathered[[*AXES, *gathered.columns.difference(AXES, sort=False)]]
 
 
-def read_summaries(paths: Sequence[str]) -> pd.DataFrame:
-    """Read the summaries of some groups; raises InputError where `check_alike` does."""
-    runs = read_tables(paths)
-    check_alike(runs)
-    return runs
-
-
 def read_bounds(paths: Sequence[str]) -> pd.DataFrame:
-    """Read the bounds of some groups; a table is empty where every run diverged.
-
-    Raises:
-        InputError: bounds of different numbers of samples.
-    """
+    """Read the bounds of some groups; a table is empty where every run diverged."""
     types = {"dataset": str, "K": int, "perturbation": str, "temperature": float, "seed": int}
     tables = [pd.read_csv(path).astype({name: types.get(name, float) for name in BOUNDS}) for path in paths]
-    bounds = pd.concat(tables, ignore_index=True)
-    for dataset, of_dataset in bounds.groupby("dataset"):
-        first, *others = of_dataset["samples"].unique()
-        if others:
-            raise InputError(
-                f"bounds of {dataset} are of {first:.0f} and of {others[0]:.0f} samples an image, expected one number;"
-                f" remove the groups of one of them: {_groups(of_dataset[of_dataset['samples'] == others[0]])}"
-            )
-    return bounds
-
-
-def check_alike(runs: pd.DataFrame) -> None:
-    """Check that runs that are compared are of the same images, noise laws and options.
-
-    An option that did not exist when a run was made counts as its default.
-
-    Args:
-        runs: summaries, see `gather_summaries`.
-
-    Raises:
-        InputError: two runs of one dataset that differ, or two noise laws of one name.
-    """
-    for column, axes in ALIKE.items():
-        options = runs[column].map(lambda text, column=column: _options(column, text))
-        for names, compared in options.groupby([runs[axis] for axis in axes]):
-            first = compared.iloc[0]
-            others = compared[compared != first]
-            if len(others):
-                other = others.iloc[0]
-                key = next(key for key in {**first, **other} if first.get(key) != other.get(key))
-                raise InputError(
-                    f"groups of {names[0]} have {key} {first.get(key)} and {other.get(key)}, expected one; move to"
-                    f" another study {_groups(runs.loc[compared == other])}"
-                )
-
-
-def _options(column: str, text: str) -> dict[str, Any]:
-    """Return what a column of a run's summary says, by option."""
-    if column not in NESTED:
-        return {column: text}
-    values = json.loads(text)
-    return {
-        f"{column}.{key}": value
-        for key, value in (values if column == "law" else with_defaults(column, values)).items()
-    }
-
-
-def _groups(table: pd.DataFrame) -> str:
-    return ", ".join(sorted({str(Cell.of(row).group) for row in table.to_dict("records")}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def law_definitions(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:

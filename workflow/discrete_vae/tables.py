@@ -152,7 +152,7 @@ def notes(table: pd.DataFrame, runs: pd.DataFrame, *, left_out: Sequence[str] = 
 
     Args:
         table: what `summarize_test_losses` returns.
-        runs: what `selection.read_summaries` returns.
+        runs: summaries of runs, see `selection.gather_summaries`.
         left_out: groups that are not finished.
     """
     seeds = table.loc[table["seeds"] > 0, "seeds"]

@@ -6,10 +6,10 @@ with logged(snakemake.log[0]):
     from discrete_vae.control import compare_scale_and_shape, losses_of_laws, to_markdown
     from discrete_vae.files import read_tables, write_csv, write_text
     from discrete_vae.run_notes import notes_on_runs
-    from discrete_vae.selection import law_definitions, read_bounds, read_summaries
+    from discrete_vae.selection import law_definitions, read_bounds
 
     temperature = snakemake.params.temperature
-    runs = read_summaries(snakemake.input.summaries)
+    runs = read_tables(snakemake.input.summaries)
     bounds = read_bounds(snakemake.input.bounds)
     losses = losses_of_laws(
         read_tables(snakemake.input.selection),

@@ -13,14 +13,14 @@ with logged(snakemake.log[0]):
     from discrete_vae.files import write_arrays, write_csv
     from discrete_vae.images import draw_selected
     from discrete_vae.results import environment
-    from discrete_vae.selection import read_summaries, selected_models
+    from discrete_vae.selection import selected_models
     from discrete_vae.training import choose_device
 
     started = time.monotonic()
     torch.set_num_threads(snakemake.threads)
     device = choose_device(snakemake.config["training"]["device"])
     dataset = BinarizedDataset.load(snakemake.input.images)
-    runs = read_summaries([snakemake.input.summaries])
+    runs = pd.read_csv(snakemake.input.summaries)
     models = selected_models(
         runs, pd.read_csv(snakemake.input.selection), snakemake.input.models, data_sha256=dataset.manifest["sha256"]
     )

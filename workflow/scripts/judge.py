@@ -6,9 +6,9 @@ with logged(snakemake.log[0]):
     from discrete_vae.claims import judge, stopped_early, summarize_verdicts, to_markdown
     from discrete_vae.files import read_arrays, read_tables, write_csv, write_text
     from discrete_vae.run_notes import notes_on_runs
-    from discrete_vae.selection import read_bounds, read_summaries
+    from discrete_vae.selection import read_bounds
 
-    runs = read_summaries(snakemake.input.summaries)
+    runs = read_tables(snakemake.input.summaries)
     bounds = read_bounds(snakemake.input.bounds)
     temperature = snakemake.params.temperature
     table = judge(

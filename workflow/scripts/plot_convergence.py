@@ -5,11 +5,10 @@ from job import logged
 with logged(snakemake.log[0]):
     from discrete_vae.figures import draw_convergence, save
     from discrete_vae.files import read_tables
-    from discrete_vae.selection import read_summaries
 
     figure = draw_convergence(
         read_tables(snakemake.input.histories),
-        read_summaries(snakemake.input.summaries),
+        read_tables(snakemake.input.summaries),
         dataset=snakemake.wildcards.dataset,
         temperature=snakemake.params.temperature,
     )

@@ -4,7 +4,7 @@ from job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.figures import draw_temperatures, save
-    from discrete_vae.selection import read_summaries
+    from discrete_vae.files import read_tables
 
-    runs = read_summaries(snakemake.input.summaries)
+    runs = read_tables(snakemake.input.summaries)
     save(draw_temperatures(runs, dataset=snakemake.wildcards.dataset), snakemake.output)

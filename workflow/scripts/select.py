@@ -6,10 +6,11 @@ from job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.files import write_csv
-    from discrete_vae.selection import check_alike, gather_histories, gather_summaries, select_temperatures
+    from discrete_vae.groups import check_alike
+    from discrete_vae.selection import gather_histories, gather_summaries, select_temperatures
 
     runs = gather_summaries(snakemake.input.summaries)
-    check_alike(runs)
+    check_alike(runs.to_dict("records"))
     # The evaluation of a former selection is void. A kill from here on must not leave a group that looks whole.
     Path(snakemake.output.selection).with_name("bounds.csv").unlink(missing_ok=True)
     write_csv(snakemake.output.histories, gather_histories(snakemake.input.histories, runs))

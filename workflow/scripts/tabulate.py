@@ -5,10 +5,10 @@ from job import logged
 with logged(snakemake.log[0]):
     from discrete_vae.files import read_arrays, read_tables, write_csv, write_text
     from discrete_vae.run_notes import describe_runs
-    from discrete_vae.selection import diverged_runs, read_bounds, read_summaries
+    from discrete_vae.selection import diverged_runs, read_bounds
     from discrete_vae.tables import notes, summarize_test_losses, to_latex, to_markdown
 
-    runs = read_summaries(snakemake.input.summaries)
+    runs = read_tables(snakemake.input.summaries)
     selection = read_tables(snakemake.input.selection)
     bounds = read_bounds(snakemake.input.bounds)
     table = summarize_test_losses(selection, bounds, read_arrays(snakemake.input.image_losses))
