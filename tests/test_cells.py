@@ -7,14 +7,13 @@ from discrete_vae.cells import (
     CELL_DIRECTORY,
     WILDCARD_PATTERNS,
     Cell,
-    axis_values,
-    cell_files,
+    Group,
+    all_but,
     grid_cells,
-    grid_files,
     job_path,
-    perturbations_of,
-    selected_cell_files,
     stack_coordinates,
+    values_of,
+    wildcard_patterns,
 )
 from discrete_vae.errors import InputError
 from snakemake.io import expand
@@ -25,6 +24,7 @@ GRID = {
     "perturbation": ["normal", "gumbel"],
     "temperature": [0.01, 1e-05, 1.0],
     "seed": [1, 2],
+    "blocks": [],
 }
 
 
@@ -35,13 +35,11 @@ def test_a_grid_has_one_cell_for_every_combination():
 
 
 def test_paths_spell_the_cell_and_can_be_read_back():
-    for path, cell in zip(cell_files(GRID, "summary.json"), grid_cells(GRID), strict=True):
-        pattern = CELL_DIRECTORY + "/summary.json"
-        for axis in ("dataset", "perturbation"):
-            pattern = pattern.replace(f"{{{axis}}}", f"(?P<{axis}>[^/]+)")
-        for axis, regex in WILDCARD_PATTERNS.items():
-            pattern = pattern.replace(f"{{{axis}}}", f"(?P<{axis}>{regex})")
-        assert Cell.of(re.fullmatch(pattern, path).groupdict()) == cell
+    pattern = CELL_DIRECTORY
+    for axis, regex in {"perturbation": "[^/]+", **wildcard_patterns(["digits"])}.items():
+        pattern = pattern.replace(f"{{{axis}}}", f"(?P<{axis}>{regex})")
+    for cell in grid_cells(GRID):
+        assert Cell.of(re.fullmatch(pattern, cell.directory).groupdict()) == cell
 
 
 @pytest.mark.parametrize(
@@ -71,10 +69,11 @@ def test_a_cell_that_cannot_be_trained_is_refused(K, temperature):
         Cell("digits", K, "normal", temperature, 1)
 
 
-def test_files_of_some_cells_have_fixed_axes():
-    files = cell_files(GRID, "model.pt", K="3", seed=2)
-    assert len(files) == 6
-    assert all("/K3/" in path and "/seed2/" in path for path in files)
+def test_a_group_is_named_and_read_back():
+    cell = Cell("fashion-mnist", 10, "normal", 0.5, 775)
+    assert str(cell.group) == "fashion-mnist/K10/seed775"
+    assert Group.of(str(cell.group)) == cell.group
+    assert values_of([cell, Cell("mnist", 5, "normal", 0.5, 775), cell], "K") == [10, 5]
 
 
 @pytest.mark.parametrize("stack", [[], ["temperature"], ["temperature", "perturbation"], ["seed", "temperature"]])
@@ -87,49 +86,66 @@ def test_a_stack_lists_its_cells_in_the_order_of_its_output_files(stack):
     assert [CELL_DIRECTORY.format(**point) for point in coordinates] == outputs
 
 
-def test_a_job_of_a_stack_needs_the_laws_of_its_cells_only():
-    definitions = {"normal": {"a": 1}, "gumbel": {"b": 2}, "laplace": {"c": 3}}
-    wildcards = {"dataset": "digits", "K": "3", "perturbation": "gumbel", "temperature": "1.0", "seed": "2"}
-    assert perturbations_of(wildcards, {}, definitions) == {"gumbel": {"b": 2}}
-    del wildcards["perturbation"]
-    stacked = perturbations_of(wildcards, {"perturbation": ["normal", "gumbel"]}, definitions)
-    assert list(stacked.items()) == [("normal", {"a": 1}), ("gumbel", {"b": 2})]
-
-
-def test_only_the_files_of_selected_cells_are_listed(tmp_path):
-    selection = tmp_path / "selection.csv"
-    selection.write_text(
-        "dataset,K,perturbation,seed,temperature\ndigits,3,normal,1,1e-05\ndigits,3,gumbel,1,\ndigits,3,normal,2,1.0\n"
-    )
-    of_one = selected_cell_files(selection, "model.pt", dataset="digits", K="3", perturbation="normal", seed=1)
-    assert of_one == ["results/runs/digits/K3/normal/tau1e-05/seed1/model.pt"]
-    assert len(selected_cell_files(selection, "model.pt", dataset="digits", K="3")) == 2
-    assert selected_cell_files(selection, "model.pt", perturbation="gumbel") == [], "every run diverged"
-    with pytest.raises(InputError, match="has no row of K 5, seed 1, expected one"):
-        selected_cell_files(selection, "model.pt", K=5, seed=1)
-
-
 def test_the_log_of_a_stack_names_the_stacked_axes_all():
-    path = job_path("logs/K{K}-tau{temperature}-seed{seed}.log", {"temperature": [1.0]})
-    assert path == "logs/K{K}-tauall-seed{seed}.log"
+    assert job_path("K{K}-tau{temperature}-seed{seed}.log", {"temperature": [1.0]}) == "K{K}-tauall-seed{seed}.log"
 
 
-def test_a_dataset_may_be_run_with_some_values_only():
-    only = {"fashion": [{"K": [5], "temperature": [1.0]}]}
-    grid = {**GRID, "dataset": ["digits", "fashion"], "only": only}
-    by_dataset = {name: [cell for cell in grid_cells(grid) if cell.dataset == name] for name in grid["dataset"]}
-    assert by_dataset["digits"] == grid_cells(GRID)
-    assert {(cell.K, cell.temperature) for cell in by_dataset["fashion"]} == {(5, 1.0)}
-    assert len(by_dataset["fashion"]) == 4
-    assert cell_files(grid, "model.pt", dataset="fashion", K="3") == []
-    assert axis_values(grid, "temperature", "fashion") == [1.0]
-    assert grid_files(grid, "{dataset}-K{K}") == ["digits-K3", "digits-K5", "fashion-K5"]
-
-
-def test_a_dataset_may_be_run_with_several_parts_of_the_grid():
-    parts = [{"K": [5], "perturbation": ["normal"]}, {"temperature": [1.0], "perturbation": ["normal"]}]
+def test_blocks_are_united_and_inherit_the_axes_that_they_leave_out():
+    blocks = [{"K": [5], "perturbation": ["normal"]}, {"temperature": [1.0], "perturbation": ["normal"]}]
     everything = grid_cells(GRID)
-    assert grid_cells({**GRID, "only": {"digits": parts}}) == [
+    cells = grid_cells({**GRID, "blocks": blocks})
+    assert len(cells) == len(set(cells))
+    assert set(cells) == {
         cell for cell in everything if cell.perturbation == "normal" and (cell.K == 5 or cell.temperature == 1.0)
-    ]
-    assert grid_cells({**GRID, "only": {"digits": [*parts, {}]}}) == everything
+    }
+    assert set(grid_cells({**GRID, "blocks": [*blocks, {}]})) == set(everything)
+    outside = grid_cells({**GRID, "blocks": [{"dataset": ["fashion"], "seed": [9]}]})
+    assert {(cell.dataset, cell.seed) for cell in outside} == {("fashion", 9)}
+    assert grid_cells({**GRID, "dataset": []}) == []
+
+
+GROUPS = ["mnist/K1/seed7", "mnist/K10/seed775", "mnist/K10/seed7", "fashion-mnist/K10/seed775", "a.b/K30/seed0"]
+
+
+def matched(labels: list[str], pattern: str, file: str) -> list[str]:
+    """List the groups of which a rule makes a file, as Snakemake finds out."""
+    return [label for label in labels if re.fullmatch(f"(?P<group>{pattern})/{file}", f"{label}/{file}")]
+
+
+def test_a_group_pattern_matches_the_groups_of_known_datasets():
+    pattern = wildcard_patterns(["mnist", "fashion-mnist", "a.b"])["group"]
+    assert matched(GROUPS, pattern, "bounds.csv") == GROUPS[1:], "a single category is no K"
+    wrong = ["digits/K10/seed7", "axb/K10/seed7", "mnist/K10/seed07", "mnist/K10", "x/mnist/K10/seed7"]
+    assert matched(wrong, pattern, "bounds.csv") == []
+
+
+@pytest.mark.parametrize("excluded", GROUPS)
+def test_only_the_groups_that_are_finished_are_excluded(excluded):
+    """Though the name of one may begin with another's: mnist/K10/seed7 and mnist/K10/seed775."""
+    pattern = all_but([excluded], wildcard_patterns(["mnist", "fashion-mnist", "a.b"])["group"])
+    assert matched(GROUPS, pattern, "bounds.csv") == [label for label in GROUPS[1:] if label != excluded]
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".json", ".csv", ".csv.gz"])
+def test_a_finished_file_is_excluded_and_none_whose_name_it_begins(suffix):
+    """Datasets, gradients and fits are single files."""
+    names = ["mnist", "mnist-10k", "mnist.small"]
+    pattern = all_but(["mnist"], wildcard_patterns(names)["dataset"])
+    assert [name for name in names if re.fullmatch(f"({pattern}){re.escape(suffix)}", name + suffix)] == names[1:]
+    fits = ["poisson/gumbel", "poisson/gumbel-narrow", "poisson/normal"]
+    pattern = all_but(["poisson/gumbel"], wildcard_patterns(names)["fit"])
+    assert [fit for fit in fits if re.fullmatch(f"({pattern}){re.escape(suffix)}", fit + suffix)] == fits[1:]
+
+
+def test_a_finished_run_is_excluded_by_its_whole_folder():
+    cells = grid_cells({**GRID, "seed": [1, 12], "temperature": [1.0, 1.05]})
+    patterns = {"perturbation": "[^/]+", **wildcard_patterns(["digits"])}
+    patterns["dataset"] = all_but([cells[0].directory.removeprefix("runs/")], patterns["dataset"])
+    pattern = f"{CELL_DIRECTORY}/model.pt"
+    for axis, regex in patterns.items():
+        pattern = pattern.replace(f"{{{axis}}}", f"(?:{regex})")
+    assert [cell for cell in cells if re.fullmatch(pattern, f"{cell.directory}/model.pt")] == cells[1:]
+
+
+def test_what_is_not_finished_is_not_excluded():
+    assert all_but([], "any") == "any"

@@ -6,8 +6,18 @@ from typing import Any
 import pytest
 import yaml
 from conftest import ROOT
-from discrete_vae.configuration import SCHEMA_FILE, complete, gpus_per_job, training_options
+from discrete_vae.configuration import (
+    SCHEMA_FILE,
+    asked_cells,
+    complete,
+    datasets_of,
+    gpus_per_job,
+    result_options,
+    training_options,
+    with_defaults,
+)
 from discrete_vae.errors import InputError
+from discrete_vae.paper import PAPER_LAWS, PAPER_OPTIONS
 
 PAPER = yaml.safe_load((ROOT / "config.yaml").read_text())
 
@@ -34,10 +44,12 @@ def test_the_default_configuration_is_the_paper():
     assert config == PAPER
     assert config["grid"]["temperature"] == [0.01, 0.03, 0.07, 0.1, 0.25, 0.4, 0.5, 0.67, 0.85, 1.0]
     assert (config["grid"]["K"], config["grid"]["seed"][0]) == ([10, 30, 50], 775)
-    assert config["model"] == {"variables": 10, "hidden": 300}
-    training = config["training"]
-    assert (training["epochs"], training["batch_size"], training["learning_rate"]) == (300, 100, 1e-3)
-    assert (training["kl"], training["annealing"], config["evaluation"]["test_samples"]) == ("softmax", None, 100)
+    assert config["model"] == PAPER_OPTIONS["model"]
+    different = {name for name, value in PAPER_OPTIONS["training"].items() if config["training"][name] != value}
+    assert different == {"matmul_precision"}, "the only departure, on a GPU"
+    assert config["evaluation"] == {"validation_samples": 10, "selection_samples": 100, "importance_samples": 1000}
+    assert {name: config["perturbations"][name] for name in PAPER_LAWS} == PAPER_LAWS
+    assert config["datasets"]["omniglot-resized"] == {"source": "omniglot"}
 
 
 def test_whole_and_decimal_numbers_are_one_law_and_one_temperature():
@@ -70,7 +82,7 @@ def test_values_may_be_texts_as_snakemake_passes_them():
     config = paper_with("grid/K", ["20"])
     config["training"] |= {"learning_rate": "1e-3", "annealing": "null"}
     config["perturbations"]["laplace"] = {"distribution": "Laplace", "loc": "0", "scale": "0.5"}
-    config["mirror"] = "null"
+    config |= {"mirror": "null", "study": 2026, "draw_only": "false"}
     config["fitting"]["enabled"] = "true"
     config["fitting"]["targets"]["mine"] = {"family": "table", "probabilities": ["0.5", "0.2", "0.3"]}
     config["fitting"]["targets"]["few"] = {"family": "binomial", "n": "4", "p": "0.5", "K": "5"}
@@ -79,37 +91,81 @@ def test_values_may_be_texts_as_snakemake_passes_them():
     assert config["training"]["learning_rate"] == 0.001
     assert config["training"]["annealing"] is None
     assert config["perturbations"]["laplace"]["scale"] == 0.5
-    assert config["mirror"] is None
+    assert (config["mirror"], config["study"], config["draw_only"]) == (None, "2026", False)
     assert config["fitting"]["enabled"] is True
     assert config["fitting"]["targets"]["mine"]["probabilities"] == [0.5, 0.2, 0.3]
     assert config["fitting"]["targets"]["few"] == {"family": "binomial", "n": 4, "p": 0.5, "K": 5}
 
 
-def test_a_dataset_may_have_fewer_values_and_its_own_epochs():
-    config = paper_with("grid/only", {"mnist": {"temperature": ["1"], "seed": ["775"]}})
-    config["training"]["epochs"] = {"mnist": "50", "fashion-mnist": 60, "omniglot": 300}
+def test_a_dataset_may_have_its_own_epochs():
+    config = paper_with("training/epochs", {"mnist": "50", "fashion-mnist": 60, "omniglot": 300})
     complete(config)
-    assert config["grid"]["only"] == {"mnist": [{"temperature": [1.0], "seed": [775]}]}
-    assert isinstance(config["grid"]["only"]["mnist"][0]["temperature"][0], float)
     assert training_options(config["training"], "mnist")["epochs"] == 50
     assert training_options(PAPER["training"], "mnist")["epochs"] == 300
 
 
-def test_a_dataset_may_have_several_parts_of_the_grid():
-    config = paper_with("grid/only", {"mnist": [{"K": ["10"]}, {"temperature": [1], "seed": ["775"]}]})
+@pytest.mark.parametrize("kept", [["mnist", "omniglot"], ["mnist"]])
+def test_parts_of_the_grid_inherit_the_axes_that_they_leave_out(kept):
+    parts = {
+        "mnist": {"dataset": ["mnist"], "K": ["10"], "temperature": [1, "0.5"]},
+        "omniglot": {"dataset": ["omniglot"], "seed": ["775"]},
+    }
+    config = paper_with("grid/blocks", [parts[name] for name in kept])
     complete(config)
-    parts = [{"K": [10]}, {"temperature": [1.0], "seed": [775]}]
-    assert config["grid"]["only"] == {"mnist": parts}
-    complete(config)
-    assert config["grid"]["only"] == {"mnist": parts}
+    block = config["grid"]["blocks"][0]
+    assert str(block) == "{'dataset': ['mnist'], 'K': [10], 'temperature': [1.0, 0.5]}"
+    again = copy.deepcopy(config)
+    complete(again)
+    assert again == config
+    assert datasets_of(config) == kept
+    of_mnist = [cell for cell in asked_cells(config) if cell.dataset == "mnist"]
+    assert len(of_mnist) == 1 * 3 * 2 * 5
+    assert len(asked_cells(config)) - len(of_mnist) == (90 if "omniglot" in kept else 0)
 
 
-def test_fewer_values_are_taken_back_by_null_and_kept_for_datasets_that_are_left_out():
-    """As an overlay can neither remove a key nor empty a mapping."""
-    config = paper_with("grid/only", {"mnist": None, "omniglot": {"temperature": [1.0]}})
-    config["grid"]["dataset"] = ["mnist", "fashion-mnist"]
+def test_parts_of_the_grid_are_taken_back_by_null():
+    """As an overlay can neither remove a key nor empty a list on the command line."""
+    config = paper_with("grid/blocks", None)
     complete(config)
-    assert "mnist" not in config["grid"]["only"]
+    assert config == PAPER
+
+
+def test_a_grid_without_datasets_asks_for_no_cells():
+    """As the fits alone need none."""
+    config = paper_with("grid/dataset", [])
+    complete(config)
+    assert asked_cells(config) == []
+
+
+def test_a_study_that_only_draws_asks_for_no_cells_and_no_files():
+    config = paper_with("datasets/mnist", {"source": "npz", "path": "none.npz"})
+    assert "existing" in message_for(copy.deepcopy(config))
+    config["draw_only"] = True
+    complete(config)
+    assert asked_cells(config) == datasets_of(config) == []
+
+
+def test_a_stored_configuration_is_read_where_its_files_are_gone():
+    config = paper_with("datasets/mnist", {"source": "npz", "path": "none.npz"})
+    config["mirror"] = "/no/such/folder"
+    complete(config, check_files=False)
+
+
+def test_the_options_that_decide_a_result_are_those_of_its_dataset():
+    config = paper_with("training/epochs", {"mnist": 50, "fashion-mnist": 60, "omniglot": 300})
+    options = result_options(config, "mnist")
+    assert list(options) == ["model", "training", "evaluation"]
+    assert options["training"]["epochs"] == 50
+    assert not {"device", "stack"} & options["training"].keys()
+    assert options["evaluation"] == {"validation_samples": 10, "selection_samples": 100}
+
+
+def test_options_that_are_missing_in_an_older_result_are_their_defaults():
+    assert with_defaults("training", {"epochs": 50, "kl": "codes"}) == {
+        **PAPER["training"],
+        "epochs": 50,
+        "kl": "codes",
+    }
 
 
 def test_a_file_that_the_pipeline_makes_is_nobodys_source(tmp_path, monkeypatch):
@@ -133,10 +189,18 @@ def test_two_sums_for_one_file_are_told():
     assert "datasets.mnist" in message
 
 
-def test_an_axis_with_fewer_values_for_a_dataset_cannot_be_stacked():
-    config = paper_with("grid/only", {"mnist": {"temperature": [1.0]}})
-    config["training"]["stack"] = ["temperature"]
-    assert "training.stack has 'temperature'" in message_for(config)
+@pytest.mark.parametrize("axis", ["temperature", "seed", "perturbation"])
+def test_parts_that_differ_in_a_stacked_axis_are_told_in_one_line(axis):
+    value = PAPER["grid"][axis][0]
+    config = paper_with("grid/blocks", [{"dataset": ["omniglot"]}, {"dataset": ["mnist"], axis: [value]}])
+    config["training"]["stack"] = [axis]
+    message = message_for(copy.deepcopy(config))
+    assert message.startswith(f"grid.blocks[1] has the {axis}s [{value!r}], expected those of grid.blocks[0]")
+    assert f"training.stack has '{axis}'; leave {axis} out of the stack" in message
+    assert "\n" not in message
+    for block in config["grid"]["blocks"]:
+        block[axis] = [value]
+    complete(config)
 
 
 def test_annealing_is_completed_from_one_key():
@@ -159,7 +223,7 @@ def test_definitions_are_added_to_those_of_the_schema():
     [
         ("grid", None, ["grid is None", "a mapping"]),
         ("grid/dataset", ["mnits"], ["grid.dataset has 'mnits'", "defined under datasets", "did you mean mnist?"]),
-        ("grid/dataset", [], ["grid.dataset is []", "at least one value"]),
+        ("grid/dataset", ["mnist", "mnist"], ["grid.dataset is ['mnist', 'mnist']", "every value once"]),
         ("grid/dataset", "mnist", ["grid.dataset is 'mnist'", "a list"]),
         ("grid/K", [1], ["grid.K[0] is 1", "at least 2"]),
         ("grid/K", [10.0], ["grid.K[0] is 10.0", "a whole number"]),
@@ -172,20 +236,23 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("grid/temperature", [float("inf")], ["grid.temperature[0] is inf", "a finite number"]),
         ("grid/seed", [True], ["grid.seed[0] is True", "a whole number"]),
         ("grid/seed", [-1], ["grid.seed[0] is -1", "at least 0"]),
-        ("grid/only", {"mnits": {}}, ["grid.only has 'mnits'", "defined under datasets", "did you mean mnist?"]),
         ("grid/temperature", [1e16], ["grid.temperature[0] is 1e+16", "at most 1000000"]),
         ("datasets", {3: {"source": "sklearn"}}, ["datasets has the name 3", "a text", "rename it"]),
         ("datasets/mnist/sha256", {"images.gz": "0" * 64}, ["mnist.sha256 has 'images.gz'", "train-images-idx3-ubyte"]),
         ("training/epochs", {"mnits": 9}, ["training.epochs has 'mnits'", "did you mean mnist?"]),
         ("mirror", "", ["mirror is ''", "an existing directory"]),
-        ("grid/only", {"mnist": {"K": [20]}}, ["grid.only.mnist.K has 20", "grid.K (10, 30, 50)", "add it there"]),
-        ("grid/only", {"mnist": {"K": [1]}}, ["grid.only.mnist.K[0] is 1", "at least 2"]),
-        ("grid/only", {"mnist": {"seeds": [1]}}, ["grid.only.mnist.seeds", "did you mean seed?"]),
-        ("grid/only", {"mnist": [{"K": [10]}, {"K": [20]}]}, ["grid.only.mnist[1].K has 20", "grid.K (10, 30, 50)"]),
-        ("grid/only", {"mnist": [{"seeds": [1]}]}, ["grid.only.mnist[0].seeds", "did you mean seed?"]),
-        ("grid/only", {"mnist": [10]}, ["grid.only.mnist[0] is 10", "expected a mapping (values of some axes"]),
-        ("grid/only", {"mnist": 10}, ["grid.only.mnist is 10", "a mapping or a list or null", "a list of such"]),
-        ("grid/only", {"mnist": []}, ["grid.only.mnist is []", "at least one value"]),
+        ("grid/blocks", [{"dataset": ["mnits"]}], ["grid.blocks[0].dataset has 'mnits'", "did you mean mnist?"]),
+        ("grid/blocks", [{}, {"perturbation": ["laplace"]}], ["blocks[1].perturbation has 'laplace'", "defined under"]),
+        ("grid/blocks", [{"K": [1]}], ["grid.blocks[0].K[0] is 1", "at least 2"]),
+        ("grid/blocks", [{"K": []}], ["grid.blocks[0].K is []", "at least one value"]),
+        ("grid/blocks", [{"seeds": [1]}], ["grid.blocks[0].seeds", "did you mean seed?"]),
+        ("grid/blocks", [10], ["grid.blocks[0] is 10", "expected a mapping (values of some axes"]),
+        ("grid/blocks", {"K": [10]}, ["grid.blocks is {'K': [10]}", "a list or null", "a list of parts such as"]),
+        ("grid/only", {"mnist": {}}, ["grid.only is {'mnist': {}}", "no such key"]),
+        ("study", "a/b", ["study is 'a/b'", "expected letters, digits and dashes"]),
+        ("study", "-x", ["study is '-x'", "the first one no dash"]),
+        ("study", "..", ["study is '..'", "letters, digits and dashes"]),
+        ("draw_only", 1, ["draw_only is 1", "true or false"]),
         ("control/datasets", ["digits"], ["control.datasets has 'digits'", "datasets of the grid (mnist,"]),
         ("grid/tempature", [1], ["grid.tempature", "no such key", "did you mean temperature?"]),
         ("datasets/mnist", {"source": "torchvision"}, ["datasets.mnist.class is missing", "add it"]),
@@ -224,7 +291,10 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("training/device", "gpu", ["training.device is 'gpu'", "one of auto, cpu, cuda"]),
         ("training/stack", ["K"], ["training.stack[0] is 'K'", "temperature, perturbation, seed"]),
         ("training/kl", "code", ["training.kl is 'code'", "one of softmax, codes"]),
-        ("evaluation/test_samples", 0, ["evaluation.test_samples is 0", "at least 1"]),
+        ("training/patience", 0, ["training.patience is 0", "at least 1"]),
+        ("training/matmul_precision", "low", ["training.matmul_precision is 'low'", "one of highest, high, medium"]),
+        ("evaluation/selection_samples", 0, ["evaluation.selection_samples is 0", "at least 1"]),
+        ("evaluation/test_samples", 9, ["evaluation.test_samples is 9", "no such key"]),
         ("fitting/enabled", "yes", ["fitting.enabled is 'yes'", "true or false"]),
         ("fitting/enable", True, ["fitting.enable is True", "did you mean enabled?"]),
         ("fitting/samples", 1, ["fitting.samples is 1", "at least 2"]),
@@ -246,7 +316,6 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("fitting/targets/discrete/probabilities", [0.5, 0.4], ["discrete.probabilities sums to 0.9", "expected 1"]),
         ("fitting/targets/discrete/probabilities", [1.1, -0.1], ["discrete.probabilities[1] is -0.1", "at least 0"]),
         ("mirror", "/no/such/folder", ["mirror is '/no/such/folder'", "an existing directory or a base URL"]),
-        ("published", "none.csv", ["published is 'none.csv'", "an existing CSV file or null"]),
         ("mirror", 3, ["mirror is 3", "a text or null"]),
         (
             "datasets/mnist",
@@ -275,43 +344,6 @@ def test_codes_of_unknown_probabilities_cannot_be_trained_on():
     message = message_for(config)
     for part in ("training.kl is 'codes'", "'t5'", "StudentT", "set it to softmax"):
         assert part in message
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("dataset,K,nats\n", ["has the columns dataset, K, nats", "correct its first line"]),
-        ("{columns}\nmnist,ten,normal,paper loss,1\n", ["line 2 has K 'ten'", "a whole number"]),
-        ("{columns}\nmnist,10,nromal,paper loss,1\n", ["line 2 has perturbation 'nromal'", "gumbel, normal, logistic"]),
-        ("{columns}\nmnist,10,normal,loss,1\n", ["line 2 has measure 'loss'", "paper loss, negative ELBO, IWAE bound"]),
-        ("{columns}\nmnist,10,normal,paper loss,nan\n", ["line 2 has nats 'nan'", "a finite number"]),
-        ("{columns}\nmnist\n", ["line 2 has K ''", "a whole number"]),
-        ("{columns}\nmnist,\u00b2,normal,paper loss,1\n", ["line 2 has K '\u00b2'", "a whole number"]),
-        ("{columns}\nmnst,10,normal,paper loss,1\n", ["line 2 has dataset 'mnst'", "mnist, fashion-mnist"]),
-        ("{columns}\n" + 2 * "mnist,10,normal,paper loss,1\n", ["line 3 has mnist, 10, normal, paper loss again"]),
-        ("{columns}\nmnist,10,normal,paper loss,98,72\n", ["line 2 has 6 values, expected 5", "a decimal point"]),
-        ("{columns}\n", ["has no values, expected one a line"]),
-    ],
-)
-def test_misuse_of_published_values_is_told(tmp_path, text, expected):
-    path = tmp_path / "published.csv"
-    path.write_text(text.format(columns="dataset,K,perturbation,measure,nats"))
-    message = message_for(paper_with("published", str(path)))
-    for part in [str(path), *expected]:
-        assert part in message
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_published_values_may_come_from_a_spreadsheet(tmp_path, encoding):
-    path = tmp_path / "published.csv"
-    path.write_text("dataset,K,perturbation,measure,nats\nmnist,10,normal,paper loss,1\n", encoding=encoding)
-    complete(paper_with("published", str(path)))
-
-
-def test_published_values_in_another_encoding_are_told(tmp_path):
-    path = tmp_path / "published.csv"
-    path.write_bytes("dataset,K,perturbation,measure,nats\nmnist,10,d\u00e9j\u00e0,paper loss,1\n".encode("latin-1"))
-    assert "is not UTF-8 text" in message_for(paper_with("published", str(path)))
 
 
 def test_a_configuration_without_a_grid_is_told():
