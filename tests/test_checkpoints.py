@@ -31,7 +31,7 @@ def run(dataset, checkpoint=None, batch_size=10, epochs=EPOCHS, patience=None):
             "kl": "softmax",
             "annealing": None,
         },
-        evaluation={"validation_samples": 5, "test_samples": 20},
+        evaluation={"validation_samples": 5, "selection_samples": 20},
         device=torch.device("cpu"),
         checkpoint=checkpoint,
     )
@@ -143,20 +143,17 @@ def test_a_training_that_is_killed_continues_from_its_last_save(tiny_dataset, tm
         assert_same_bits(run(tiny_dataset, checkpoint), undisturbed)
 
 
-def test_a_finished_training_is_extended_to_the_bits_of_a_longer_one(tiny_dataset, tmp_path):
-    for epochs in (2, EPOCHS):
-        with Checkpoint(tmp_path / "c.pt", {}, kept=True) as checkpoint:
-            runs = run(tiny_dataset, checkpoint, epochs=epochs)
-            checkpoint.finish()
-    assert_same_bits(runs, run(tiny_dataset))
-
-
-def test_a_kept_resume_point_of_more_epochs_is_set_aside(tiny_dataset, tmp_path, caplog):
-    for epochs in (EPOCHS, 2):
-        with Checkpoint(tmp_path / "c.pt", {}, kept=True) as checkpoint:
-            runs = run(tiny_dataset, checkpoint, epochs=epochs)
-    assert_same_bits(runs, run(tiny_dataset, epochs=2))
-    assert "its epoch 3 is beyond the last, 2" in caplog.text
+@pytest.mark.parametrize("epochs", [EPOCHS - 1, EPOCHS, EPOCHS + 1])
+def test_an_interrupted_training_may_go_on_to_another_number_of_epochs(
+    tiny_dataset, tmp_path, interrupt_at, caplog, epochs
+):
+    """Beyond it, the resume point is set aside."""
+    interrupt_at(EPOCHS * STEPS_PER_EPOCH, signal.SIGTERM)
+    with Checkpoint(tmp_path / "c.pt", {}) as checkpoint, pytest.raises(SystemExit):
+        run(tiny_dataset, checkpoint, epochs=EPOCHS + 2)
+    with Checkpoint(tmp_path / "c.pt", {}) as checkpoint:
+        assert_same_bits(run(tiny_dataset, checkpoint, epochs=epochs), run(tiny_dataset, epochs=epochs))
+    assert ("its epoch 3 is beyond the last, 2" in caplog.text) == (epochs < EPOCHS)
 
 
 def test_a_save_that_finds_no_room_does_not_end_the_training(tiny_dataset, monkeypatch, caplog):

@@ -116,8 +116,8 @@ def test_training_losses_are_those_of_the_last_epoch_at_the_temperature_nearest_
         ]
     )
     selection = pd.DataFrame({**cell, "perturbation": law, "temperature": 0.5} for law in ("normal", "gumbel"))
-    bounds = selection.assign(negative_elbo=1.0, importance_weighted_bound=2.0)
-    losses = losses_of_laws(selection.assign(test_loss=3.0), bounds, histories, temperature=1.0)
+    bounds = selection.assign(paper_loss=3.0, negative_elbo=1.0, importance_weighted_bound=2.0)
+    losses = losses_of_laws(selection, bounds, histories, temperature=1.0)
     by_law = losses.set_index("perturbation")[list(CONTROL_MEASURES)]
     assert by_law.loc["normal"].tolist() == [3, 1, 2, 6]
     assert by_law.loc["gumbel"].tolist()[:3] == [3, 1, 2]

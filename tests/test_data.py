@@ -472,11 +472,10 @@ def test_source_files_of_the_definitions():
         "mnist": {"source": "torchvision", "class": "MNIST"},
         "other": {"source": "torchvision", "class": "MNIST", "sha256": own_sum},
     }
-    config = {"datasets": datasets, "grid": {"dataset": ["mine"]}}
+    config, path = {"datasets": datasets}, "data/raw/mnist/t10k-images-idx3-ubyte"
     assert input_files(datasets["mine"]) == ["my.npz"]
     assert input_files(datasets["mnist"])[0] == "data/raw/mnist/train-images-idx3-ubyte"
-    assert find_source_file(config, "data/raw/mnist/t10k-images-idx3-ubyte") == source_files(datasets["mnist"])[1]
-    config["grid"]["dataset"] = ["other"]
-    assert find_source_file(config, "data/raw/mnist/t10k-images-idx3-ubyte").fingerprint == f"sha256:{'0' * 64}"
+    assert find_source_file(config, path, first=["mine"]) == source_files(datasets["mnist"])[1]
+    assert find_source_file(config, path, first=["other"]).fingerprint == f"sha256:{'0' * 64}"
     with pytest.raises(InputError, match="not a source file of a dataset"):
-        find_source_file(config, "data/raw/mnist/labels")
+        find_source_file(config, "data/raw/mnist/labels", first=["mine"])

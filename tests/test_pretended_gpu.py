@@ -84,11 +84,12 @@ def test_a_discrete_loss_waits_for_nothing_on_the_device(trainer):
     assert reconstruction.device == kl.device == torch.device("cuda", 0)
 
 
-def test_the_losses_of_each_image_stay_on_the_device(trainer):
+def test_the_losses_of_each_image_stay_on_the_device(trainer, tiny_dataset):
     model = {name: values[:1] for name, values in trainer.parameters.items()}
     law, code_law = (distribution(LAWS["gumbel"], torch.float64, device) for device in ("cpu", GPU))
     noise = NoiseSource(law, PretendedGenerator())
-    losses = bounds.evaluate_images(model, trainer.images["test"], noise, code_law=code_law, variables=3, samples=7)
+    images = torch.from_numpy(tiny_dataset.splits["test"]).flatten(1).to(GPU)
+    losses = bounds.evaluate_images(model, images, noise, code_law=code_law, variables=3, samples=7)
     assert losses.importance_weighted_bound.device.type == losses.negative_elbo.device.type == "cuda"
 
 

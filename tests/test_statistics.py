@@ -4,14 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from discrete_vae.cells import Cell
-from discrete_vae.statistics import (
-    holm,
-    mean_of_images,
-    paired_comparison,
-    prediction_interval,
-    standard_error,
-    t_interval,
-)
+from discrete_vae.statistics import holm, mean_of_images, paired_comparison, standard_error, t_interval
 
 
 def test_a_comparison_is_scipys_paired_t_test():
@@ -61,13 +54,6 @@ def test_the_interval_of_a_mean_is_scipys_and_missing_for_one_value():
     expected = scipy.stats.t.interval(0.95, 2, np.mean(values), scipy.stats.sem(values))
     assert t_interval(values) == pytest.approx(expected)
     assert np.isnan(t_interval([1.0])).all()
-
-
-def test_the_prediction_interval_holds_one_further_value_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    values, further = rng.normal(5, 2, (20_000, 4)), rng.normal(5, 2, 20_000)
-    low, high = prediction_interval(values.mean(1), values.std(1, ddof=1), np.full(20_000, 4))
-    assert ((low < further) & (further < high)).mean() == pytest.approx(0.95, abs=0.005)
 
 
 def test_the_mean_of_images_needs_every_seed():
