@@ -88,8 +88,25 @@ wildcard_patterns = cells.wildcard_patterns(
 )
 
 
+runs_of_other_stacks = groups.runs_of_other_stacks(
+    study, found_groups.to_make, config["training"]["stack"]
+)
+kept = [
+    *(study / "groups" / str(group) for group in found_groups.whole),
+    *(study / "runs" / run for run in runs_of_other_stacks),
+    *(study / "gradients", study / "fits"),
+]
+for path in map(Path, sys.argv if workflow.is_main_process else []):
+    if path.is_file() and any(map(path.is_relative_to, kept)):
+        # Snakemake would say that no rule makes it.
+        sys.exit(
+            f"ERROR: {path} is there and never made again; leave it out of the command,"
+            f" or remove {path.parent} to make it again"
+        )
+
+
 def unless_finished(finished, wildcard):
-    """Constrain a wildcard so that what is finished is never made again."""
+    """Constrain a wildcard so that what is finished is never made again: no rule makes it."""
     # On a cluster node the files of the job itself may be there already.
     return cells.all_but(
         finished if workflow.is_main_process else [], wildcard_patterns[wildcard]

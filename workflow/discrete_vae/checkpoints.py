@@ -36,7 +36,7 @@ def identity_of(
     device: torch.device,
     options: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Return what a training and its resume point must have in common: all that gives its bits, less the epochs.
+    """Return everything that determines a training's result, which its resume point must have in common with it.
 
     Args:
         cells: of the job.
@@ -45,7 +45,6 @@ def identity_of(
         device: where they are trained.
         options: the sections ``model``, ``training`` and ``evaluation``, as far as they determine the result.
     """
-    what_an_epoch_does = {name: option for name, option in options["training"].items() if name != "epochs"}
     return {
         "cells": [cell.coordinates() for cell in cells],
         "perturbations": dict(perturbations),
@@ -53,7 +52,6 @@ def identity_of(
         "device": device.type,
         "torch": str(torch.__version__),
         **options,
-        "training": what_an_epoch_does,
     }
 
 

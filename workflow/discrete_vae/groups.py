@@ -178,10 +178,23 @@ def finished_cells(study: Path, group: Group) -> list[Cell]:
     return sorted((cell for cell in cells if is_finished(study, cell)), key=str)
 
 
-def finished_runs(study: Path, to_make: Iterable[Group]) -> list[str]:
-    """List the finished runs of the groups that are to be made, by their folders in runs/."""
-    cells = (cell for group in to_make for cell in finished_cells(study, group))
-    return [cell.directory.removeprefix("runs/") for cell in cells]
+def runs_of_other_stacks(study: Path, to_make: Iterable[Group], stack: Sequence[str]) -> list[str]:
+    """List the finished runs that Snakemake would make again, as their jobs trained other cells than one would now.
+
+    Args:
+        study: its folder.
+        to_make: the groups that are to be made.
+        stack: axes, ``training: stack`` of the configuration.
+
+    Returns:
+        Their folders in runs/.
+    """
+    runs = (study / cell.directory for group in to_make for cell in finished_cells(study, group))
+    return [
+        str(run.relative_to(study / "runs"))
+        for run in runs
+        if stack or json.loads((run / "summary.json").read_text(encoding="utf-8"))["cells_in_job"] > 1
+    ]
 
 
 def cells_to_group(study: Path, group: Group, asked: Iterable[Cell], laws: Sequence[str]) -> list[Cell]:

@@ -88,11 +88,6 @@ def check_datasets(data: Path, definitions: Mapping[str, Mapping[str, Any]]) -> 
                 )
 
 
-def found_datasets(data: Path) -> list[str]:
-    """List the datasets that are there, none of which is made again."""
-    return [path.stem for path in sorted(data.glob("*.json")) if path.with_suffix(".npz").exists()]
-
-
 def begin(study: Path, config: Mapping[str, Any]) -> None:
     """Write a study's options before its first result, and add the definitions of new names before later ones.
 

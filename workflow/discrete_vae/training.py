@@ -89,8 +89,7 @@ def train(
         dataset: their images.
         perturbations, model, training, evaluation: sections of the configuration.
         device: where to train.
-        checkpoint: where to continue from and to save to, as far as the saved epoch is not beyond those to train. A
-            continued training ends in the bits of an undisturbed one.
+        checkpoint: where to continue from and to save to. A continued training ends in the bits of an undisturbed one.
 
     Returns:
         One run for each cell, in their order.
@@ -98,9 +97,6 @@ def train(
     trainer = StackTrainer(cells, dataset, perturbations, model, training, device)
     progress = _Progress.start(cells, trainer)
     saved = checkpoint.load() if checkpoint else None
-    if saved and saved["progress"]["epoch"] > training["epochs"]:
-        checkpoint.set_aside(f"its epoch {saved['progress']['epoch']} is beyond the last, {training['epochs']}")
-        saved = None
     if saved:
         trainer.restore(saved["trainer"])
         progress.restore(saved["progress"])

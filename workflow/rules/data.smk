@@ -29,7 +29,10 @@ rule download:
 rule binarize:
     """Binarize a dataset and split it into training, validation and test images."""
     input:
-        lambda wildcards: sources.input_files(config["datasets"][wildcards.dataset]),
+        # Their content is compared when the Snakefile is read, not their dates.
+        lambda wildcards: ancient(
+            sources.input_files(config["datasets"][wildcards.dataset])
+        ),
     output:
         images="data/{dataset}.npz",
         manifest="data/{dataset}.json",
@@ -37,8 +40,6 @@ rule binarize:
         "<logs>/binarize/{dataset}.log",
     benchmark:
         "<benchmarks>/binarize/{dataset}.tsv"
-    wildcard_constraints:
-        dataset=unless_finished(studies.found_datasets(folder("data")), "dataset"),
     localrule: True
     conda:
         "../../envs/torch.yaml"

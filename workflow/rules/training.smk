@@ -40,9 +40,7 @@ rule train:
     benchmark:
         cells.job_path(f"<benchmarks>/train/{cells.CELL_LABEL}.tsv", stacked_axes)
     wildcard_constraints:
-        dataset=unless_finished(
-            groups.finished_runs(study, found_groups.to_make), "dataset"
-        ),
+        dataset=unless_finished(runs_of_other_stacks, "dataset"),
     conda:
         "../../envs/torch.yaml"
     threads: 1
