@@ -1,9 +1,75 @@
-"""What a result is stamped with."""
+"""The files of a cell, what they are stamped with, and what is said of their progress."""
 
+import json
 import subprocess
 
+import pandas as pd
 import pytest
-from discrete_vae.results import git_revision, processor
+import torch
+from discrete_vae.cells import Cell
+from discrete_vae.configuration import asked_cells, complete
+from discrete_vae.errors import InputError
+from discrete_vae.groups import is_finished
+from discrete_vae.results import announce_progress, check_images, git_revision, processor, write_run
+from discrete_vae.training import Run
+
+CELL = Cell("digits", 3, "normal", 0.5, 1)
+HISTORY = [{"epoch": epoch, "training_loss": 9.0 - epoch, "validation_loss": 8.0} for epoch in (1, 2)]
+
+
+def written(study, run: Run) -> dict:
+    """Write a run and read its summary."""
+    folder = study / run.cell.directory
+    files = {"history": "history.csv", "summary": "summary.json", "model": "model.pt"}
+    paths = {kind: str(folder / name) for kind, name in files.items()}
+    write_run(run, **paths, provenance={"device": "cpu"}, definition={"law": {}})
+    return json.loads((folder / "summary.json").read_text())
+
+
+def test_the_files_of_a_cell_hold_its_run(tmp_path):
+    final = {f"validation_{part}": 1.5 for part in ("loss", "reconstruction", "kl")}
+    parameters = {"weight": torch.arange(3.0)}
+    summary = written(tmp_path, Run(CELL, HISTORY, 1, None, stopped_early=True, parameters=parameters, final=final))
+    expected = {
+        **{"diverged": False, "diverged_epoch": None, "stopped_early": True, "epochs_run": 2, "best_epoch": 1},
+        **{"final_training_loss": 7.0, "law": {}, "device": "cpu"},
+    }
+    assert summary == {**CELL.coordinates(), **expected, **final}
+    assert is_finished(tmp_path, CELL)
+    folder = tmp_path / CELL.directory
+    assert pd.read_csv(folder / "history.csv").to_dict("records") == HISTORY
+    assert torch.equal(torch.load(folder / "model.pt", weights_only=True)["weight"], parameters["weight"])
+
+
+def test_a_diverged_run_has_no_losses_in_its_summary(tmp_path):
+    summary = written(tmp_path, Run(CELL, HISTORY, 0, 2))
+    none = ("best_epoch", "final_training_loss", "validation_loss", "validation_reconstruction", "validation_kl")
+    assert {name for name, value in summary.items() if value is None} == {*none}
+    assert (summary["diverged"], summary["diverged_epoch"], summary["epochs_run"]) == (True, 2, 2)
+
+
+def test_other_images_than_those_of_a_datasets_groups_are_refused(tmp_path):
+    folder = tmp_path / "groups" / "digits" / "K3" / "seed1"
+    folder.mkdir(parents=True)
+    (folder / "summaries.csv").write_text("data_sha256\na\n")
+    check_images(tmp_path, "digits", "a")
+    check_images(tmp_path, "mnist", "b")
+    with pytest.raises(InputError, match=rf"digits.npz has the sum b, expected a as the images of {folder}; put those"):
+        check_images(tmp_path, "digits", "b")
+
+
+def test_progress_counts_finished_cells_of_the_grid(tmp_path, capsys):
+    grid = {"dataset": ["digits"], "K": [3], "perturbation": ["normal"], "temperature": [0.5], "seed": [1, 2, 3]}
+    config = {"grid": grid}
+    complete(config)
+    study, log = tmp_path / "results", tmp_path / "logs" / "train" / "a.log"
+    log.parent.mkdir(parents=True)
+    for cell in [*asked_cells(config)[1:], Cell("digits", 3, "normal", 1.0, 1)]:
+        announce_progress(study, config, log=log)
+        written(study, Run(cell, HISTORY, 0, 2))
+    lines = (tmp_path / "logs" / "progress.txt").read_text().splitlines()
+    assert [line.partition("finished: ")[2] for line in lines] == ["0 of 3", "1 of 3", "2 of 3"]
+    assert capsys.readouterr().err.splitlines() == lines
 
 
 @pytest.fixture
