@@ -12,11 +12,10 @@ from discrete_vae import bounds
 from discrete_vae.bounds import evaluate_images, evaluate_selected, use_of_codes
 from discrete_vae.cells import Cell
 from discrete_vae.code_probabilities import argmax_probabilities, kl_of_codes
-from discrete_vae.consistency import read_bounds
-from discrete_vae.errors import InputError
 from discrete_vae.generators import generator
 from discrete_vae.model import Architecture, initial_parameters, kl_to_uniform, load_model, model_of, stack
 from discrete_vae.perturbations import NoiseSource, distribution
+from discrete_vae.selection import SelectedModel
 
 SCALED = {
     "narrow": {"distribution": "Gumbel", "loc": 0, "scale": 0.5},
@@ -85,9 +84,8 @@ def evaluate(tmp_path, definition, *seeds):
     architecture = Architecture(pixels=6, hidden=5, variables=2, categories=3)
     path = tmp_path / "model.pt"
     torch.save(initial_parameters(architecture, generator(3, "weights")), path)
-    files = {Cell("d", 3, "law", 0.5, seed): str(path) for seed in seeds}
-    options = {"variables": 2, "samples": 50, "device": torch.device("cpu")}
-    return evaluate_selected(files, IMAGES, perturbations={"law": definition}, **options)
+    models = [SelectedModel(Cell("d", 3, "law", 0.5, seed), definition, 2, str(path)) for seed in seeds]
+    return evaluate_selected(models, IMAGES, samples=50, device=torch.device("cpu"))
 
 
 def evaluate_one(tmp_path, definition):
@@ -103,13 +101,13 @@ def test_the_table_holds_the_means_of_what_is_kept_for_each_image(tmp_path, name
     assert per_image.shape == (3, 7)
     assert per_image.dtype == np.float32
     for column, values in zip(("paper_loss", "negative_elbo", "importance_weighted_bound"), per_image, strict=True):
-        assert row[column] == pytest.approx(values.mean(), rel=1e-5)
+        assert row[column] == pytest.approx(values.mean(dtype=np.float64), rel=1e-14)
     module = load_model(str(tmp_path / "model.pt"), variables=2)
     logits = module.encode(torch.from_numpy(IMAGES).flatten(1).float()).detach()
     q = argmax_probabilities(logits, distribution(definition, torch.float64))
     assert row["kl_of_codes"] == pytest.approx(kl_of_codes(q).sum(-1).mean().item())
-    assert row["paper_loss"] == pytest.approx(row["reconstruction"] + row["kl_of_softmax"])
-    assert row["negative_elbo"] == pytest.approx(row["reconstruction"] + row["kl_of_codes"])
+    assert row["paper_loss"] == pytest.approx(row["reconstruction"] + row["kl_of_softmax"], rel=1e-6)
+    assert row["negative_elbo"] == pytest.approx(row["reconstruction"] + row["kl_of_codes"], rel=1e-6)
 
 
 def test_a_law_without_distribution_function_has_the_paper_loss_alone(tmp_path):
@@ -146,11 +144,3 @@ def test_a_law_that_quadrature_cannot_serve_is_refused_before_its_images_are_tri
     row, _ = evaluate_one(tmp_path, {"distribution": "LogNormal", "loc": 0, "scale": 1})
     assert np.isnan(row["negative_elbo"])
     assert tried == []
-
-
-def test_bounds_of_another_number_of_samples_are_refused(tmp_path):
-    table, _ = evaluate(tmp_path, LAWS["normal"], 1)
-    table.to_csv(tmp_path / "bounds.csv", index=False)
-    assert len(read_bounds([str(tmp_path / "bounds.csv")], {"evaluation": {"importance_samples": 50}})) == 1
-    with pytest.raises(InputError, match="has bounds with 50 samples an image, expected 1000 as configured"):
-        read_bounds([str(tmp_path / "bounds.csv")], {"evaluation": {"importance_samples": 1000}})

@@ -126,15 +126,16 @@ def test_only_the_groups_that_are_finished_are_excluded(excluded):
     assert matched(GROUPS, pattern, "bounds.csv") == [label for label in GROUPS[1:] if label != excluded]
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".json", ".csv", ".csv.gz"])
-def test_a_finished_file_is_excluded_and_none_whose_name_it_begins(suffix):
-    """Datasets, gradients and fits are single files."""
-    names = ["mnist", "mnist-10k", "mnist.small"]
-    pattern = all_but(["mnist"], wildcard_patterns(names)["dataset"])
-    assert [name for name in names if re.fullmatch(f"({pattern}){re.escape(suffix)}", name + suffix)] == names[1:]
-    fits = ["poisson/gumbel", "poisson/gumbel-narrow", "poisson/normal"]
-    pattern = all_but(["poisson/gumbel"], wildcard_patterns(names)["fit"])
-    assert [fit for fit in fits if re.fullmatch(f"({pattern}){re.escape(suffix)}", fit + suffix)] == fits[1:]
+@pytest.mark.parametrize(
+    ("wildcard", "suffix", "labels"),
+    [
+        ("fit", ".csv.gz", ["poisson/gumbel", "poisson/gumbel-narrow", "poisson/gumbel.1", "poisson/normal"]),
+        ("gradients", ".csv", ["mnist/seed7", "mnist/seed775", "mnist.small/seed7"]),
+    ],
+)
+def test_a_finished_table_is_excluded_and_none_whose_name_it_begins(wildcard, suffix, labels):
+    pattern = all_but(labels[:1], wildcard_patterns(["mnist", "mnist.small"])[wildcard])
+    assert [label for label in labels if re.fullmatch(f"({pattern}){re.escape(suffix)}", label + suffix)] == labels[1:]
 
 
 def test_a_finished_run_is_excluded_by_its_whole_folder():

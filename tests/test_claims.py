@@ -4,14 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from discrete_vae.cells import Cell
+from discrete_vae.cells import AXES, Cell
 from discrete_vae.claims import (
     compare_convergence,
     compare_test_losses,
+    judge,
+    stopped_early,
     summarize_verdicts,
     to_markdown,
     verdict_of_all,
 )
+from discrete_vae.measures import MEASURES
 
 SEEDS = (1, 2, 3, 4, 5)
 
@@ -34,13 +37,13 @@ def selected(
                     "temperature": 0.5,
                     "seed": seed,
                     "runs": temperatures,
-                    "test_loss": loss,
+                    "paper_loss": loss,
                     "negative_elbo": loss - 2 * effect,
                     "importance_weighted_bound": 100 + shared + rng.normal(0, 0.1),
                 }
             )
     table = pd.DataFrame(rows)
-    return table.drop(columns=["negative_elbo", "importance_weighted_bound"]), table
+    return table.drop(columns=list(MEASURES)), table
 
 
 def test_verdicts_find_planted_effects_under_each_measure():
@@ -66,20 +69,21 @@ def test_the_p_values_of_a_claim_are_adjusted_together_over_cells_and_measures()
             "temperature": 0.5,
             "seed": seed,
             "runs": 10,
-            "test_loss": loss,
+            "paper_loss": loss,
         }
         for K in (10, 30)
         for seed, difference in enumerate(differences)
         for law, loss in (("normal", 100 - difference), ("gumbel", 100.0), ("laplace", 100.0))
     ]
     selection = pd.DataFrame(rows)
-    bounds = selection.assign(negative_elbo=selection["test_loss"], importance_weighted_bound=np.nan)
-    table = compare_test_losses(selection, bounds.drop(columns="test_loss"), {})
+    bounds = selection.assign(negative_elbo=selection["paper_loss"], importance_weighted_bound=np.nan)
+    selection = selection.drop(columns="paper_loss")
+    table = compare_test_losses(selection, bounds, {})
     known = table[table["measure"] != "IWAE bound"]
     assert known["p"].to_numpy() == pytest.approx(0.02)
     assert known["p_holm"].to_numpy() == pytest.approx(4 * 0.02), "two K under two measures, each of two claims"
     assert known["verdict"].unique().tolist() == ["inconclusive"]
-    of_K, loss_only = selection[selection["K"] == 10], bounds.assign(negative_elbo=np.nan).drop(columns="test_loss")
+    of_K, loss_only = selection[selection["K"] == 10], bounds.assign(negative_elbo=np.nan)
     alone = compare_test_losses(of_K, loss_only, {}).dropna(subset="p")
     assert alone["p_holm"].to_numpy() == pytest.approx(0.02)
     assert alone["verdict"].tolist() == ["supported", "supported"]
@@ -111,7 +115,7 @@ def test_one_seed_is_never_a_verdict():
 
 def test_a_law_that_diverged_in_every_seed_is_no_verdict():
     selection, bounds = selected({"gumbel": 1.0, "normal": 0.0})
-    selection.loc[selection["perturbation"] == "normal", ["temperature", "test_loss"]] = np.nan
+    selection.loc[selection["perturbation"] == "normal", "temperature"] = np.nan
     table = compare_test_losses(selection, bounds.query("perturbation == 'gumbel'"), {})
     assert table["verdict"].unique().tolist() == ["inconclusive (nothing to compare)"]
     assert "nan" not in to_markdown(table, temperature=1.0, notes=[])
@@ -139,9 +143,65 @@ def curves(normal_rate: float, temperature: float = 1.0, dataset: str = "omniglo
     )
 
 
+def runs_of(histories: pd.DataFrame, stopped: str = "none") -> pd.DataFrame:
+    """Make the summaries of the runs of some histories, of which one noise law stopped early."""
+    runs = histories[list(AXES)].drop_duplicates()
+    return runs.assign(stopped_early=runs["perturbation"] == stopped)
+
+
+def compare(histories: pd.DataFrame, temperature: float) -> pd.DataFrame:
+    return compare_convergence(histories, runs_of(histories), temperature)
+
+
+@pytest.mark.parametrize("law", ["normal", "gumbel"])
+def test_convergence_is_not_judged_where_a_run_stopped_early(law):
+    histories = pd.concat([curves(2.0), curves(2.0, dataset="mnist")])
+    runs = pd.concat([runs_of(curves(2.0), stopped=law), runs_of(curves(2.0, dataset="mnist"))])
+    assert compare_convergence(histories, runs, 1.0)["dataset"].unique().tolist() == ["mnist"]
+    (note,) = stopped_early(runs, 1.0)
+    assert note.startswith("claim 2 is not judged on omniglot at K = 10: a run stopped early")
+
+
+def test_a_run_that_is_not_compared_may_stop_early():
+    """Of another noise law, or at another temperature."""
+    histories = curves(2.0)
+    another_law = histories.query("perturbation == 'gumbel'").assign(perturbation="logistic")
+    another_temperature = curves(2.0, temperature=0.5)
+    runs = pd.concat(
+        [
+            runs_of(pd.concat([histories, another_law]), stopped="logistic"),
+            runs_of(another_temperature, stopped="normal"),
+        ]
+    )
+    table = compare_convergence(pd.concat([histories, another_law, another_temperature]), runs, 1.0)
+    pd.testing.assert_frame_equal(table, compare(histories, temperature=1.0))
+    assert stopped_early(runs, 1.0) == []
+
+
+@pytest.mark.parametrize("stopped", ["normal", "none"])
+def test_both_claims_are_judged_together(stopped):
+    selection, bounds = selected({"gumbel": 1.0, "normal": 0.0}, dataset="omniglot")
+    histories = curves(2.0)
+    table = judge(runs_of(histories, stopped), selection, bounds, {}, histories, temperature=1.0)
+    convergence = [] if stopped == "normal" else ["2", "2 of the validation loss"]
+    assert summarize_verdicts(table)["claim"].unique().tolist() == ["1", *convergence]
+    assert table["difference"].dtype == float
+
+
+@pytest.mark.parametrize("also_run", [False, True])
+def test_resized_omniglot_stands_for_omniglot_where_that_was_not_run(also_run):
+    datasets = ["omniglot-resized", *(["omniglot"] if also_run else [])]
+    convergence = compare(pd.concat([curves(2.0, dataset=name) for name in datasets]), temperature=1.0)
+    tests = [selected({"gumbel": 1.0, "normal": 0.0}, dataset=name) for name in datasets]
+    losses = compare_test_losses(*(pd.concat(tables) for tables in zip(*tests, strict=True)), {})
+    for table, claim in ((convergence, "2"), (losses, "1")):
+        claims = table[table["dataset"] == "omniglot-resized"]["claim"].str.partition(":")[0].unique().tolist()
+        assert (claim in claims) == (not also_run)
+
+
 @pytest.mark.parametrize(("rate", "verdict"), [(2.0, "supported"), (0.5, "contradicted")])
 def test_convergence_is_compared_by_final_loss_area_and_epochs(rate, verdict):
-    table = compare_convergence(curves(rate), temperature=1.0).set_index("measure")
+    table = compare(curves(rate), temperature=1.0).set_index("measure")
     final = table.loc["training loss: final"]
     assert final["difference"] == pytest.approx(100 * (np.exp(-rate) - np.exp(-1)), abs=0.05)
     assert final["verdict"] == verdict
@@ -154,7 +214,7 @@ def test_convergence_is_compared_by_final_loss_area_and_epochs(rate, verdict):
 def test_a_goal_that_is_not_reached_gives_a_lower_bound_and_no_verdict():
     """At half the rate the other's lowest validation loss, at epoch 24, is not yet passed at epoch 40."""
     histories = curves(0.5).query("epoch <= 40")
-    table = compare_convergence(histories, temperature=1.0)
+    table = compare(histories, temperature=1.0)
     epochs = table.set_index("measure").loc["validation loss: epochs to gumbel's lowest"]
     assert (epochs["difference"], epochs["n"], epochs["not_reached"]) == (40 - 24, 5, 5)
     assert epochs[["low", "high", "p", "p_holm"]].isna().all()
@@ -170,7 +230,7 @@ def test_the_goal_of_training_is_the_others_final_loss_though_it_was_lower_befor
     histories = curves(2.0).reset_index(drop=True)
     dip = (histories["perturbation"] == "gumbel") & (histories["epoch"] == 20)
     histories.loc[dip, "training_loss"] = 0.0
-    table = compare_convergence(histories, temperature=1.0).set_index("measure")
+    table = compare(histories, temperature=1.0).set_index("measure")
     assert table.loc["training loss: epochs to gumbel's final", "difference"] == pytest.approx(25 - 20, abs=1)
 
 
@@ -179,13 +239,13 @@ def test_the_goal_of_training_is_the_others_final_loss_though_it_was_lower_befor
 )
 def test_convergence_is_compared_at_the_nearest_temperature(wanted, verdict):
     histories = pd.concat([curves(2.0, temperature=0.5), curves(0.5, temperature=1.0)])
-    table = compare_convergence(histories, temperature=wanted).set_index("measure")
+    table = compare(histories, temperature=wanted).set_index("measure")
     assert table.loc["training loss: final", "verdict"] == verdict
 
 
 def test_validation_is_compared_at_the_end_and_by_the_epochs_to_the_lowest_loss():
     """At twice the rate the other's lowest loss is passed at epoch 11, not 24, and the end is far above it."""
-    table = compare_convergence(curves(2.0), temperature=1.0).set_index("measure")
+    table = compare(curves(2.0), temperature=1.0).set_index("measure")
     final = table.loc["validation loss: final"]
     assert final["difference"] == pytest.approx(0.01 * (76**2 - 26**2) - 0.1, abs=0.05)
     assert final["verdict"] == "contradicted"
@@ -196,22 +256,22 @@ def test_validation_is_compared_at_the_end_and_by_the_epochs_to_the_lowest_loss(
 def test_a_seed_of_which_a_run_diverged_is_left_out_under_every_measure():
     histories = curves(2.0)
     broken = (histories["perturbation"] == "gumbel") & (histories["seed"] == 3) & (histories["epoch"] > 20)
-    table = compare_convergence(histories[~broken], temperature=1.0)
-    others = compare_convergence(histories[histories["seed"] != 3], temperature=1.0)
+    table = compare(histories[~broken], temperature=1.0)
+    others = compare(histories[histories["seed"] != 3], temperature=1.0)
     assert table["n"].unique().tolist() == [4]
     pd.testing.assert_frame_equal(table, others)
 
 
 def test_the_convergence_claim_is_judged_on_its_own_dataset_and_loss():
     histories = [curves(2.0), curves(0.5, temperature=0.5, dataset="mnist")]
-    table = compare_convergence(pd.concat(histories), temperature=1.0)
+    table = compare(pd.concat(histories), temperature=1.0)
     final = table[table["measure"] == "training loss: final"].set_index("dataset")
     assert final["verdict"].to_dict() == {"omniglot": "supported", "mnist": "contradicted"}
     verdicts = summarize_verdicts(table).set_index(["claim", "measure"])["as a whole"]
     assert verdicts["2", "training loss: final"] == "supported"
     assert verdicts["2 of the validation loss", "validation loss: final"] == "contradicted"
     assert verdicts["2 elsewhere", "training loss: final"] == "contradicted"
-    at_another_temperature = compare_convergence(curves(2.0, temperature=0.5), temperature=1.0)
+    at_another_temperature = compare(curves(2.0, temperature=0.5), temperature=1.0)
     assert summarize_verdicts(at_another_temperature)["claim"].unique().tolist() == ["2 elsewhere"]
 
 
@@ -226,10 +286,7 @@ def test_the_error_over_images_is_that_of_the_paired_differences():
     selection, bounds = selected({"gumbel": 1.0, "normal": 0.0}, seeds=(1, 2))
     rng = np.random.default_rng(0)
     levels = rng.normal(100, 20, 400)
-    per_image = {
-        str(Cell.of(row)): levels + rng.normal(0, 1, (3, 400))
-        for row in selection.drop(columns="test_loss").to_dict("records")
-    }
+    per_image = {str(Cell.of(row)): levels + rng.normal(0, 1, (3, 400)) for row in selection.to_dict("records")}
     table = compare_test_losses(selection, bounds, per_image)
     by_law = {
         law: np.mean([per_image[f"mnist-K10-{law}-tau0.5-seed{seed}"] for seed in (1, 2)], axis=0)

@@ -4,9 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from discrete_vae import figures
+from discrete_vae.cells import AXES
 from matplotlib.colors import to_rgb
 
-PARTS = [(split, part) for split in ("validation", "test") for part in ("loss", "reconstruction", "kl")]
+
+def runs_of(histories: pd.DataFrame, **columns) -> pd.DataFrame:
+    """Make the summaries of the runs of some histories, with the loss of the last epoch for all of their losses."""
+    last = histories.groupby(list(AXES), sort=False).tail(1)
+    losses = {f"validation_{part}": last["training_loss"] for part in ("loss", "reconstruction", "kl")}
+    constants = {"diverged": False, "stopped_early": False, "best_epoch": 40, "epochs_run": 40, "data_origin": "here"}
+    return last.assign(**losses, **{**constants, **columns})
+
+
+def convergence(histories: pd.DataFrame, temperature: float, **columns):
+    return figures.draw_convergence(histories, runs_of(histories, **columns), dataset="d", temperature=temperature)
 
 
 @pytest.fixture
@@ -32,7 +43,7 @@ def histories():
 
 
 def test_convergence_has_a_column_per_K_and_a_curve_per_law_with_the_mean_and_range_over_seeds(histories):
-    figure = figures.draw_convergence(histories, dataset="d", origin="here", temperature=1.0)
+    figure = convergence(histories, temperature=1.0)
     assert [ax.get_title() for ax in figure.axes] == ["$K$ = 10", "$K$ = 30"]
     assert "temperature 0.85" in figure.get_suptitle(), "the nearest temperature of the grid is drawn, and named"
     assert "range over 2 seeds" in figure.get_suptitle()
@@ -47,31 +58,30 @@ def test_convergence_has_a_column_per_K_and_a_curve_per_law_with_the_mean_and_ra
 
 
 def test_convergence_is_drawn_at_the_nearest_temperature_also_below_the_highest(histories):
-    figure = figures.draw_convergence(histories, dataset="d", origin="here", temperature=0.6)
+    figure = convergence(histories, temperature=0.6)
     assert "temperature 0.5" in figure.get_suptitle()
 
 
 def test_one_seed_claims_no_range(histories):
-    figure = figures.draw_convergence(histories[histories["seed"] == 1], dataset="d", origin="here", temperature=0.5)
+    figure = convergence(histories[histories["seed"] == 1], temperature=0.5)
     assert "one seed" in figure.get_suptitle()
 
 
 def test_a_seed_that_was_not_run_at_every_temperature_is_not_counted_everywhere(histories):
-    runs = histories.rename(columns={"training_loss": "validation_loss"}).query("epoch == 40").assign(diverged=False)
+    runs = runs_of(histories)
     partial = runs[(runs["seed"] == 1) | (runs["temperature"] == 0.5)]
     for shown, seeds in ((runs, "range over 2 seeds"), (partial, "range over 1 to 2 seeds")):
-        figure = figures.draw_temperatures(shown, dataset="d", origin="here")
+        figure = figures.draw_temperatures(shown, dataset="d")
         assert seeds in figure.get_suptitle()
 
 
 def test_validation_is_drawn_at_each_seeds_selected_temperature(histories):
     curves = histories.rename(columns={"training_loss": "validation_loss"}).reset_index(drop=True)
-    runs = curves[curves["epoch"] == 40].assign(diverged=False, best_epoch=40, epochs_run=40)
+    runs = runs_of(histories.reset_index(drop=True))
     # Of normal noise only, the higher temperature is selected with seed 3.
     higher = (runs["perturbation"] == "normal") & (runs["seed"] == 3) & (runs["temperature"] == 0.85)
     runs.loc[higher, "validation_loss"] -= 10
-    runs = runs.assign(**{f"{split}_{part}": 0.0 for split, part in PARTS if f"{split}_{part}" != "validation_loss"})
-    figure = figures.draw_validation(curves, runs, dataset="d", origin="here")
+    figure = figures.draw_validation(curves, runs, dataset="d")
     gumbel, normal = (line for line in figure.axes[0].lines if len(line.get_xdata()))
     assert gumbel.get_ydata()[-1] == pytest.approx(100 / 40 + 10 + (1.5 + 3.5) / 2)
     assert normal.get_ydata()[-1] == pytest.approx(100 / 40 + 10 + (1.5 + 3.85) / 2)
@@ -82,7 +92,7 @@ def test_validation_is_drawn_at_each_seeds_selected_temperature(histories):
 
 def test_where_every_run_diverged_the_figures_say_so(histories):
     diverged = histories[histories["epoch"] == 1].assign(training_loss=np.nan)
-    figure = figures.draw_convergence(diverged, dataset="d", origin="here", temperature=0.5)
+    figure = convergence(diverged, temperature=0.5)
     assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["diverged", "diverged"]
 
 
@@ -95,9 +105,10 @@ def test_loss_against_temperature_leaves_diverged_runs_out():
             "seed": 1,
             "validation_loss": [3.0, 2.0, np.nan],
             "diverged": [False, False, True],
+            "data_origin": "here",
         }
     )
-    figure = figures.draw_temperatures(runs, dataset="d", origin="here")
+    figure = figures.draw_temperatures(runs, dataset="d")
     (curve,) = [line for line in figure.axes[0].lines if len(line.get_xdata())]
     assert curve.get_xydata().tolist() == [[0.1, 3.0], [0.5, 2.0]]
 
@@ -105,8 +116,8 @@ def test_loss_against_temperature_leaves_diverged_runs_out():
 def test_at_a_single_temperature_the_laws_stand_side_by_side():
     losses = {("gumbel", 1): 3.0, ("gumbel", 2): 5.0, ("normal", 1): 2.0, ("normal", 2): 2.0}
     rows = [{"perturbation": law, "seed": seed, "validation_loss": loss} for (law, seed), loss in losses.items()]
-    runs = pd.DataFrame(rows).assign(K=10, temperature=0.5, diverged=False)
-    (ax,) = figures.draw_temperatures(runs, dataset="d", origin="here").axes
+    runs = pd.DataFrame(rows).assign(K=10, temperature=0.5, diverged=False, data_origin="here")
+    (ax,) = figures.draw_temperatures(runs, dataset="d").axes
     assert [label.get_text() for label in ax.get_xticklabels()] == ["gumbel", "normal"]
     assert ax.get_xlabel() == "noise law, at temperature 0.5"
     assert [line.get_xydata().tolist() for line in ax.lines] == [[[0, 4]], [[1, 2]]]
@@ -116,15 +127,15 @@ def test_at_a_single_temperature_the_laws_stand_side_by_side():
 
 def test_where_every_run_of_a_K_diverged_no_temperature_is_shown():
     runs = pd.DataFrame({"K": [10, 30], "perturbation": "normal", "temperature": 0.5, "seed": 1})
-    runs = runs.assign(validation_loss=[np.nan, 1.0], diverged=[True, False])
-    figure = figures.draw_temperatures(runs, dataset="d", origin="here")
+    runs = runs.assign(validation_loss=[np.nan, 1.0], diverged=[True, False], data_origin="here")
+    figure = figures.draw_temperatures(runs, dataset="d")
     assert [[text.get_text() for text in ax.texts] for ax in figure.axes] == [["diverged"], []]
 
 
 def test_the_control_shows_every_measure_against_the_variance_of_the_noise_and_the_gradients():
     variances = {"normal": 1.0, "narrow": 1.0, "gumbel": 1.645}
     cells = [(K, law, seed) for K in (10, 30) for law in variances for seed in (1, 2)]
-    measures = {"test_loss": 100.0, "negative_elbo": 99.0, "importance_weighted_bound": 90.0, "training_loss": 80.0}
+    measures = {"paper_loss": 100.0, "negative_elbo": 99.0, "importance_weighted_bound": 90.0, "training_loss": 80.0}
     losses = pd.DataFrame(
         {"K": K, "perturbation": law, "seed": seed, **{m: loss + seed + K for m, loss in measures.items()}}
         for K, law, seed in cells
@@ -159,7 +170,7 @@ def test_the_control_shows_every_measure_against_the_variance_of_the_noise_and_t
 
 def test_gradients_at_a_single_temperature_stand_side_by_side():
     losses = pd.DataFrame({"K": 10, "perturbation": ["normal", "gumbel"], "seed": 1})
-    losses = losses.assign(test_loss=1.0, negative_elbo=1.0, importance_weighted_bound=1.0, training_loss=1.0)
+    losses = losses.assign(paper_loss=1.0, negative_elbo=1.0, importance_weighted_bound=1.0, training_loss=1.0)
     gradients = pd.DataFrame({"perturbation": ["normal", "normal", "gumbel"], "seed": [1, 2, 1], "temperature": 0.5})
     gradients = gradients.assign(noise_variance=[1.0, 1.0, 1.645], relative_bias=0.8, relative_variance=[2.0, 4.0, 5.0])
     by_variance = figures.draw_control(losses, gradients, dataset="d").axes[4]
@@ -169,7 +180,7 @@ def test_gradients_at_a_single_temperature_stand_side_by_side():
 
 
 def test_a_control_without_a_measured_gradient_is_drawn(tmp_path):
-    losses = pd.DataFrame({"K": [10], "perturbation": "t5", "seed": 1, "test_loss": 100.0, "training_loss": 90.0})
+    losses = pd.DataFrame({"K": [10], "perturbation": "t5", "seed": 1, "paper_loss": 100.0, "training_loss": 90.0})
     losses = losses.assign(negative_elbo=np.nan, importance_weighted_bound=np.nan)
     gradients = pd.DataFrame({"perturbation": ["t5"], "temperature": 0.5, "seed": 1, "noise_variance": 5 / 3})
     gradients = gradients.assign(relative_bias=np.nan, relative_variance=np.nan)
@@ -220,9 +231,29 @@ def test_images_of_which_every_model_diverged_are_still_drawn():
     assert [text.get_text() for text in figure.axes[1].texts] == ["diverged"]
 
 
+def test_without_pictures_the_figure_says_that_nothing_was_evaluated():
+    figure = figures.draw_images({}, title="t")
+    assert [text.get_text() for text in figure.texts] == ["t", "not evaluated"]
+
+
+def test_a_curve_ends_where_the_first_of_its_seeds_stopped_early(histories):
+    """At the temperature that is drawn: the stop of gumbel noise at another one leaves its curve as it is."""
+
+    def stopped(table):
+        of_normal = (table["perturbation"] == "normal") & (table["seed"] == 3) & (table["K"] == 10)
+        return of_normal | ((table["perturbation"] == "gumbel") & (table["temperature"] == 0.85))
+
+    curves = histories[~stopped(histories) | (histories["epoch"] <= 15)]
+    runs = runs_of(curves)
+    runs = runs.assign(stopped_early=stopped(runs), epochs_run=runs["epoch"])
+    figure = figures.draw_convergence(curves, runs, dataset="d", temperature=0.5)
+    lengths = [[len(line.get_xdata()) for line in ax.lines if len(line.get_xdata())] for ax in figure.axes]
+    assert lengths == [[40, 15], [40, 40]]
+
+
 def test_the_same_data_give_the_same_bits(histories, tmp_path):
     for name in ("a", "b"):
-        figure = figures.draw_convergence(histories, dataset="d", origin="here", temperature=0.5)
+        figure = convergence(histories, temperature=0.5)
         figures.save(figure, [str(tmp_path / f"{name}.pdf"), str(tmp_path / f"{name}.png")])
     for suffix in ("pdf", "png"):
         assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()

@@ -21,8 +21,8 @@ from discrete_vae.groups import (
     find_groups,
     find_tables,
     finished_cells,
-    finished_runs,
     recorded_rows,
+    runs_of_other_stacks,
     stacked_axes,
 )
 
@@ -91,7 +91,6 @@ def test_a_group_is_whole_with_its_files_and_cells_with_or_without_runs(tmp_path
     if with_runs:
         write_runs(tmp_path, asked_cells(config))
     assert find_groups(tmp_path, config) == GroupsOnDisk(whole=[GROUP], to_make=[], unfinished=[])
-    assert finished_runs(tmp_path, []) == []
 
 
 @pytest.mark.parametrize("missing", WHOLE_GROUP_FILES)
@@ -226,10 +225,22 @@ def test_a_run_counts_when_all_its_files_are_there(tmp_path):
     write_runs(tmp_path, cells[:2])
     write_runs(tmp_path, cells[2:3], files=("summary.json", "model.pt"))
     write_runs(tmp_path, [Cell("mnist", 10, "normal", 1e-05, seed) for seed in (1, 12)])
-    finished = {*cells[:2], Cell("mnist", 10, "normal", 1e-05, 1)}
-    assert set(finished_cells(tmp_path, GROUP)) == finished
-    folders = [f"runs/{folder}" for folder in finished_runs(tmp_path, [GROUP, Group("digits", 10, 1)])]
-    assert sorted(folders) == sorted(cell.directory for cell in finished)
+    expected = [*cells[:2], Cell("mnist", 10, "normal", 1e-05, 1)]
+    assert finished_cells(tmp_path, GROUP) == expected
+    assert finished_cells(tmp_path, Group("digits", 10, 1)) == []
+
+
+def test_runs_of_jobs_that_would_train_other_cells_now_are_told_apart(tmp_path):
+    alone, stacked, half = asked_cells(config_of())[:3]
+    elsewhere = Cell("mnist", 10, "gumbel", 0.5, 2)
+    for cell, cells_in_job in ((alone, 1), (stacked, 2), (half, 2), (elsewhere, 2)):
+        write_runs(tmp_path, [cell])
+        (tmp_path / cell.directory / "summary.json").write_text(json.dumps({"cells_in_job": cells_in_job}))
+    (tmp_path / half.directory / "model.pt").unlink()
+    of_one, of_a_stack = (cell.directory.removeprefix("runs/") for cell in (alone, stacked))
+    groups = [GROUP, Group("digits", 10, 1)]
+    assert runs_of_other_stacks(tmp_path, groups, []) == [of_a_stack]
+    assert runs_of_other_stacks(tmp_path, groups, ["temperature"]) == [of_one, of_a_stack]
 
 
 def test_a_group_is_made_of_what_is_asked_for_and_of_all_finished_runs(tmp_path):

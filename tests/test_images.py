@@ -5,10 +5,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import LAWS
+from discrete_vae.cells import Cell
 from discrete_vae.generators import generator
-from discrete_vae.images import reconstruct, sample_prior
+from discrete_vae.images import draw_selected, reconstruct, sample_prior
 from discrete_vae.model import Architecture, DiscreteVAE, initial_parameters, model_of
 from discrete_vae.perturbations import NoiseSource, distribution
+from discrete_vae.selection import SelectedModel
 
 N, K = 3, 4
 
@@ -39,3 +41,14 @@ def test_samples_are_decoded_from_uniform_codes(model):
     samples = sample_prior(model, (3, 4), count=20_000, seed=0)
     every_code = torch.cartesian_prod(*[torch.arange(K)] * N)
     assert samples.reshape(20_000, 12).mean(0) == pytest.approx(gray(model, every_code).mean(0), abs=3)
+
+
+def test_every_selected_model_has_a_row_of_reconstructions_and_one_of_samples(model, tiny_dataset, tmp_path):
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    cells = [Cell("tiny", K, law, 0.5, 1) for law in ("normal", "gumbel")]
+    models = [SelectedModel(cell, LAWS[cell.perturbation], N, str(tmp_path / "model.pt")) for cell in cells]
+    drawn = draw_selected(models, tiny_dataset)
+    kinds = [f"{law}/{kind}" for law in ("normal", "gumbel") for kind in ("reconstructions", "samples")]
+    assert list(drawn) == ["data", *kinds]
+    assert drawn["data"].shape == drawn["gumbel/reconstructions"].shape == (8, 3, 4)
+    assert np.array_equal(drawn["normal/samples"], drawn["gumbel/samples"]), "one model, and the same prior codes"

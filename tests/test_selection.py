@@ -9,30 +9,33 @@ import scipy.stats
 import yaml
 from conftest import ROOT
 from discrete_vae.binarization import origin_of
-from discrete_vae.cells import Cell, grid_cells
+from discrete_vae.cells import Cell
 from discrete_vae.errors import InputError
-from discrete_vae.run_notes import notes_on_runs, temperatures_in_words
+from discrete_vae.measures import BOUNDS
+from discrete_vae.paper import PAPER_IMAGES
+from discrete_vae.run_notes import describe_runs, notes_on_runs, temperatures_in_words
 from discrete_vae.selection import (
     at_nearest_temperature,
     diverged_runs,
     gather_histories,
     gather_summaries,
+    law_definitions,
+    read_bounds,
     select_temperatures,
     selected_cells,
+    selected_models,
 )
-from discrete_vae.paper import PAPER_IMAGES
-from discrete_vae.tables import beside_published, notes, summarize_test_losses, to_latex, to_markdown
+from discrete_vae.tables import notes, summarize_test_losses, to_latex, to_markdown
 
 PARTS = ("loss", "reconstruction", "kl")
 
 
-def runs_of(validation: dict, test: dict | None = None, diverged=()) -> pd.DataFrame:
+def runs_of(validation: dict, diverged=()) -> pd.DataFrame:
     """Make runs from losses by (perturbation, temperature, seed)."""
     rows = []
     for (perturbation, temperature, seed), loss in validation.items():
         key = (perturbation, temperature, seed)
         broken = key in diverged
-        test_loss = (test or validation)[key]
         rows.append(
             {
                 "dataset": "digits",
@@ -42,6 +45,8 @@ def runs_of(validation: dict, test: dict | None = None, diverged=()) -> pd.DataF
                 "seed": seed,
                 "diverged": broken,
                 "diverged_epoch": 3 if broken else np.nan,
+                "stopped_early": False,
+                "device": "cpu",
                 "epochs_run": 3 if broken else 9,
                 "best_epoch": 5,
                 "data_origin": "a_test & more",
@@ -49,16 +54,16 @@ def runs_of(validation: dict, test: dict | None = None, diverged=()) -> pd.DataF
                 "training": '{"batch_size": 100, "learning_rate": 0.001, "annealing": null}',
                 "law": f'{{"distribution": "{perturbation.capitalize()}", "loc": 0.0, "scale": 1.0}}',
                 **{f"validation_{part}": np.nan if broken else loss for part in PARTS},
-                **{f"test_{part}": np.nan if broken else test_loss for part in PARTS},
             }
         )
     return pd.DataFrame(rows)
 
 
 def bounds_of(selection: pd.DataFrame) -> pd.DataFrame:
-    """Make bounds that are 1 and 2 nats below the paper loss, and none for logistic noise."""
+    """Make paper losses equal to the validation losses and bounds 1 and 2 nats below, and none for logistic noise."""
     bounds = selection.dropna(subset="temperature").copy()
-    bounds["negative_elbo"] = (bounds["test_loss"] - 1).where(bounds["perturbation"] != "logistic")
+    bounds["paper_loss"] = bounds["validation_loss"]
+    bounds["negative_elbo"] = (bounds["paper_loss"] - 1).where(bounds["perturbation"] != "logistic")
     bounds["importance_weighted_bound"] = bounds["negative_elbo"] - 1
     return bounds
 
@@ -68,14 +73,11 @@ def summarized(runs: pd.DataFrame) -> pd.DataFrame:
     return summarize_test_losses(selection, bounds_of(selection), {})
 
 
-def test_the_lowest_validation_loss_is_selected_whatever_the_test_loss():
-    runs = runs_of(
-        {("normal", 0.1, 1): 3.0, ("normal", 0.5, 1): 1.0, ("normal", 1.0, 1): 2.0},
-        {("normal", 0.1, 1): 0.0, ("normal", 0.5, 1): 9.0, ("normal", 1.0, 1): 0.0},
-    )
+def test_the_lowest_validation_loss_is_selected():
+    runs = runs_of({("normal", 0.1, 1): 3.0, ("normal", 0.5, 1): 1.0, ("normal", 1.0, 1): 2.0})
+    runs["stopped_early"] = runs["temperature"] == 0.5
     (row,) = select_temperatures(runs).to_dict("records")
-    assert row["temperature"] == 0.5
-    assert row["test_loss"] == 9.0
+    assert (row["temperature"], row["validation_loss"], row["stopped_early"]) == (0.5, 1.0, True)
     assert not row["at_grid_edge"]
 
 
@@ -176,6 +178,14 @@ def test_a_best_epoch_among_the_last_is_marked():
     assert r"$^\S$ the lowest" in latex
 
 
+def test_a_best_epoch_among_the_last_is_not_marked_where_the_run_stopped_early():
+    """It had its chance. A law of which every run diverged has neither."""
+    runs = runs_of({("normal", 0.5, 1): 1.0, ("normal", 0.5, 2): 1.0, ("gumbel", 0.5, 1): 2.0}, [("gumbel", 0.5, 1)])
+    table = summarized(runs.assign(epochs_run=100, best_epoch=99, stopped_early=runs["seed"] == 1))
+    of_loss = table[table["measure"] == "paper loss"].set_index("perturbation")["late_selections"]
+    assert of_loss.to_dict() == {"normal": 1, "gumbel": 0}
+
+
 def test_one_seed_has_no_spread_and_the_notes_say_so():
     runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0})
     table = summarized(runs)
@@ -202,7 +212,7 @@ def test_the_error_over_images_is_that_of_the_mean_over_seeds_of_the_selected_mo
 def test_bounds_of_another_model_are_not_taken_for_those_of_the_selected_one():
     selection = select_temperatures(runs_of({("normal", 0.5, 1): 1.0, ("normal", 1.0, 1): 2.0}))
     stale = bounds_of(selection).assign(temperature=1.0)
-    with pytest.raises(InputError, match=r"bounds-K10-normal-seed1.csv is of another model.*tau0.5-seed1; remove"):
+    with pytest.raises(InputError, match=r"K10/seed1 has no bounds of its selected model .*tau0.5-seed1.*remove"):
         summarize_test_losses(selection, stale, {})
 
 
@@ -216,36 +226,46 @@ def test_options_other_than_the_studys_are_named_below_the_table():
 
 
 def test_fewer_epochs_and_other_images_than_the_studys_are_named():
-    runs = runs_of({("normal", 0.5, 1): 1.0}).assign(
-        dataset="omniglot", data_origin="other drawings", training='{"epochs": 120}'
-    )
+    options = '{"epochs": 120, "patience": 30}'
+    runs = runs_of({("normal", 0.5, 1): 1.0}).assign(dataset="omniglot", data_origin="other drawings", training=options)
     departures = "images other than chardata.mat of the IWAE repository, 28x28, training.epochs 120 (there 300)"
+    departures += ", training.patience 30 (there None)"
     assert f"omniglot: not as in the study: {departures}" in notes_on_runs(runs)
+    resized = runs.assign(dataset="omniglot-resized")
+    assert f"omniglot-resized: not as in the study: {departures}" in notes_on_runs(resized)
+
+
+@pytest.mark.parametrize(("devices", "named"), [(["cpu", "cpu"], False), (["cpu", "cuda"], True)])
+def test_the_precision_of_matrix_products_departs_from_the_study_where_a_run_was_on_a_gpu(devices, named):
+    runs = runs_of({("normal", 0.5, 1): 1.0, ("normal", 0.5, 2): 1.0})
+    runs = runs.assign(device=devices, training='{"matmul_precision": "high"}')
+    assert ("matmul_precision high (there highest)" in " ".join(notes_on_runs(runs))) == named
+
+
+def test_groups_that_are_left_out_are_named():
+    runs = runs_of({("normal", 0.5, 1): 1.0})
+    note = "left out, as they are not finished: digits/K5/seed2, digits/K5/seed3"
+    assert note in notes(summarized(runs), runs, left_out=["digits/K5/seed2", "digits/K5/seed3"])
+    assert not any("left out" in line for line in notes(summarized(runs), runs))
+
+
+def test_what_was_run_is_stated_by_dataset():
+    runs = runs_of({("normal", 0.5, 2): 1.0, ("normal", 1.0, 1): 1.0})
+    runs = runs.assign(data_sha256="abc", evaluation="{}", torch="2", hardware="a CPU", git_revision=[None, "x"])
+    runs = pd.concat(
+        [runs.assign(epochs_run=[7, 9], python=["3.13", "3.12"]), runs.assign(dataset="mnist", python="3")]
+    )
+    table = describe_runs(runs).set_index("item")
+    expected = {"runs": 2, "seeds": "1 / 2", "epochs": "7 to 9", "sum of the images": "abc", "Python": "3.12 / 3.13"}
+    expected |= {"temperatures": "0.5 (seed 2) and 1.0 (seed 1)", "source revision": "x"}
+    assert {item: table.loc[item, "digits"] for item in expected} == expected
+    assert (table.loc["epochs", "mnist"], table.loc["Python", "mnist"]) == ("9", "3")
 
 
 def test_the_studys_images_are_those_of_the_default_configuration():
     definitions = yaml.safe_load((ROOT / "config.yaml").read_text())["datasets"]
     origins = {name: origin_of(definitions[name]) for name in PAPER_IMAGES}
     assert origins == PAPER_IMAGES
-
-
-def test_published_values_stand_below_ours_with_their_place_in_the_interval(table_and_notes):
-    """The mean of two seeds is 13.00 +- 1.41: 30 is outside the t interval of the mean, but not of one more seed's."""
-    table, _ = table_and_notes
-    row = {"dataset": "digits", "K": 10, "measure": "paper loss"}
-    published = [{**row, "perturbation": "normal", "nats": 30.0}, {**row, "perturbation": "gumbel", "nats": 99.0}]
-    assert scipy.stats.t.interval(0.95, 1, 13, 1)[1] < 30 < 13 + 12.7 * np.sqrt(2) * np.sqrt(1.5)
-    markdown = to_markdown(beside_published(table, published), [])
-    (line,) = [line for line in markdown.splitlines() if "published" in line]
-    assert "paper loss, published" in line
-    assert "30.00 (-17.00, within)" in line
-    assert "99.00 (-77.40, outside)" in line
-
-
-def test_a_published_value_has_no_place_without_an_interval():
-    table = summarized(runs_of({("normal", 0.5, 1): 1.0}))
-    published = [{"dataset": "digits", "K": 10, "measure": "paper loss", "perturbation": "normal", "nats": 2.0}]
-    assert "2.00 (-1.00, no interval)" in to_markdown(beside_published(table, published), [])
 
 
 def test_a_group_that_diverged_entirely_is_shown_as_such():
@@ -275,17 +295,40 @@ def test_a_law_without_bounds_of_which_a_run_diverged_is_not_taken_for_diverged(
 
 
 def test_gathering_reads_every_run_back(tmp_path):
-    grid = {"dataset": ["d"], "K": [2], "perturbation": ["normal"], "temperature": [0.5, 1.0], "seed": [1]}
-    cells = grid_cells(grid)
-    for i, cell in enumerate(cells):
-        pd.DataFrame({"epoch": [1, 2], "training_loss": [2.0, 1.0 + i], "temperature": [0.5, 0.4]}).to_csv(
-            tmp_path / f"{i}.csv", index=False
-        )
+    paths = {}
+    for i, temperature in enumerate((0.5, 1.0)):
+        for kind in ("csv", "json"):
+            paths.setdefault(kind, []).append(tmp_path / f"{i}.{kind}")
+        history = pd.DataFrame({"epoch": [1, 2], "training_loss": [2.0, 1.0 + i], "temperature": [0.5, 0.4]})
+        history.to_csv(paths["csv"][-1], index=False)
         nested = {key: {"x": 1} for key in ("law", "model", "training", "evaluation")}
-        (tmp_path / f"{i}.json").write_text(json.dumps({**cell.coordinates(), "diverged": False, **nested}))
-    histories = gather_histories([tmp_path / "0.csv", tmp_path / "1.csv"], cells)
-    assert histories["temperature"].tolist() == [0.5, 0.5, 1.0, 1.0]
-    assert histories["training_loss"].tolist() == [2.0, 1.0, 2.0, 2.0]
-    summaries = gather_summaries([tmp_path / "0.json", tmp_path / "1.json"])
+        cell = Cell("d", 2, "normal", temperature, 1)
+        paths["json"][-1].write_text(json.dumps({**cell.coordinates(), "diverged": False, **nested}))
+    summaries = gather_summaries(paths["json"])
     assert summaries["temperature"].tolist() == [0.5, 1.0]
     assert summaries["law"].tolist() == ['{"x": 1}'] * 2
+    histories = gather_histories(paths["csv"], summaries)
+    assert histories["temperature"].tolist() == [0.5, 0.5, 1.0, 1.0]
+    assert histories["training_loss"].tolist() == [2.0, 1.0, 2.0, 2.0]
+
+
+def test_bounds_of_several_groups_are_read_though_one_has_none(tmp_path):
+    row = {"dataset": "d", "K": 2, "perturbation": "normal", "temperature": 0.5, "seed": 1}
+    for name, rows in {"some": [row], "none": []}.items():
+        pd.DataFrame(rows, columns=BOUNDS).to_csv(tmp_path / f"{name}.csv", index=False)
+    bounds = read_bounds([str(tmp_path / "none.csv"), str(tmp_path / "some.csv")])
+    assert Cell.of(bounds.iloc[0]) == Cell.of(row)
+    assert (bounds["K"].dtype, bounds["paper_loss"].dtype) == (int, float)
+
+
+def test_the_selected_models_are_those_of_the_runs_and_of_the_same_images():
+    losses = {("normal", 0.5, 1): 2.0, ("normal", 1.0, 1): 1.0, ("gumbel", 0.5, 1): 1.0, ("logistic", 0.5, 1): 1.0}
+    runs = runs_of(losses, diverged=[("logistic", 0.5, 1)]).assign(data_sha256="a")
+    selection, files = select_temperatures(runs), ["n0.pt", "n1.pt", "g0.pt", "l0.pt"]
+    models = selected_models(runs, selection, files, data_sha256="a")
+    assert [(model.cell.temperature, model.law, model.variables, model.path) for model in models] == [
+        (1.0, law_definitions(runs)["normal"], 10, "n1.pt"),
+        (0.5, {"distribution": "Gumbel", "loc": 0.0, "scale": 1.0}, 10, "g0.pt"),
+    ]
+    with pytest.raises(InputError, match=r"digits.npz has the sum b, expected a as the images of the runs"):
+        selected_models(runs, selection, files, data_sha256="b")

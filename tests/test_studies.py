@@ -11,7 +11,7 @@ import yaml
 from discrete_vae.binarization import binarize
 from discrete_vae.configuration import complete
 from discrete_vae.errors import InputError
-from discrete_vae.studies import begin, check_datasets, check_options, found_datasets, has_evidence
+from discrete_vae.studies import begin, check_datasets, check_options, has_evidence
 
 
 def config_of(**sections: Any) -> dict[str, Any]:
@@ -190,10 +190,3 @@ def test_a_changed_file_of_ones_own_is_told(tmp_path, own_dataset):
     np.savez(tmp_path / "my.npz", train=images, validation=images, test=images)
     with pytest.raises(InputError, match=rf"{tmp_path}/my.npz has changed, expected .*; give the dataset another name"):
         check_datasets(tmp_path / "data", {"mine": own_dataset})
-
-
-def test_datasets_that_are_there_are_found(tmp_path, own_dataset):
-    data = tmp_path / "data"
-    (data / "half.json").touch()
-    assert found_datasets(data) == ["mine"]
-    assert found_datasets(tmp_path / "none") == []
