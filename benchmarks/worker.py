@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from discrete_vae.cells import Cell
 from discrete_vae.datasets import BinarizedDataset
+from discrete_vae.paper import PAPER_LAWS
 from discrete_vae.stacks import StackTrainer
 from discrete_vae.step_graph import StepGraph
-from discrete_vae.paper import PAPER_LAWS
 from plain_loop import BATCH, HIDDEN, VARIABLES, measure, time_on
 
 PIXELS = 28 * 28
@@ -71,15 +71,14 @@ def measure_trainer(options: argparse.Namespace) -> dict[str, float]:
             pass
         trainer.end_epoch()
         trained = time.perf_counter()
-        trainer.evaluate(trainer.parameters, "validation", VALIDATION_SAMPLES, "validation")
+        trainer.evaluate(trainer.parameters, VALIDATION_SAMPLES, "validation")
         if epoch >= 0:
             seconds["training"] += (trained - started) / options.epochs
             seconds["evaluation"] += (time.perf_counter() - trained) / options.epochs
     seconds["preparation"] -= options.warm_up * (seconds["training"] + seconds["evaluation"])
     if options.final:
         started = time.perf_counter()
-        for split in ("validation", "test"):
-            trainer.evaluate(trainer.parameters, split, FINAL_SAMPLES, f"final {split}")
+        trainer.evaluate(trainer.parameters, FINAL_SAMPLES, "final validation")
         seconds["final evaluation"] = time.perf_counter() - started
     return seconds
 
@@ -91,7 +90,7 @@ def measure_memory(options: argparse.Namespace) -> dict[str, float]:
     for _ in range(STEPS_FOR_MEMORY):
         trainer.step()
     trainer.images["validation"] = trainer.images["validation"][:1000]
-    trainer.evaluate(best, "validation", FINAL_SAMPLES, "final validation")
+    trainer.evaluate(best, FINAL_SAMPLES, "final validation")
     torch.save({"trainer": trainer.state(), "best": best}, io.BytesIO())
     return {}
 

@@ -51,7 +51,7 @@ def check_options(study: Path, config: Mapping[str, Any], *, overlay: Path) -> N
     for key, expected in _fixed(_read(study), datasets):
         given = asked.get(key, expected)
         if given != expected:
-            own = f"; its own options: --configfile {overlay}" if overlay.exists() else ""
+            own = f"; its own options: --configfile configs/{overlay.name}" if overlay.exists() else ""
             raise InputError(
                 f"{key} is {json.dumps(expected)} in {study}, and {json.dumps(given)} is asked for; choose another name"
                 f" with --config study=NAME, or remove {study}{own}"

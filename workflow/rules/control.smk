@@ -7,27 +7,6 @@ Makes:  <results>/gradients/{dataset}/seed{seed}.csv  bias and variance of the r
 Steps:  measure_gradients, compare_scale_and_shape, plot_control
 """
 
-gradients_labels = sorted({*found_gradients, *asked_gradients})
-control_datasets = list(
-    dict.fromkeys(label.partition("/")[0] for label in gradients_labels)
-)
-
-
-def gradients_of(dataset):
-    return [
-        f"<results>/gradients/{label}.csv"
-        for label in gradients_labels
-        if label.startswith(f"{dataset}/")
-    ]
-
-
-def control_files(name):
-    return [
-        file
-        for dataset in control_datasets
-        for file in group_files(name, dataset=dataset)
-    ]
-
 
 rule measure_gradients:
     """Measure bias and variance of the relaxed gradient on small models of one dataset and seed."""
@@ -51,7 +30,7 @@ rule measure_gradients:
         runtime=lambda wildcards, attempt: 240 * attempt,
         gpu=configuration.gpus_per_job(config["training"]["device"]),
     params:
-        study=str(study),
+        study=lambda wildcards: str(study),
         points=lambda wildcards: asked_gradients[wildcards.gradients],
         perturbations=lambda wildcards: {
             point["perturbation"]: config["perturbations"][point["perturbation"]]

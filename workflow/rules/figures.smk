@@ -9,16 +9,6 @@ Steps:  plot_convergence, plot_temperature, plot_validation, plot_images
 """
 
 
-def pictures_of(**axes):
-    """List the pictures of the first seed that has some or will have them; none where no seed has."""
-    return [
-        file
-        for file in group_files("pictures.npz", **axes)
-        if folder(file).exists()
-        or cells.Group.of("/".join(Path(file).parts[-4:-1])) in found_groups.to_make
-    ][:1]
-
-
 rule plot_convergence:
     """Plot training loss against epoch at one temperature."""
     input:

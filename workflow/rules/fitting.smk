@@ -33,7 +33,7 @@ rule fit:
         "../../envs/torch.yaml"
     threads: 1
     params:
-        study=str(study),
+        study=lambda wildcards: str(study),
         definition=lambda wildcards: configuration.fit_definition(
             config, *wildcards.fit.split("/")
         ),

@@ -8,16 +8,6 @@ Makes:  <results>/groups/{dataset}/K{K}/seed{seed}/
 Steps:  select
 """
 
-asked_of_group = groups.by_group(asked_cells)
-
-
-@functools.cache
-def cells_of_group(label):
-    group = cells.Group.of(label)
-    return groups.cells_to_group(
-        study, group, asked_of_group.get(group, []), list(config["perturbations"])
-    )
-
 
 rule select:
     """Gather the runs of a group and select the temperature of each noise law."""

@@ -49,7 +49,7 @@ rule train:
         runtime=lambda wildcards, attempt: 720 * attempt,
         gpu=configuration.gpus_per_job(config["training"]["device"]),
     params:
-        study=str(study),
+        study=lambda wildcards: str(study),
         checkpoint=cells.job_path(
             f"{folder('<checkpoints>')}/{cells.CELL_LABEL}.pt", stacked_axes
         ),
