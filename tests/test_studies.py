@@ -87,7 +87,7 @@ def test_what_decides_results_is_fixed(study, sections, expected):
 def test_the_overlay_of_a_study_is_named_where_there_is_one(study, tmp_path):
     overlay = tmp_path / "own.yaml"
     overlay.touch()
-    with pytest.raises(InputError, match=rf"or remove {study}; its own options: --configfile {overlay}$"):
+    with pytest.raises(InputError, match=rf"or remove {study}; its own options: --configfile configs/own.yaml$"):
         check_options(study, config_of(model={"hidden": 9}), overlay=overlay)
 
 
