@@ -9,7 +9,7 @@ import torch
 from discrete_vae.cells import Cell
 from discrete_vae.configuration import asked_cells, complete
 from discrete_vae.errors import InputError
-from discrete_vae.groups import is_finished
+from discrete_vae.groups import WHOLE_GROUP_FILES, is_finished
 from discrete_vae.results import announce_progress, check_images, git_revision, processor, write_run
 from discrete_vae.training import Run
 
@@ -70,6 +70,19 @@ def test_progress_counts_finished_cells_of_the_grid(tmp_path, capsys):
     lines = (tmp_path / "logs" / "progress.txt").read_text().splitlines()
     assert [line.partition("finished: ")[2] for line in lines] == ["0 of 3", "1 of 3", "2 of 3"]
     assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_cells_of_whole_groups_count_as_finished_without_their_runs(tmp_path, capsys):
+    config = {"grid": {"dataset": ["digits"], "K": [3], "perturbation": ["normal"], "seed": [1, 2]}}
+    complete(config)
+    folder = tmp_path / "groups" / "digits" / "K3" / "seed1"
+    folder.mkdir(parents=True)
+    for name in WHOLE_GROUP_FILES:
+        (folder / name).touch()
+    recorded = [cell.coordinates() for cell in asked_cells(config) if cell.seed == 1]
+    pd.DataFrame(recorded).to_csv(folder / "summaries.csv", index=False)
+    announce_progress(tmp_path, config, log=tmp_path / "none" / "train" / "a.log")
+    assert capsys.readouterr().err.endswith("cells finished: 10 of 20\n"), "though its file cannot be written"
 
 
 @pytest.fixture
