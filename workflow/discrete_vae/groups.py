@@ -10,15 +10,19 @@ import gzip
 import io
 import itertools
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from discrete_vae.cells import CELL_DIRECTORY, CELL_FILES, Cell, Group, values_of
+from discrete_vae.cells import CELL_DIRECTORY, CELL_FILES, WILDCARD_PATTERNS, Cell, Group, values_of
 from discrete_vae.configuration import asked_cells, result_options, with_defaults
 from discrete_vae.errors import InputError
 
+GROUP_PATTERN = (
+    f"[^/]+/K(?:{WILDCARD_PATTERNS['K']})/seed(?:{WILDCARD_PATTERNS['seed']})"  # not a copy such as seed1.bak
+)
 # Pictures and costs may be missing: results that are older than they are have none.
 WHOLE_GROUP_FILES = ("summaries.csv", "histories.csv.gz", "selection.csv", "bounds.csv", "image_losses.npz")
 
@@ -80,7 +84,8 @@ def find_groups(study: Path, config: Mapping[str, Any]) -> GroupsOnDisk:
     asked_of = by_group(asked)
     rows: list[dict[str, str]] = []
     whole, to_make, unfinished = [], [], []
-    on_disk = {Group.of("/".join(path.parts[-4:-1])) for path in study.glob("groups/*/K*/seed*/summaries.csv")}
+    labels = ("/".join(path.parts[-4:-1]) for path in study.glob("groups/*/K*/seed*/summaries.csv"))
+    on_disk = {Group.of(label) for label in labels if re.fullmatch(GROUP_PATTERN, label)}
     for group in sorted(asked_of.keys() | on_disk, key=lambda group: (group.dataset, group.K, group.seed)):
         folder = study / "groups" / str(group)
         summaries = recorded_rows(folder / "summaries.csv")
@@ -170,10 +175,12 @@ def is_finished(study: Path, cell: Cell) -> bool:
 def finished_cells(study: Path, group: Group) -> list[Cell]:
     """List the cells of a group whose runs are there."""
     pattern = CELL_DIRECTORY.format(**vars(group), perturbation="*", temperature="*")
-    paths = [path.relative_to(study).parts for path in study.glob(f"{pattern}/summary.json")]
+    parts = [path.relative_to(study).parts for path in study.glob(f"{pattern}/summary.json")]
+    names = [(perturbation, tau.removeprefix("tau")) for _, _, _, perturbation, tau, _, _ in parts]
     cells = [
-        Cell(group.dataset, group.K, perturbation, float(temperature.removeprefix("tau")), group.seed)
-        for _, _, _, perturbation, temperature, _, _ in paths
+        Cell(group.dataset, group.K, perturbation, float(temperature), group.seed)
+        for perturbation, temperature in names
+        if re.fullmatch(WILDCARD_PATTERNS["temperature"], temperature)
     ]
     return sorted((cell for cell in cells if is_finished(study, cell)), key=str)
 
@@ -274,6 +281,41 @@ def find_tables(folder: Path, suffix: str, asked: Points) -> list[str]:
                 " measure everything again"
             )
     return labels
+
+
+def is_outdated(study: Path, path: Path, to_make: Iterable[Group]) -> bool:
+    """Tell whether a path is that of a table or figure that shows groups that are yet to be made."""
+    if path.is_relative_to(study / "tables"):
+        return bool(to_make) and path.stem != "fitting"
+    beginnings = tuple(f"{group.dataset}{end}" for group in to_make for end in (".", "-K"))
+    return path.is_relative_to(study / "figures") and path.parent.name != "fitting" and path.name.startswith(beginnings)
+
+
+def missing_files(study: Path, to_make: Iterable[Group], asked: Iterable[Cell]) -> list[str]:
+    """List what is missing of the groups that are to be made: weights of their cells, and bounds.
+
+    Without Snakemake's records, as in a clone, files between those that are there would not be made.
+
+    Args:
+        study: its folder.
+        to_make: the groups that are to be made.
+        asked: the cells of the configured grid.
+
+    Returns:
+        Paths in the study's folder.
+    """
+    groups = set(to_make)
+    cells = [cell for cell in asked if cell.group in groups and not is_finished(study, cell)]
+    bounds = [f"groups/{group}/bounds.csv" for group in groups]
+    return [
+        *(
+            f"{cell.directory}/{name}"
+            for cell in cells
+            for name in CELL_FILES
+            if not (study / cell.directory / name).exists()
+        ),
+        *sorted(path for path in bounds if not (study / path).exists()),
+    ]
 
 
 def stacked_axes(

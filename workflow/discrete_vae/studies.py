@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from discrete_vae.configuration import complete, epochs_of
+from discrete_vae.configuration import complete, datasets_of, epochs_of
 from discrete_vae.errors import InputError
 from discrete_vae.files import write_text
 from discrete_vae.sources import fingerprint
@@ -33,8 +33,8 @@ def has_evidence(study: Path) -> bool:
 def check_options(study: Path, config: Mapping[str, Any], *, overlay: Path) -> None:
     """Check that a configuration has the options that a study began with.
 
-    Compared are the definitions of names in both, the epochs of each dataset that was run, model, training and
-    evaluation. An option that did not exist then counts as its default. A study without results begins again.
+    Compared are the definitions and the epochs of names in both, model, training and evaluation. An option that did not
+    exist then counts as its default. A study without results begins again.
 
     Args:
         study: its folder.
@@ -46,9 +46,11 @@ def check_options(study: Path, config: Mapping[str, Any], *, overlay: Path) -> N
     """
     if not has_evidence(study) or not (study / CONFIG_FILE).exists():
         return
-    datasets = sorted({path.name for folder in ("runs", "groups") for path in (study / folder).glob("*")})
+    begun = _read(study)
+    epochs = begun["training"]["epochs"]
+    datasets = list(epochs if isinstance(epochs, Mapping) else begun["datasets"])
     asked = dict(_fixed(config, datasets))
-    for key, expected in _fixed(_read(study), datasets):
+    for key, expected in _fixed(begun, datasets):
         given = asked.get(key, expected)
         if given != expected:
             own = f"; its own options: --configfile configs/{overlay.name}" if overlay.exists() else ""
@@ -101,6 +103,11 @@ def begin(study: Path, config: Mapping[str, Any]) -> None:
     begun = _read(study) if path.exists() and has_evidence(study) else {**config, "mirror": None}
     for section in ("datasets", "perturbations"):
         begun[section] = {**config[section], **begun[section]}
+    targets = {**config["fitting"]["targets"], **begun["fitting"]["targets"]}
+    begun["fitting"] = {**begun["fitting"], "targets": targets}
+    epochs = {dataset: epochs_of(config["training"], dataset) for dataset in datasets_of(config)}
+    known = begun["training"]["epochs"]
+    begun["training"] = {**begun["training"], "epochs": {**epochs, **(known if isinstance(known, Mapping) else {})}}
     text = HEADER + yaml.safe_dump(begun, sort_keys=False, default_flow_style=None)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)

@@ -51,6 +51,10 @@ wildcard_patterns = cells.wildcard_patterns(
 runs_of_other_stacks = groups.runs_of_other_stacks(
     study, found_groups.to_make, config["training"]["stack"]
 )
+missing_files = [
+    f"<results>/{path}"
+    for path in groups.missing_files(study, found_groups.to_make, asked_cells)
+]
 kept = [
     *(study / "groups" / str(group) for group in found_groups.whole),
     *(study / "runs" / run for run in runs_of_other_stacks),
@@ -62,6 +66,13 @@ for path in map(Path, sys.argv if workflow.is_main_process else []):
         sys.exit(
             f"ERROR: {path} is there and never made again; leave it out of the command,"
             f" or remove {path.parent} to make it again"
+        )
+    if path.is_file() and groups.is_outdated(study, path, found_groups.to_make):
+        # Snakemake would say that nothing is to be done.
+        sys.exit(
+            f"ERROR: {path} is there, without the {len(found_groups.to_make)} groups that the grid"
+            " asks for and that are not finished; make them first (leave the file out of the command),"
+            " or draw what is there with --config draw_only=true"
         )
 
 

@@ -111,6 +111,7 @@ rule plot_control:
 rule control:
     """Make the control's table and figures."""
     input:
+        missing_files,
         ["<results>/tables/control.csv", "<results>/tables/control.md"],
         expand(
             "<results>/figures/control/{dataset}.{suffix}",

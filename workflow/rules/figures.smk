@@ -108,6 +108,7 @@ rule plot_images:
 rule figures:
     """Make all figures of the experiment."""
     input:
+        missing_files,
         expand(
             "<results>/figures/{kind}/{dataset}.{suffix}",
             kind=["convergence", "temperature", "validation"],

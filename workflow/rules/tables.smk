@@ -157,4 +157,5 @@ table_files = [
 rule tables:
     """Make all tables of the experiment."""
     input:
+        missing_files,
         [f"<results>/tables/{file}" for file in table_files] if shown_groups else [],
