@@ -21,6 +21,8 @@ from discrete_vae.groups import (
     find_groups,
     find_tables,
     finished_cells,
+    is_outdated,
+    missing_files,
     recorded_rows,
     runs_of_other_stacks,
     stacked_axes,
@@ -320,3 +322,45 @@ def test_tables_that_hold_what_is_asked_for_are_found(tmp_path, suffix):
         find_tables(tmp_path, suffix, missing)
     shutil.rmtree(path.parent)
     assert find_tables(tmp_path, suffix, missing) == []
+
+
+def test_what_is_missing_of_a_group_is_its_unfinished_cells_and_its_bounds(tmp_path):
+    asked = asked_cells(config_of())
+    write_runs(tmp_path, asked[:-1])
+    (tmp_path / asked[0].directory / "model.pt").unlink()
+    group = asked[0].group
+    missing = missing_files(tmp_path, [group], asked)
+    assert missing == [
+        f"{asked[0].directory}/model.pt",
+        *(f"{asked[-1].directory}/{name}" for name in CELL_FILES),
+        f"groups/{group}/bounds.csv",
+    ]
+    assert missing_files(tmp_path, [], asked) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "outdated"),
+    [
+        ("tables/results.md", True),
+        ("tables/fitting.csv", False),
+        ("figures/images/mnist-K10.png", True),
+        ("figures/convergence/mnist.pdf", True),
+        ("figures/convergence/mnist-mine.pdf", False),
+        ("figures/fitting/mnist.png", False),
+        ("groups/mnist/K10/seed1/bounds.csv", False),
+    ],
+)
+def test_tables_and_figures_of_groups_to_be_made_are_outdated(tmp_path, name, outdated):
+    assert is_outdated(tmp_path, tmp_path / name, [Group("mnist", 10, 1)]) == outdated
+    assert not is_outdated(tmp_path, tmp_path / name, [])
+
+
+def test_copies_beside_groups_and_runs_are_left_alone(tmp_path):
+    config = config_of()
+    write_groups(tmp_path, config)
+    write_runs(tmp_path, asked_cells(config))
+    found = find_groups(tmp_path, config)
+    for path in (*tmp_path.glob("groups/*/K*/seed*"), *tmp_path.glob("runs/*/K*/*/tau*")):
+        shutil.copytree(path, path.with_name(f"{path.name}.bak"))
+    assert find_groups(tmp_path, config) == found
+    assert finished_cells(tmp_path, found.whole[0]) == sorted(asked_cells(config), key=str)

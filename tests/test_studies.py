@@ -127,7 +127,7 @@ def test_a_study_whose_files_are_gone_is_still_compared(study):
     """A published one may name a file that only its machine has."""
     stored = yaml.safe_load((study / "config.yaml").read_text())
     stored["datasets"]["mine"] = {"source": "npz", "path": "none.npz"}
-    stored["grid"]["dataset"] = ["mine"]
+    stored["grid"]["dataset"], stored["training"]["epochs"] = ["mine"], {"mine": 300}
     (study / "config.yaml").write_text(yaml.safe_dump(stored))
     check_options(study, config_of(), overlay=NO_OVERLAY)
 
@@ -146,19 +146,33 @@ def test_a_study_without_results_begins_again(tmp_path):
 def test_a_study_is_written_once_and_new_definitions_are_added(study):
     path = study / "config.yaml"
     before, written = path.read_text(), path.stat().st_mtime_ns
-    begin(study, config_of(grid={"dataset": ["digits"]}, training={"device": "cpu"}))
+    begin(study, config_of(grid={"dataset": ["mnist"], "K": [5]}, training={"device": "cpu"}))
     assert (path.read_text(), path.stat().st_mtime_ns) == (before, written)
-    begin(study, config_of(perturbations={"student": STUDENT}, datasets={"kmnist": {"source": "iwae"}}))
-    expected = config_of(perturbations={"student": STUDENT}, datasets={"kmnist": {"source": "iwae"}})
-    assert yaml.safe_load(path.read_text()) == expected
+    few = {"few": {"family": "binomial", "n": 2, "p": 0.5, "K": 3}}
+    new = {
+        "perturbations": {"student": STUDENT},
+        "datasets": {"kmnist": {"source": "iwae"}},
+        "fitting": {"targets": few},
+    }
+    begin(study, config_of(**new, grid={"dataset": ["digits"]}, training={"epochs": {"digits": 50}}))
     begin(study, config_of())
-    assert yaml.safe_load(path.read_text()) == expected, "none is removed"
+    expected = config_of(**new, training={"epochs": {"mnist": 300, "digits": 50}})
+    assert yaml.safe_load(path.read_text()) == expected, "and none is removed"
+
+
+def test_the_epochs_of_a_later_dataset_are_fixed_when_it_is_asked_for(study):
+    later = config_of(grid={"dataset": ["digits"]}, training={"epochs": {"digits": 50}})
+    begin(study, later)
+    (study / "runs" / "digits").mkdir()
+    check_options(study, later, overlay=NO_OVERLAY)
+    with pytest.raises(InputError, match=r"training.epochs of digits is 50 in .* and 300 is asked for"):
+        check_options(study, config_of(grid={"dataset": ["digits"]}), overlay=NO_OVERLAY)
 
 
 def test_the_mirror_of_a_machine_is_not_written(tmp_path):
     config = config_of(mirror="https://example.org/")
     begin(tmp_path, config)
-    assert yaml.safe_load((tmp_path / "config.yaml").read_text()) == {**config, "mirror": None}
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["mirror"] is None
 
 
 @pytest.fixture
