@@ -141,6 +141,7 @@ def test_a_study_that_only_draws_asks_for_no_cells_and_no_files():
     config = paper_with("datasets/mnist", {"source": "npz", "path": "none.npz"})
     assert "existing" in message_for(copy.deepcopy(config))
     config["draw_only"] = True
+    config["control"]["datasets"] = ["mnist"]
     complete(config)
     assert asked_cells(config) == datasets_of(config) == []
 

@@ -84,6 +84,13 @@ def test_what_decides_results_is_fixed(study, sections, expected):
     assert "\n" not in message
 
 
+def test_epochs_are_fixed_where_a_clone_has_groups_and_no_runs(tmp_path):
+    begin(tmp_path, config_of())
+    run(tmp_path, "groups/mnist/K10/seed1/summaries.csv")
+    with pytest.raises(InputError, match=r"training.epochs of mnist is 300 in .* and 50 is asked for"):
+        check_options(tmp_path, config_of(training={"epochs": {"mnist": 50}}), overlay=NO_OVERLAY)
+
+
 def test_the_overlay_of_a_study_is_named_where_there_is_one(study, tmp_path):
     overlay = tmp_path / "own.yaml"
     overlay.touch()
