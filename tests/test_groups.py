@@ -336,6 +336,10 @@ def test_what_is_missing_of_a_group_is_its_unfinished_cells_and_its_bounds(tmp_p
         f"groups/{group}/bounds.csv",
     ]
     assert missing_files(tmp_path, [], asked) == []
+    bounds = tmp_path / missing[-1]
+    bounds.parent.mkdir(parents=True)
+    bounds.touch()
+    assert missing_files(tmp_path, [group], asked) == missing[:-1]
 
 
 @pytest.mark.parametrize(
@@ -345,7 +349,9 @@ def test_what_is_missing_of_a_group_is_its_unfinished_cells_and_its_bounds(tmp_p
         ("tables/fitting.csv", False),
         ("figures/images/mnist-K10.png", True),
         ("figures/convergence/mnist.pdf", True),
+        ("figures/images/mnist-K30.png", False),
         ("figures/convergence/mnist-mine.pdf", False),
+        ("figures/convergence/mnist.small.pdf", False),
         ("figures/fitting/mnist.png", False),
         ("groups/mnist/K10/seed1/bounds.csv", False),
     ],

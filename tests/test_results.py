@@ -122,3 +122,16 @@ def test_a_processor_is_named_with_its_generation_where_that_is_told(tmp_path, c
 
 def test_outside_a_checkout_there_is_no_revision(tmp_path):
     assert git_revision(tmp_path) is None
+
+
+def test_a_group_that_another_job_makes_again_does_not_fail_a_finished_training(tmp_path, capsys):
+    """It lacks a cell, and the run of one that it has is not there for the moment."""
+    config = {"grid": {"dataset": ["digits"], "K": [3], "perturbation": ["normal"], "seed": [1]}}
+    complete(config)
+    first, second, *_ = asked_cells(config)
+    folder = tmp_path / "groups" / str(first.group)
+    folder.mkdir(parents=True)
+    pd.DataFrame([first.coordinates()]).to_csv(folder / "summaries.csv", index=False)
+    written(tmp_path, Run(second, HISTORY, 0, 2))
+    announce_progress(tmp_path, config, log=tmp_path / "none" / "train" / "a.log")
+    assert capsys.readouterr().err.endswith("cells finished: 1 of 10\n")

@@ -88,7 +88,10 @@ def announce_progress(study: Path, config: Mapping[str, Any], *, log: Path) -> N
         log: of the job.
     """
     asked = asked_cells(config)
-    whole = set(find_groups(study, config).whole)
+    try:
+        whole = set(find_groups(study, config).whole)
+    except InputError:  # such as of a run that another job makes again: no reason to lose this one
+        whole = set()
     finished = sum(cell.group in whole or is_finished(study, cell) for cell in asked)
     line = f"{datetime.now():%Y-%m-%d %H:%M:%S} cells finished: {finished} of {len(asked)}"
     print(line, file=sys.stderr)
