@@ -173,15 +173,18 @@ OTHER = {"seed": [2]}
             {"training": {"batch_size": 50}},
             "mnist have training.batch_size 100 (mnist/K10/seed1) and 50 (mnist/K10/seed2)",
         ),
-        ({"training": {"epochs": {"mnist": 50}}}, "mnist have training.epochs 300 (mnist/K10/seed1) and 50"),
-        ({"model": {"hidden": 9}}, "mnist have model.hidden 300 (mnist/K10/seed1) and 9"),
+        (
+            {"training": {"epochs": {"mnist": 50}}},
+            "mnist have training.epochs 300 (mnist/K10/seed1) and 50 (mnist/K10/seed2)",
+        ),
+        ({"model": {"hidden": 9}}, "mnist have model.hidden 300 (mnist/K10/seed1) and 9 (mnist/K10/seed2)"),
         (
             {"evaluation": {"selection_samples": 9}},
-            "mnist have evaluation.selection_samples 100 (mnist/K10/seed1) and 9",
+            "mnist have evaluation.selection_samples 100 (mnist/K10/seed1) and 9 (mnist/K10/seed2)",
         ),
         (
             {"perturbations": {"normal": {"distribution": "Normal", "loc": 0, "scale": 2}}},
-            "normal have law.scale 1.0 (mnist/K10/seed1) and 2.0",
+            "normal have law.scale 1.0 (mnist/K10/seed1) and 2.0 (mnist/K10/seed2)",
         ),
     ],
 )
@@ -247,14 +250,14 @@ def test_runs_of_jobs_that_would_train_other_cells_now_are_told_apart(tmp_path):
 
 def test_a_group_is_made_of_what_is_asked_for_and_of_all_finished_runs(tmp_path):
     asked = asked_cells(config_of(grid={"perturbation": ["normal", "gumbel"], "temperature": [10.0, 0.5]}))
-    more = [Cell("mnist", 10, law, 2.0, 1) for law in ("normal", "b", "a")]
+    more = [Cell("mnist", 10, law, tau, 1) for law, tau in (("normal", 2.0), ("b", 2.0), ("a", 3.0))]
     write_runs(tmp_path, [asked[0], *more])
     write_runs(tmp_path, [Cell("mnist", 10, "normal", 3.0, 1)], files=("history.csv", "summary.json"))
     cells = cells_to_group(tmp_path, GROUP, asked, ["gumbel", "normal"])
     assert [(cell.perturbation, cell.temperature) for cell in cells] == [
         *[("gumbel", 0.5), ("gumbel", 10.0)],
         *[("normal", 0.5), ("normal", 2.0), ("normal", 10.0)],
-        *[("a", 2.0), ("b", 2.0)],
+        *[("a", 3.0), ("b", 2.0)],
     ]
 
 
