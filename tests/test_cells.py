@@ -132,8 +132,6 @@ def test_only_the_groups_that_are_finished_are_excluded(excluded):
         ("fit", ".csv.gz", ["poisson/gumbel", "poisson/gumbel-narrow", "poisson/gumbel.1", "poisson/normal"]),
         ("gradients", ".csv", ["mnist/seed7", "mnist/seed775", "mnist.small/seed7"]),
         ("gradients", ".csv", ["mnist.small/seed7", "mnist-small/seed7"]),
-        ("dataset", ".npz", ["mnist", "mnist.small", "mnist-small"]),
-        ("dataset", ".json", ["mnist", "mnist.small", "mnist-small"]),
     ],
 )
 def test_a_finished_table_is_excluded_and_none_whose_name_it_begins(wildcard, suffix, labels):

@@ -47,10 +47,8 @@ def check_options(study: Path, config: Mapping[str, Any], *, overlay: Path) -> N
     if not has_evidence(study) or not (study / CONFIG_FILE).exists():
         return
     begun = _read(study)
-    epochs = begun["training"]["epochs"]
-    datasets = list(epochs if isinstance(epochs, Mapping) else begun["datasets"])
-    asked = dict(_fixed(config, datasets))
-    for key, expected in _fixed(begun, datasets):
+    asked = dict(_fixed(config, _epochs(begun)))
+    for key, expected in _fixed(begun, _epochs(begun)):
         given = asked.get(key, expected)
         if given != expected:
             own = f"; its own options: --configfile configs/{overlay.name}" if overlay.exists() else ""
@@ -100,14 +98,14 @@ def begin(study: Path, config: Mapping[str, Any]) -> None:
         config: the complete configuration, which agrees with what is written.
     """
     path = study / CONFIG_FILE
-    begun = _read(study) if path.exists() and has_evidence(study) else {**config, "mirror": None}
+    fresh = {**config, "mirror": None, "training": {**config["training"], "epochs": {}}}
+    begun = _read(study) if path.exists() and has_evidence(study) else fresh
     for section in ("datasets", "perturbations"):
         begun[section] = {**config[section], **begun[section]}
     targets = {**config["fitting"]["targets"], **begun["fitting"]["targets"]}
     begun["fitting"] = {**begun["fitting"], "targets": targets}
     epochs = {dataset: epochs_of(config["training"], dataset) for dataset in datasets_of(config)}
-    known = begun["training"]["epochs"]
-    begun["training"] = {**begun["training"], "epochs": {**epochs, **(known if isinstance(known, Mapping) else {})}}
+    begun["training"] = {**begun["training"], "epochs": {**epochs, **_epochs(begun)}}
     text = HEADER + yaml.safe_dump(begun, sort_keys=False, default_flow_style=None)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
@@ -117,6 +115,11 @@ def _read(study: Path) -> dict[str, Any]:
     config = yaml.safe_load((study / CONFIG_FILE).read_text(encoding="utf-8"))
     complete(config, check_files=False)
     return config
+
+
+def _epochs(config: Mapping[str, Any]) -> dict[str, int]:
+    epochs = config["training"]["epochs"]
+    return dict(epochs) if isinstance(epochs, Mapping) else dict.fromkeys(config["datasets"], epochs)
 
 
 def _fixed(config: Mapping[str, Any], datasets: Iterable[str]) -> Iterator[tuple[str, Any]]:
