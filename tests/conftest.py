@@ -1,9 +1,11 @@
 """What the tests share: small datasets, Snakemake as a user runs it, and one run of the quick start."""
 
+import fcntl
 import http.server
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from discrete_vae.cells import AXES
+from discrete_vae.cells import Cell
 from discrete_vae.datasets import SPLITS, BinarizedDataset
 
 # More threads would wait for each other wherever anything else runs.
@@ -53,11 +55,13 @@ def run_snakemake(directory: Path, *arguments: str, check: bool = True) -> subpr
 QUICKSTART = ("--configfile", "configs/quickstart.yaml")
 
 OWN_CONFIG = """
+study: own
 grid: {dataset: [mine], K: [4], perturbation: [normal, laplace], temperature: [0.5], seed: [1]}
 datasets: {mine: {source: npz, path: my.npz}}
 perturbations: {laplace: {distribution: Laplace, loc: 0, scale: 1}}
 model: {variables: 3, hidden: 16}
 training: {epochs: 3, batch_size: 20, device: cpu}
+control: {variables: 2, K: 3, hidden: 32, epochs: 300, images: 5, samples: 20}
 """
 
 
@@ -72,18 +76,47 @@ def make_own(directory: Path) -> tuple[str, str]:
     return "--configfile", str(directory / "own.yaml")
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that one of pytest's parallel processes fills and the others share; tests leave it as it is."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    with (base / f"{name}.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if lock.seek(0, os.SEEK_END) == 0:
+            make(base / name)
+            lock.write("made")
+    return base / name
+
+
 @pytest.fixture(scope="session")
-def own(tmp_path_factory):
-    """The working directory of a finished run on one's own dataset and noise law, and its arguments."""
-    directory = tmp_path_factory.mktemp("own")
-    arguments = make_own(directory)
-    run_snakemake(directory, "--cores", "all", *arguments)
-    return directory, arguments
+def own(tmp_path_factory) -> Path:
+    """The working directory of a finished run on one's own dataset and noise law."""
+
+    def make(directory: Path) -> None:
+        run_snakemake(directory, "--cores", "all", *make_own(directory))
+
+    return made_once(tmp_path_factory, "own", make)
+
+
+def give_one_date(directory: Path) -> None:
+    """Give all files one date, which tells Snakemake of nothing to do."""
+    for file in directory.rglob("*"):
+        os.utime(file, (1e9, 1e9))
+
+
+@pytest.fixture
+def clone(own, tmp_path) -> Path:
+    """A folder with what a clone has of a published study: no runs, no data, nothing that Snakemake remembers."""
+    make_own(tmp_path)
+    shutil.copytree(own / "results", tmp_path / "results", ignore=shutil.ignore_patterns("runs"))
+    give_one_date(tmp_path)
+    return tmp_path
 
 
 def result_of(directory: Path, cell: str) -> tuple[bytes, pd.DataFrame, dict]:
     """Read what must be the same bits in every run of a cell: weights, history and summary less its times."""
-    folder = directory / "results" / "runs" / cell
+    folder = directory / "results" / "own" / "runs" / cell
     history = pd.read_csv(folder / "history.csv").drop(columns="seconds")
     summary = json.loads((folder / "summary.json").read_text())
     for key in ("training_seconds", "wall_seconds", "cells_in_job", "git_revision"):
@@ -112,26 +145,12 @@ def assert_same_result(directory: Path, cell: str, expected: tuple[bytes, pd.Dat
     assert summary == expected[2]
 
 
-def bounds_of_the_selection(results: Path) -> pd.DataFrame:
-    """Read the bounds of all selected models, having checked that they are of these models and of the test set.
-
-    The KL of the softmax tells: it has no noise in it, and comes from training and from the bounds by different code.
-    """
-    bounds = pd.concat([pd.read_csv(path) for path in (results / "gathered").glob("*/bounds-*.csv")])
-    selection = pd.read_csv(results / "tables" / "selection.csv")
-    both = bounds.merge(selection, on=list(AXES))
-    assert len(both) == len(bounds) == len(selection)
-    assert both["kl_of_softmax"].tolist() == pytest.approx(both["test_kl"].tolist(), rel=1e-5)
-    return bounds
-
-
-TIMES = ("seconds", "training_seconds", "wall_seconds", "cpu_hours", "gpu_hours", "git_revision")
+TIMES = ("seconds", "training_seconds", "wall_seconds", "core_hours", "gpu_hours", "git_revision")
 
 
 def outputs_less_times(directory: Path) -> dict[str, bytes | str]:
     """Read every file under results/ and data/, hidden ones too, as what every run must give: without its times."""
     files = [path for top in ("results", "data") for path in (directory / top).rglob("*") if path.is_file()]
-    files = [path for path in files if "benchmarks" not in path.parts]
     return {str(path.relative_to(directory)): _less_times(path) for path in sorted(files)}
 
 
@@ -139,11 +158,13 @@ def _less_times(path: Path) -> bytes | str:
     match path.name:
         case "summary.json":
             return str({key: value for key, value in json.loads(path.read_text()).items() if key not in TIMES})
-        case "history.csv" | "histories.csv.gz" | "summaries.csv" | "costs.csv" | "ledger.csv":
+        case "history.csv" | "histories.csv.gz" | "summaries.csv" | "costs.csv":
             table = pd.read_csv(path)
             return table.drop(columns=table.columns.intersection(TIMES)).to_csv()
-        case "ledger.md":
+        case "costs.md":
             return re.sub(r"\d+\.\d+", "", path.read_text())
+        case "runs.csv":
+            return re.sub("source revision.*", "", path.read_text())
     return path.read_bytes()
 
 
@@ -151,6 +172,48 @@ def planned_jobs(directory: Path, *arguments: str) -> list[str]:
     """List the paths that Snakemake's dry run would write, of rules that are not merely targets."""
     output = run_snakemake(directory, "--dry-run", *arguments).stdout
     return [line.split("output: ")[1] for line in output.splitlines() if line.strip().startswith("output: ")]
+
+
+CELL_PATH = (
+    r"results/\w+/runs/(?P<dataset>.+)/K(?P<K>.+)/(?P<perturbation>.+)/tau(?P<temperature>.+)/seed(?P<seed>.+)/model.pt"
+)
+NO_WORK = {"data": set(), "train": set(), "select": set(), "evaluate": set(), "measure": set()}
+
+
+def planned_work(directory: Path, *arguments: str) -> dict[str, set[str]]:
+    """Return what a dry run would do but draw: the data, cells, groups and other evidence that it would make."""
+    paths = [path for job in planned_jobs(directory, *arguments) for path in job.split(", ")]
+    cells = [re.fullmatch(CELL_PATH, path) for path in paths]
+    groups = [re.fullmatch(r"results/\w+/groups/(.+)/(summaries|bounds)\.csv", path) for path in paths]
+    return {
+        "data": {path for path in paths if path.startswith("data/")},
+        "train": {str(Cell.of(match.groupdict())) for match in cells if match},
+        **{
+            step: {match[1] for match in groups if match and match[2] == name}
+            for step, name in (("select", "summaries"), ("evaluate", "bounds"))
+        },
+        "measure": {path for path in paths if re.match(r"results/\w+/(gradients|fits)/", path)},
+    }
+
+
+def files_of(directory: Path) -> dict[str, bytes]:
+    """Read every file of a working directory, but what Snakemake keeps for itself, and logs."""
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    relative = {path.relative_to(directory): path for path in files}
+    return {
+        str(name): path.read_bytes() for name, path in relative.items() if name.parts[0] not in (".snakemake", "logs")
+    }
+
+
+def refusal(directory: Path, *arguments: str) -> str:
+    """Return the one line in which Snakemake says why it does not begin; it must have touched nothing."""
+    before = files_of(directory)
+    completed = run_snakemake(directory, "--cores", "all", *arguments, check=False)
+    assert completed.returncode != 0
+    assert "Traceback" not in completed.stdout
+    assert files_of(directory) == before
+    (line,) = [line for line in completed.stdout.splitlines() if line.startswith("ERROR")]
+    return line
 
 
 @pytest.fixture(scope="session")

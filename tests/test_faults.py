@@ -32,15 +32,16 @@ STAGES = {  # the scripts of each
     "download": {"download"},
     "binarize": {"binarize"},
     "train": {"train"},
-    "select": {"gather", "select", "bound", "tabulate", "judge", "gather_costs", "ledger"},
-    "plot": {"draw_images", "plot_convergence", "plot_temperature", "plot_validation", "plot_images"},
+    "select": {"select", "evaluate", "tabulate", "judge", "describe", "sum_costs"},
+    "plot": {"plot_convergence", "plot_temperature", "plot_validation", "plot_images"},
 }
 CONFIG = """
+study: faults
 grid: {{dataset: [mnist], K: [4], perturbation: [gumbel, normal], temperature: [0.5, 1.0], seed: [1]}}
 datasets: {{mnist: {{sha256: {sums}}}}}
 model: {{variables: 3, hidden: 16}}
 training: {{epochs: 6, stack: [temperature]}}
-evaluation: {{validation_samples: 2, test_samples: 5, importance_samples: 20}}
+evaluation: {{validation_samples: 2, selection_samples: 5, importance_samples: 20}}
 mirror: {mirror}
 """
 
@@ -132,8 +133,8 @@ class Case:
 
     def longest_job(self, stage: str) -> float:
         """Return the seconds that the longest job of a stage took."""
-        benchmarks = self.folder / "undisturbed" / "results" / "benchmarks"
-        files = [path for script in STAGES[stage] for path in benchmarks.glob(f"{script}*/**/*.tsv")]
+        benchmarks = self.folder / "undisturbed/logs/faults/benchmarks"
+        files = [path for script in STAGES[stage] for path in benchmarks.glob(f"{script}/**/*.tsv")]
         files += [path for script in STAGES[stage] for path in benchmarks.glob(f"{script}.tsv")]
         return max(float(path.read_text().splitlines()[1].split("\t")[0]) for path in files)
 
@@ -142,7 +143,7 @@ class Case:
         self.unlock(directory)
         run_snakemake(directory, *self.arguments)
         assert outputs_less_times(directory) == self.expected
-        assert list((directory / "logs").rglob("*.checkpoint*")) == []
+        assert list((directory / "checkpoints").rglob("*.pt*")) == []
 
     def unlock(self, directory: Path) -> None:
         if any((directory / ".snakemake" / "locks").glob("*")):

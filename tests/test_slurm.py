@@ -148,12 +148,12 @@ def expected_quickstart(tmp_path_factory):
 
 
 def cell_arguments(directory: Path) -> list[str]:
-    return [f"results/runs/{CELL}/summary.json", *make_own(directory), "--config", "training={epochs: 4000}"]
+    return [f"results/own/runs/{CELL}/summary.json", *make_own(directory), "--config", "training={epochs: 4000}"]
 
 
 def train_while(disturb: Callable[[Path], None], directory: Path, *options: str, profile=SLURM) -> str:
     """Train the cell on the cluster, and disturb its first job once it has reported an epoch; return the last log."""
-    log = directory / "logs" / "train" / f"{LABEL}.log"
+    log = directory / "logs/own/train" / f"{LABEL}.log"
 
     def disturb_once_it_reports() -> None:
         wait_for(lambda: log.exists() and "epoch" in log.read_text(), seconds=120)
@@ -181,7 +181,7 @@ def send_to_training(directory: Path, number: int) -> None:
 
 def assert_same_whole_result(directory: Path, expected) -> None:
     assert_same_result(directory, CELL, expected)
-    assert list((directory / "logs" / "train").glob("*.checkpoint.pt*")) == []
+    assert list((directory / "checkpoints").rglob("*.pt*")) == []
 
 
 def states(directory: Path) -> list[str]:
@@ -195,7 +195,7 @@ def test_the_quick_start_ends_in_the_bits_of_a_local_run_with_a_gpu_for_each_job
 ):
     run_snakemake(tmp_path, *SLURM, *FEWER_EPOCHS)
     assert outputs_less_times(tmp_path) == expected_quickstart
-    assert states(tmp_path) == ["COMPLETED"] * 12, "six trainings, and the bounds for three K and two seeds"
+    assert states(tmp_path) == ["COMPLETED"] * 12, "six trainings, and six groups to evaluate"
     assert slurm("scontrol", "--oneliner", "show", "jobs").count("TresPerJob=gres:gpu:1") == 12
 
 
@@ -214,11 +214,11 @@ def test_a_killed_controller_is_started_again_and_retrains_no_finished_cell(clus
     wait_for(lambda: not slurm("squeue", "-h", "-o", "%i"), seconds=120)
     assert outputs_less_times(tmp_path) == expected_quickstart
     assert {path: path.read_text() for path in finished} == finished
-    assert list((tmp_path / "logs" / "train").glob("*.checkpoint.pt*")) == []
+    assert list((tmp_path / "checkpoints").rglob("*.pt*")) == []
 
 
 def finished_cells(directory: Path) -> list[Path]:
-    return list((directory / "results" / "runs").rglob("summary.json"))
+    return list((directory / "results/quickstart/runs").rglob("summary.json"))
 
 
 @pytest.mark.parametrize("profile", [SLURM, GENERIC], ids=["slurm", "cluster-generic"])

@@ -4,7 +4,8 @@ import functools
 import gzip
 import hashlib
 import http.server
-import json
+import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -14,70 +15,113 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
-from conftest import OWN_CONFIG, ROOT, make_own, planned_jobs, run_snakemake, serving
+from conftest import NO_WORK, ROOT, make_own, planned_jobs, planned_work, refusal, run_snakemake, serving
 from discrete_vae.datasets import SPLITS, BinarizedDataset
+
+FITS = "results/own/fits"
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory) -> tuple[Path, tuple[str, ...]]:
+    """A folder with the fits of one law to one target of one's own, their figure, and a table of what is there."""
+    directory = tmp_path_factory.mktemp("fitted")
+    config = (
+        "grid={dataset: [], perturbation: [laplace]}",
+        "fitting={steps: 30, record_every: 10, targets: {mine: {family: table, probabilities: [0.6, 0.3, 0.1]}}}",
+    )
+    arguments = (*make_own(directory), "--config", *config)
+    run_snakemake(directory, "--cores", "all", "results/own/figures/fitting/mine.png", *arguments)
+    run_snakemake(directory, "--cores", "all", "results/own/tables/fitting.csv", *arguments, "draw_only=true")
+    return directory, arguments
 
 
 class TestFitting:
     def test_it_is_on_with_one_line(self, tmp_path):
-        enabled = [job for job in planned_jobs(tmp_path, "--config", "fitting={enabled: true}") if "fitting" in job]
+        enabled = [job for job in planned_jobs(tmp_path, "--config", "fitting={enabled: true}") if "/fit" in job]
         assert len(enabled) == 4 * 3 + 4 + 1
 
-    def test_a_table_of_ones_own_is_fitted(self, tmp_path):
-        run_snakemake(
-            tmp_path,
-            *("--cores", "all", "fitting", *make_own(tmp_path), "--config"),
-            "grid={perturbation: [laplace]}",
-            "fitting={steps: 30, record_every: 10, targets: {mine: {family: table, probabilities: [0.6, 0.3, 0.1]}}}",
-        )
-        table = pd.read_csv(tmp_path / "results" / "tables" / "fitting.csv")
-        assert table["target"].unique().tolist() == ["binomial", "poisson", "negative-binomial", "discrete", "mine"]
-        assert table["perturbation"].unique().tolist() == ["laplace"]
-        fits = pd.read_csv(tmp_path / "results" / "fitting" / "mine" / "laplace.csv.gz")
+    def test_a_table_of_ones_own_is_fitted(self, fitted):
+        directory, _ = fitted
+        table = pd.read_csv(directory / "results/own/tables/fitting.csv")
+        assert table[["target", "perturbation"]].drop_duplicates().to_numpy().tolist() == [["mine", "laplace"]]
+        fits = pd.read_csv(directory / FITS / "mine/laplace.csv.gz")
         assert fits["step"].tolist() == [0, 10, 20, 30]
         assert fits["discrete_error"].iloc[-1] < 0.7 * fits["discrete_error"].iloc[0]
-        for suffix in ("pdf", "png"):
-            assert (tmp_path / "results" / "figures" / "fitting" / f"mine.{suffix}").stat().st_size > 5_000
+        assert (directory / "results/own/figures/fitting/mine.pdf").stat().st_size > 5_000
+
+    def test_fits_that_are_there_are_never_made_again(self, fitted):
+        directory, arguments = fitted
+        targets = ("binomial", "poisson", "negative-binomial", "discrete")
+        work = planned_work(directory, "fitting", *arguments)
+        assert work == {**NO_WORK, "measure": {f"{FITS}/{target}/laplace.csv.gz" for target in targets}}
+
+    def test_a_grid_that_asks_for_more_ends_in_one_line_with_the_folder_to_remove(self, fitted):
+        directory, arguments = fitted
+        grid = "grid={dataset: [], perturbation: [laplace], seed: [1, 2]}"
+        line = refusal(directory, "fitting", *arguments[:3], grid, *arguments[4:])
+        assert line.startswith(f"ERROR: {FITS}/mine/laplace.csv.gz has no values at temperature 0.5, seed 2")
+        assert f"remove {FITS} to measure everything again" in line
+
+
+@pytest.fixture(scope="module")
+def controlled(own, tmp_path_factory) -> tuple[Path, tuple[str, ...]]:
+    """One's own study with a third law at one K only, and the control."""
+    directory = Path(shutil.copytree(own, tmp_path_factory.mktemp("controlled"), dirs_exist_ok=True))
+    blocks = "[{perturbation: [normal, laplace, wide]}, {K: [5], perturbation: [normal, laplace]}]"
+    law = "perturbations={wide: {distribution: Normal, loc: 0, scale: 2}}"
+    arguments = (
+        "--configfile",
+        str(directory / "own.yaml"),
+        "--config",
+        f"grid={{blocks: {blocks}}}",
+        law,
+        "control={enabled: true}",
+    )
+    targets = (
+        "results/own/tables/control.csv",
+        "results/own/tables/claims.csv",
+        "results/own/figures/control/mine.png",
+    )
+    run_snakemake(directory, "--cores", "all", *targets, *arguments)
+    return directory, arguments
 
 
 class TestControl:
-    def test_laws_are_compared_and_trained_on_the_true_bound_beside_published_values(self, tmp_path):
-        arguments = make_own(tmp_path)
-        published = tmp_path / "published.csv"
-        published.write_text("dataset,K,perturbation,measure,nats\nmine,4,normal,negative ELBO,20\n")
-        options = [
-            "grid={perturbation: [normal, wide], seed: [1, 2]}",
-            "perturbations={wide: {distribution: Normal, loc: 0, scale: 2}}",
-            "training={kl: codes}",
-            "control={enabled: true, variables: 2, K: 3, hidden: 32, epochs: 300, images: 5, samples: 20}",
-            f"published={published}",
-        ]
-        run_snakemake(tmp_path, "--cores", "all", *arguments, "--config", *options)
-        tables = tmp_path / "results" / "tables"
+    def test_laws_are_compared_where_both_were_run(self, controlled):
+        tables = controlled[0] / "results/own/tables"
+        claims = pd.read_csv(tables / "claims.csv").groupby("K")["other"].unique().map(list).to_dict()
+        assert claims == {4: ["laplace", "wide"], 5: ["laplace"]}
         control = pd.read_csv(tables / "control.csv")
-        assert control[["differ_in", "perturbation", "other"]].drop_duplicates().to_numpy().tolist() == [
-            ["scale", "wide", "normal"]
-        ]
-        assert control["n"].unique().tolist() == [2]
-        gradients = pd.read_csv(tmp_path / "results" / "gathered" / "mine" / "gradients.csv")
-        assert gradients.set_index(["perturbation", "seed"])["noise_variance"].unstack().to_numpy().tolist() == [
-            [1, 1],
-            [4, 4],
-        ]
+        compared = control[["K", "differ_in", "perturbation", "other"]].drop_duplicates()
+        assert compared.to_numpy().tolist() == [[4, "scale", "wide", "normal"]]
+        assert control["measure"].tolist() == ["paper loss", "negative ELBO", "IWAE bound", "training loss: final"]
+        assert control["difference"].notna().all()
+
+    def test_gradients_are_measured_against_the_variance_of_the_noise(self, controlled):
+        gradients = pd.read_csv(controlled[0] / "results/own/gradients/mine/seed1.csv")
+        assert gradients.set_index("perturbation")["noise_variance"].to_dict() == {"normal": 1, "laplace": 2, "wide": 4}
         assert gradients["relative_variance"].gt(0).all()
-        assert (tmp_path / "results" / "figures" / "control" / "mine.pdf").stat().st_size > 5_000
-        assert "negative ELBO, published" in (tables / "results.md").read_text()
-        summary = json.loads((tmp_path / "results/runs/mine/K4/wide/tau0.5/seed1/summary.json").read_text())
-        assert summary["training"]["kl"] == "codes"
+        assert (controlled[0] / "results/own/figures/control/mine.pdf").stat().st_size > 5_000
+
+    def test_gradients_that_are_there_are_never_measured_again(self, controlled):
+        directory, arguments = controlled
+        os.utime(directory / "results/own/gradients/mine/seed1.csv", (0, 0))
+        assert planned_work(directory, *arguments) == NO_WORK
+
+    def test_a_grid_that_asks_for_more_ends_in_one_line_with_the_folder_to_remove(self, controlled):
+        directory, (*own_file, _, law, control) = controlled[0], controlled[1][:]
+        line = refusal(directory, *own_file, "grid={temperature: [0.5, 1.0]}", law, control)
+        assert line.startswith("ERROR: results/own/gradients/mine/seed1.csv has no values at perturbation normal,")
+        assert "remove results/own/gradients to measure everything again" in line
 
 
 class TestConfiguration:
     def test_the_default_is_the_paper_with_one_training_job_per_cell(self, tmp_path):
         jobs = planned_jobs(tmp_path)
-        trained = [job for job in jobs if job.startswith("results/runs/")]
+        trained = [job for job in jobs if job.startswith("results/paper/runs/")]
         assert len(trained) == 3 * 3 * 3 * 10 * 5
         assert len([job for job in jobs if job.startswith("data/raw/")]) == 5
-        assert not [job for job in jobs if "fitting" in job or "control" in job]
+        assert not [job for job in jobs if "/fit" in job or "control" in job]
 
     def test_overlays_replace_lists_of_the_grid_and_add_to_definitions(self, tmp_path):
         (tmp_path / "overlay.yaml").write_text(
@@ -85,7 +129,7 @@ class TestConfiguration:
             "perturbations: {uniform: {distribution: Uniform, low: -1, high: 1}}\n"
         )
         jobs = planned_jobs(tmp_path, "--configfile", str(tmp_path / "overlay.yaml"))
-        assert len([job for job in jobs if job.startswith("results/runs/digits/K20/uniform/")]) == 10
+        assert len([job for job in jobs if job.startswith("results/paper/runs/digits/K20/uniform/")]) == 10
 
     def test_noise_and_K_can_be_given_on_the_command_line_alone(self, tmp_path):
         jobs = planned_jobs(
@@ -94,7 +138,7 @@ class TestConfiguration:
             "grid={dataset: [digits], K: [20], perturbation: [t5], temperature: [0.5], seed: [1]}",
             "perturbations={t5: {distribution: StudentT, df: 5, loc: 0, scale: 1}}",
         )
-        assert len([job for job in jobs if job.startswith("results/runs/digits/K20/t5/tau0.5/seed1/")]) == 1
+        assert len([job for job in jobs if job.startswith("results/paper/runs/digits/K20/t5/tau0.5/seed1/")]) == 1
 
     def test_a_wrong_key_ends_in_one_line_and_leaves_nothing(self, tmp_path):
         completed = run_snakemake(tmp_path, "--cores", "1", "--config", "training={epoch: 3}", check=False)
@@ -112,7 +156,7 @@ class TestConfiguration:
         assert "ERROR: my.npz: train has the value 255, expected only 0 and 1; binarize it first" in completed.stdout
         assert "Traceback" not in completed.stdout
         assert not (tmp_path / "data").exists() or list((tmp_path / "data").iterdir()) == []
-        assert not (tmp_path / "results" / "runs").exists()
+        assert not list((tmp_path / "results").rglob("*.*"))
 
 
 class TestData:
@@ -166,9 +210,11 @@ class TestManners:
         completed = subprocess.run([executable, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
         assert completed.returncode == 0, completed.stdout + completed.stderr
 
-    def test_it_is_usable_as_a_module_of_another_workflow_in_a_folder_of_its_own(self, tmp_path):
-        make_own(tmp_path)
-        (tmp_path / "own.yaml").write_text(OWN_CONFIG.replace("my.npz", str(tmp_path / "my.npz")))
+    def test_it_is_usable_as_a_module_of_another_workflow_in_a_folder_of_its_own(self, own, tmp_path):
+        for directory in (tmp_path, tmp_path / "vae"):
+            make_own(directory)
+        for folder in ("results", "data"):
+            shutil.copytree(own / folder, tmp_path / "vae" / folder, copy_function=shutil.copyfile)
         (tmp_path / "Snakefile").write_text(f"""
 module vae:
     snakefile: "{ROOT / "Snakefile"}"
@@ -176,13 +222,21 @@ module vae:
     config: config
 use rule * from vae as vae_*
 rule outer:
-    input: "vae/results/tables/results.md", "vae/results/tables/ledger.csv"
-    output: "copy.md"
-    shell: "cp {{input[0]}} {{output}}"
+    input: "vae/results/own/groups/mine/K4/seed1/bounds.csv", "vae/results/own/groups/mine/K4/seed2/bounds.csv"
+    output: "copy.csv"
+    shell: "cat {{input}} > {{output}}"
 """)
-        command = [sys.executable, "-m", "snakemake", "--cores", "all", "copy.md", "--configfile", "own.yaml"]
-        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-        assert "laplace" in (tmp_path / "copy.md").read_text()
-        assert "cells finished: 2 of 2" in (tmp_path / "vae/logs/progress.txt").read_text()
-        ledger = pd.read_csv(tmp_path / "vae/results/tables/ledger.csv")
-        assert set(ledger["rule"]) == {"binarize", "train", "bound"}
+        command = [sys.executable, "-m", "snakemake", "--cores", "all", "copy.csv", "--configfile", "own.yaml"]
+
+        def run(config: str) -> str:
+            completed = subprocess.run(
+                [*command, "--config", config], cwd=tmp_path, capture_output=True, text=True, check=False
+            )
+            return completed.stdout + completed.stderr
+
+        assert "is 3 in vae/results/own, and 2 is asked for" in run("training={epochs: 2}")
+        assert run("grid={seed: [1, 2], perturbation: [laplace]}").count("rule vae_train:") == 1
+        assert pd.read_csv(tmp_path / "vae/results/own/groups/mine/K4/seed2/bounds.csv")["seed"].tolist() == [2]
+        assert "cells finished: 2 of 2" in (tmp_path / "vae/logs/own/progress.txt").read_text()
+        made = {path.name for path in tmp_path.iterdir()}
+        assert made == {".snakemake", "Snakefile", "copy.csv", "my.npz", "own.yaml", "vae"}
