@@ -137,6 +137,12 @@ def test_a_group_that_lacks_a_cell_and_whose_runs_are_gone_is_told_in_one_line(t
     assert "\n" not in message
 
 
+def test_a_group_that_lacks_a_file_and_whose_runs_are_gone_is_told_which(tmp_path):
+    write_groups(tmp_path, config_of(), without="bounds.csv")
+    with pytest.raises(InputError, match=r"seed1 lacks bounds\.csv, and to add them the runs"):
+        find_groups(tmp_path, config_of())
+
+
 def test_one_more_seed_leaves_the_others_whole(tmp_path):
     write_groups(tmp_path, config_of())
     found = find_groups(tmp_path, config_of(grid={"seed": [0, 1]}))

@@ -90,12 +90,12 @@ def find_groups(study: Path, config: Mapping[str, Any]) -> GroupsOnDisk:
         folder = study / "groups" / str(group)
         summaries = recorded_rows(folder / "summaries.csv")
         recorded = {Cell.of(row) for row in summaries}
-        has_files = all((folder / name).exists() for name in WHOLE_GROUP_FILES)
-        if has_files and asked_of.get(group, set()) <= recorded:
+        absent = [name for name in WHOLE_GROUP_FILES if not (folder / name).exists()]
+        if not absent and asked_of.get(group, set()) <= recorded:
             whole.append(group)
             rows += [*summaries, *recorded_rows(folder / "bounds.csv")]
         elif group in asked_of:
-            _check_runs(study, folder, recorded)
+            _check_runs(study, folder, recorded, lacking=" and ".join(absent) or "cells that are asked for")
             to_make.append(group)
         else:
             unfinished.append(group)
@@ -156,14 +156,14 @@ def by_group(cells: Iterable[Cell]) -> dict[Group, set[Cell]]:
     return of_group
 
 
-def _check_runs(study: Path, folder: Path, recorded: Iterable[Cell]) -> None:
+def _check_runs(study: Path, folder: Path, recorded: Iterable[Cell], *, lacking: str) -> None:
     """Check that the runs are there that a group must be made of again."""
     gone = [cell for cell in recorded if not is_finished(study, cell)]
     if gone:
         raise InputError(
-            f"{folder} lacks cells that are asked for, and to add them the runs of all its cells are expected in"
-            f" {study / 'runs'}: {len(gone)} are gone, such as {min(map(str, gone))}; ask for the cells that it has,"
-            f" or remove {folder} to train them all again"
+            f"{folder} lacks {lacking}, and to add them the runs of all its cells are expected in {study / 'runs'}:"
+            f" {len(gone)} are gone, such as {min(map(str, gone))}; ask for the cells and keep the files that"
+            f" it had, or remove {folder} to train them all again"
         )
 
 
