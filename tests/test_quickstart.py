@@ -86,7 +86,12 @@ class TestQuickstart:
 
     def test_the_configuration_is_saved(self, quickstart):
         saved = (quickstart / "results/quickstart/config.yaml").read_text()
-        for value in ("study: quickstart", "epochs: 100", "distribution: Logistic", "importance_samples: 200"):
+        for value in (
+            "study: quickstart",
+            "epochs: {digits: 100}",
+            "distribution: Logistic",
+            "importance_samples: 200",
+        ):
             assert value in saved
 
     def test_nothing_is_left_to_do(self, quickstart):

@@ -57,8 +57,9 @@ def drawing(directory: Path) -> tuple[str, ...]:
 
 
 def copy_of(directory: Path, target: Path) -> Path:
-    """Copy a working directory with its runs, data and what Snakemake remembers."""
-    return Path(shutil.copytree(directory, target, dirs_exist_ok=True))
+    """Copy a working directory with its runs, data and what Snakemake remembers, but without what is drawn."""
+    drawn = shutil.ignore_patterns("tables", "figures")
+    return Path(shutil.copytree(directory, target, dirs_exist_ok=True, ignore=drawn))
 
 
 class TestOwnDatasetAndLaw:
@@ -186,6 +187,10 @@ class TestWholeGroups:
         work = planned_work(clone, *with_own(clone, f"grid={{{axis}: {values}}}", definition))
         data = {f"data/{group.partition('/')[0]}.{suffix}" for suffix in ("npz", "json")}
         assert work == {**NO_WORK, "data": data, "train": cells, "select": {group}, "evaluate": {group}}
+
+    def test_a_table_without_a_group_that_is_asked_for_is_not_handed_over(self, clone):
+        line = refusal(clone, RESULTS, *with_own(clone, "grid={seed: [1, 2]}"))
+        assert line.startswith(f"ERROR: {RESULTS} is there, without the 1 group")
 
 
 class TestGroupsThatGrow:

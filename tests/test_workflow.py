@@ -66,7 +66,8 @@ class TestFitting:
 @pytest.fixture(scope="module")
 def controlled(own, tmp_path_factory) -> tuple[Path, tuple[str, ...]]:
     """One's own study with a third law at one K only, and the control."""
-    directory = Path(shutil.copytree(own, tmp_path_factory.mktemp("controlled"), dirs_exist_ok=True))
+    directory = tmp_path_factory.mktemp("controlled")
+    shutil.copytree(own, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("tables", "figures"))
     blocks = "[{perturbation: [normal, laplace, wide]}, {K: [5], perturbation: [normal, laplace]}]"
     law = "perturbations={wide: {distribution: Normal, loc: 0, scale: 2}}"
     arguments = (
