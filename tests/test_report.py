@@ -110,9 +110,9 @@ def test_every_figure_is_shown_with_its_caption(opened, category, label, toggle)
     wait.until(lambda _: int(image.get_property("naturalWidth")) > 1000)
     links_of(opened, label)[1].click()
     wait.until(lambda page: "DESCRIPTION" in text_of(page))
-    loss = [f"{toggle.capitalize()} loss "] if toggle else []
-    for part in ("images scikit-learn's load_digits", "seeds 2", "torch", "source revision", *loss):
-        assert part in text_of(opened)
+    description = text_of(opened).split("DESCRIPTION\n")[1]
+    assert "digits" in description.split("SIZE\n")[0]
+    assert description.startswith(f"{toggle.capitalize()} loss " if toggle else "")
 
 
 @pytest.mark.parametrize(("category", "label"), TABLES)
@@ -125,4 +125,3 @@ def test_every_table_can_be_had_with_its_caption(opened, quickstart, category, l
     assert base64.b64decode(content).decode() == expected
     caption.click()
     WebDriverWait(opened, 30).until(lambda page: "DESCRIPTION" in text_of(page))
-    assert "images scikit-learn's load_digits" in text_of(opened) or category == "Costs"
