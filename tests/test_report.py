@@ -88,9 +88,10 @@ def test_it_opens_on_the_verdicts(opened):
     table = opened.find_element(By.CSS_SELECTOR, "table.docutils")
     assert table.location["y"] >= 0, "its head must not be above the window"
     lines = table.text.splitlines()
-    assert lines[1] == "claim measure datasets and K as a whole for / against / open"
+    assert lines[1].startswith("claim measure datasets and K as a whole for / against / open")
     assert len(table.find_elements(By.CSS_SELECTOR, "tbody tr")) == 9
-    assert "1 elsewhere negative ELBO digits 5, 10, 20 inconclusive 0 / 0 / 6" in lines
+    row = "1 elsewhere negative ELBO digits 5, 10, 20 inconclusive 0 / 0 / 6"
+    assert [line for line in lines if line.startswith(row)]
 
 
 def test_it_has_these_categories_and_no_more(opened):
