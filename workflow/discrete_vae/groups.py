@@ -11,7 +11,7 @@ import io
 import itertools
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,10 @@ from discrete_vae.cells import CELL_DIRECTORY, CELL_FILES, WILDCARD_PATTERNS, Ce
 from discrete_vae.configuration import asked_cells, result_options, with_defaults
 from discrete_vae.errors import InputError
 
-GROUP_PATTERN = (
-    f"[^/]+/K(?:{WILDCARD_PATTERNS['K']})/seed(?:{WILDCARD_PATTERNS['seed']})"  # not a copy such as seed1.bak
-)
+# Of a group's label; a copy such as seed1.bak is none.
+GROUP_PATTERN = f"[^/]+/K(?:{WILDCARD_PATTERNS['K']})/seed(?:{WILDCARD_PATTERNS['seed']})"
 # Pictures and costs may be missing: results that are older than they are have none.
 WHOLE_GROUP_FILES = ("summaries.csv", "histories.csv.gz", "selection.csv", "bounds.csv", "image_losses.npz")
-
-
 # What runs of one dataset, or of one noise law, must have in common, as columns of summaries.csv and bounds.csv.
 ALIKE = {
     "data_sha256": "dataset",
@@ -90,7 +87,7 @@ def find_groups(study: Path, config: Mapping[str, Any]) -> GroupsOnDisk:
         folder = study / "groups" / str(group)
         summaries = recorded_rows(folder / "summaries.csv")
         recorded = {Cell.of(row) for row in summaries}
-        absent = [name for name in WHOLE_GROUP_FILES if not (folder / name).exists()]
+        absent = absent_files(folder)
         if not absent and asked_of.get(group, set()) <= recorded:
             whole.append(group)
             rows += [*summaries, *recorded_rows(folder / "bounds.csv")]
@@ -165,6 +162,17 @@ def _check_runs(study: Path, folder: Path, recorded: Iterable[Cell], *, lacking:
             f" {len(gone)} are gone, such as {min(map(str, gone))}; ask for the cells and keep the files that"
             f" it had, or remove {folder} to train them all again"
         )
+
+
+def is_whole(study: Path, group: Group, asked: Set[Cell]) -> bool:
+    """Tell whether a group's files are there and hold the cells that are asked for."""
+    folder = study / "groups" / str(group)
+    return not absent_files(folder) and asked <= set(map(Cell.of, recorded_rows(folder / "summaries.csv")))
+
+
+def absent_files(folder: Path) -> list[str]:
+    """List the files that a group must have and has not."""
+    return [name for name in WHOLE_GROUP_FILES if not (folder / name).exists()]
 
 
 def is_finished(study: Path, cell: Cell) -> bool:
@@ -304,18 +312,15 @@ def missing_files(study: Path, to_make: Iterable[Group], asked: Iterable[Cell]) 
     Returns:
         Paths in the study's folder.
     """
+    runs = (f"{cell.directory}/{name}" for cell in cells_to_train(study, to_make, asked) for name in CELL_FILES)
+    bounds = (f"groups/{group}/bounds.csv" for group in to_make)
+    return [path for path in (*runs, *bounds) if not (study / path).exists()]
+
+
+def cells_to_train(study: Path, to_make: Iterable[Group], asked: Iterable[Cell]) -> list[Cell]:
+    """List the cells asked for whose runs the groups that are to be made still lack."""
     groups = set(to_make)
-    cells = [cell for cell in asked if cell.group in groups and not is_finished(study, cell)]
-    bounds = [f"groups/{group}/bounds.csv" for group in groups]
-    return [
-        *(
-            f"{cell.directory}/{name}"
-            for cell in cells
-            for name in CELL_FILES
-            if not (study / cell.directory / name).exists()
-        ),
-        *sorted(path for path in bounds if not (study / path).exists()),
-    ]
+    return [cell for cell in asked if cell.group in groups and not is_finished(study, cell)]
 
 
 def stacked_axes(
@@ -331,6 +336,5 @@ def stacked_axes(
     """
     if not stack or not asked:
         return {}
-    groups = set(to_make)
-    missing = [cell for cell in asked if cell.group in groups and not is_finished(study, cell)]
-    return {axis: values_of(missing or asked, axis) for axis in stack}
+    stacked = cells_to_train(study, to_make, asked) or asked
+    return {axis: values_of(stacked, axis) for axis in stack}

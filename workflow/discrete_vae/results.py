@@ -17,7 +17,7 @@ import torch
 from discrete_vae.configuration import asked_cells
 from discrete_vae.errors import InputError
 from discrete_vae.files import write_bytes, write_csv, write_json
-from discrete_vae.groups import find_groups, is_finished, recorded_rows
+from discrete_vae.groups import by_group, is_finished, is_whole, recorded_rows
 from discrete_vae.training import Run
 
 SOURCE = Path(__file__).parents[1]
@@ -88,11 +88,9 @@ def announce_progress(study: Path, config: Mapping[str, Any], *, log: Path) -> N
         log: of the job.
     """
     asked = asked_cells(config)
-    try:
-        whole = set(find_groups(study, config).whole)
-    except InputError:  # such as of a run that another job makes again: no reason to lose this one
-        whole = set()
-    finished = sum(cell.group in whole or is_finished(study, cell) for cell in asked)
+    finished = 0
+    for group, cells in by_group(asked).items():
+        finished += len(cells) if is_whole(study, group, cells) else sum(is_finished(study, cell) for cell in cells)
     line = f"{datetime.now():%Y-%m-%d %H:%M:%S} cells finished: {finished} of {len(asked)}"
     print(line, file=sys.stderr)
     # A full disk is no reason to fail.

@@ -51,9 +51,19 @@ wildcard_patterns = cells.wildcard_patterns(
 runs_of_other_stacks = groups.runs_of_other_stacks(
     study, found_groups.to_make, config["training"]["stack"]
 )
+# Of a group without bounds nothing else need be named: they ask for its runs.
+evaluated_before = {
+    group
+    for group in found_groups.to_make
+    if (study / "groups" / str(group) / "bounds.csv").exists()
+}
 missing_files = [
     f"<results>/{path}"
-    for path in groups.missing_files(study, found_groups.to_make, asked_cells)
+    for path in groups.missing_files(
+        study,
+        found_groups.to_make,
+        [cell for cell in asked_cells if cell.group in evaluated_before],
+    )
 ]
 kept = [
     *(study / "groups" / str(group) for group in found_groups.whole),
@@ -96,14 +106,14 @@ def cells_of_group(label):
     )
 
 
-def pictures_of(**axes):
-    """List the pictures of the first seed that has some or will have them; none where no seed has."""
+def files_older_groups_lack(name, **axes):
+    """List a file of every group that is shown and has it or is yet to be made."""
     return [
         file
-        for file in group_files("pictures.npz", **axes)
+        for file in group_files(name, **axes)
         if folder(file).exists()
         or cells.Group.of("/".join(Path(file).parts[-4:-1])) in found_groups.to_make
-    ][:1]
+    ]
 
 
 gradients_labels = sorted({*found_gradients, *asked_gradients})

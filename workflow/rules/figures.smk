@@ -85,7 +85,9 @@ rule plot_validation:
 rule plot_images:
     """Plot reconstructions and samples of the selected models of one seed, of which there are pictures."""
     input:
-        pictures=lambda wildcards: pictures_of(**wildcards),
+        pictures=lambda wildcards: files_older_groups_lack(
+            "pictures.npz", **wildcards
+        )[:1],
     output:
         pdf="<results>/figures/images/{dataset}-K{K}.pdf",
         png=report(

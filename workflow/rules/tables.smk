@@ -122,12 +122,7 @@ rule describe:
 rule sum_costs:
     """Sum up what the groups have cost."""
     input:
-        [
-            file
-            for group, file in zip(shown_groups, group_files("costs.csv"))
-            if group not in found_groups.whole
-            or (study / "groups" / str(group) / "costs.csv").exists()
-        ],
+        files_older_groups_lack("costs.csv"),
     output:
         csv=report(
             "<results>/tables/costs.csv",
