@@ -21,7 +21,10 @@ if not Path(f"{workflow.current_basedir}/workflow").is_dir():
     )
 sys.path.insert(0, f"{workflow.current_basedir}/workflow")
 
-from discrete_vae import cells, configuration, files, groups, sources, studies
+from discrete_vae import files
+from discrete_vae.config import configuration
+from discrete_vae.data import sources
+from discrete_vae.grid import cells, groups, study as studies
 from discrete_vae.errors import InputError, OutputError
 
 

@@ -14,11 +14,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 import numpy as np
 import torch
-from discrete_vae.cells import Cell
-from discrete_vae.datasets import BinarizedDataset
-from discrete_vae.paper import PAPER_LAWS
-from discrete_vae.stacks import StackTrainer
-from discrete_vae.step_graph import StepGraph
+from discrete_vae.data.dataset import BinarizedDataset
+from discrete_vae.grid.cells import Cell
+from discrete_vae.grid.paper import PAPER_LAWS
+from discrete_vae.training.captured_step import StepGraph
+from discrete_vae.training.stack import StackTrainer
 from plain_loop import BATCH, HIDDEN, VARIABLES, measure, time_on
 
 PIXELS = 28 * 28

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from discrete_vae.cells import Cell
-from discrete_vae.datasets import SPLITS, BinarizedDataset
+from discrete_vae.data.dataset import SPLITS, BinarizedDataset
+from discrete_vae.grid.cells import Cell
 
 # More threads would wait for each other wherever anything else runs.
 torch.set_num_threads(1)

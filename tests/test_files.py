@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from discrete_vae.errors import InputError, OutputError
 from discrete_vae.files import check_writable, read_arrays, write_arrays, write_csv, write_text, written_whole
 
@@ -48,7 +49,7 @@ def test_what_a_killed_writer_left_is_removed_and_a_running_one_is_left_alone(tm
 def test_two_writers_of_a_file_do_not_mix(tmp_path):
     path = tmp_path / "a.txt"
     other = [sys.executable, "-c", f"from discrete_vae.files import *; write_text({str(path)!r}, 'theirs')"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "workflow")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
     with written_whole(path) as temporary:
         temporary.write_text("ours, ")
         subprocess.run(other, env=environment, check=True)

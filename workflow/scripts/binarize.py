@@ -5,7 +5,7 @@ from pathlib import Path
 from job import logged
 
 with logged(snakemake.log[0]):
-    from discrete_vae.binarization import binarize
+    from discrete_vae.data.binarization import binarize
     from discrete_vae.files import write_json
 
     dataset = binarize(snakemake.params.definition, [Path(path) for path in snakemake.input])

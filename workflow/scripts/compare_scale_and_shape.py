@@ -3,10 +3,10 @@
 from job import logged
 
 with logged(snakemake.log[0]):
-    from discrete_vae.control import compare_scale_and_shape, losses_of_laws, to_markdown
+    from discrete_vae.analysis.selection import law_definitions, read_bounds
+    from discrete_vae.control.comparison import compare_scale_and_shape, losses_of_laws, to_markdown
     from discrete_vae.files import read_tables, write_csv, write_text
-    from discrete_vae.run_notes import notes_on_runs
-    from discrete_vae.selection import law_definitions, read_bounds
+    from discrete_vae.report.notes import notes_on_runs
 
     temperature = snakemake.params.temperature
     runs = read_tables(snakemake.input.summaries)

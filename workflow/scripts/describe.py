@@ -3,9 +3,9 @@
 from job import logged
 
 with logged(snakemake.log[0]):
-    from discrete_vae.codes import summarize_codes, to_markdown
+    from discrete_vae.analysis.codes import summarize_codes, to_markdown
+    from discrete_vae.analysis.selection import read_bounds
     from discrete_vae.files import write_csv, write_text
-    from discrete_vae.selection import read_bounds
 
     table = summarize_codes(read_bounds(snakemake.input.bounds))
     write_csv(snakemake.output.csv, table)

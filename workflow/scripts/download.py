@@ -5,9 +5,9 @@ from pathlib import Path
 from job import logged
 
 with logged(snakemake.log[0]):
-    from discrete_vae.configuration import datasets_of
-    from discrete_vae.download import obtain
-    from discrete_vae.sources import RAW_FILE, find_source_file
+    from discrete_vae.config.configuration import datasets_of
+    from discrete_vae.data.download import obtain
+    from discrete_vae.data.sources import RAW_FILE, find_source_file
 
     config = snakemake.config
     file = find_source_file(config, RAW_FILE.format(**snakemake.wildcards), first=datasets_of(config))

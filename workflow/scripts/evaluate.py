@@ -7,14 +7,14 @@ from job import logged
 with logged(snakemake.log[0]):
     import pandas as pd
     import torch
-    from discrete_vae.bounds import evaluate_selected
-    from discrete_vae.costs import group_costs
-    from discrete_vae.datasets import BinarizedDataset
+    from discrete_vae.analysis.costs import group_costs
+    from discrete_vae.analysis.selection import selected_models
+    from discrete_vae.data.dataset import BinarizedDataset
+    from discrete_vae.evaluation.bounds import evaluate_selected
+    from discrete_vae.evaluation.pictures import draw_selected
     from discrete_vae.files import write_arrays, write_csv
-    from discrete_vae.images import draw_selected
-    from discrete_vae.results import environment
-    from discrete_vae.selection import selected_models
-    from discrete_vae.training import choose_device
+    from discrete_vae.training.loop import choose_device
+    from discrete_vae.training.run_files import environment
 
     started = time.monotonic()
     torch.set_num_threads(snakemake.threads)

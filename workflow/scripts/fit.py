@@ -7,8 +7,8 @@ from job import logged
 with logged(snakemake.log[0]):
     import torch
     from discrete_vae.files import write_csv
-    from discrete_vae.fitting import fit, target_probabilities
-    from discrete_vae.studies import begin
+    from discrete_vae.fitting.fit import fit, target_probabilities
+    from discrete_vae.grid.study import begin
 
     torch.set_num_threads(snakemake.threads)
     begin(Path(snakemake.params.study), snakemake.config)

@@ -3,10 +3,10 @@
 from job import logged
 
 with logged(snakemake.log[0]):
-    from discrete_vae.claims import judge, stopped_early, summarize_verdicts, to_markdown
+    from discrete_vae.analysis.claims import judge, stopped_early, summarize_verdicts, to_markdown
+    from discrete_vae.analysis.selection import read_bounds
     from discrete_vae.files import read_arrays, read_tables, write_csv, write_text
-    from discrete_vae.run_notes import notes_on_runs
-    from discrete_vae.selection import read_bounds
+    from discrete_vae.report.notes import notes_on_runs
 
     runs = read_tables(snakemake.input.summaries)
     bounds = read_bounds(snakemake.input.bounds)

@@ -6,12 +6,12 @@ from job import logged
 
 with logged(snakemake.log[0]):
     import torch
-    from discrete_vae.cells import Cell
-    from discrete_vae.datasets import BinarizedDataset
+    from discrete_vae.control.gradients import measure_gradients
+    from discrete_vae.data.dataset import BinarizedDataset
     from discrete_vae.files import write_csv
-    from discrete_vae.gradients import measure_gradients
-    from discrete_vae.studies import begin
-    from discrete_vae.training import choose_device
+    from discrete_vae.grid.cells import Cell
+    from discrete_vae.grid.study import begin
+    from discrete_vae.training.loop import choose_device
 
     torch.set_num_threads(snakemake.threads)
     params = snakemake.params

@@ -3,10 +3,10 @@
 from job import logged
 
 with logged(snakemake.log[0]):
-    from discrete_vae.control import losses_of_laws
-    from discrete_vae.figures import draw_control, save
+    from discrete_vae.analysis.selection import read_bounds
+    from discrete_vae.control.comparison import losses_of_laws
     from discrete_vae.files import read_tables
-    from discrete_vae.selection import read_bounds
+    from discrete_vae.report.figures import draw_control, save
 
     losses = losses_of_laws(
         read_tables(snakemake.input.selection),

@@ -3,8 +3,8 @@
 from job import logged
 
 with logged(snakemake.log[0]):
-    from discrete_vae.figures import draw_convergence, save
     from discrete_vae.files import read_tables
+    from discrete_vae.report.figures import draw_convergence, save
 
     figure = draw_convergence(
         read_tables(snakemake.input.histories),

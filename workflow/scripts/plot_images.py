@@ -5,8 +5,8 @@ from job import logged
 with logged(snakemake.log[0]):
     from pathlib import Path
 
-    from discrete_vae.figures import draw_images, save
     from discrete_vae.files import read_arrays
+    from discrete_vae.report.figures import draw_images, save
 
     title = f"{snakemake.wildcards.dataset}, $K$ = {snakemake.wildcards.K}"
     if snakemake.input:

@@ -5,9 +5,9 @@ from pathlib import Path
 from job import logged
 
 with logged(snakemake.log[0]):
+    from discrete_vae.analysis.selection import gather_histories, gather_summaries, select_temperatures
     from discrete_vae.files import write_csv
-    from discrete_vae.groups import check_alike
-    from discrete_vae.selection import gather_histories, gather_summaries, select_temperatures
+    from discrete_vae.grid.groups import check_alike
 
     runs = gather_summaries(snakemake.input.summaries)
     check_alike(runs.to_dict("records"))

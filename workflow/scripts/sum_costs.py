@@ -4,7 +4,7 @@ from job import logged
 
 with logged(snakemake.log[0]):
     import pandas as pd
-    from discrete_vae.costs import COLUMNS, sum_costs, to_markdown
+    from discrete_vae.analysis.costs import COLUMNS, sum_costs, to_markdown
     from discrete_vae.files import read_tables, write_csv, write_text
 
     no_costs = pd.DataFrame(columns=COLUMNS)  # of results that are older than the costs

@@ -3,10 +3,10 @@
 from job import logged
 
 with logged(snakemake.log[0]):
+    from discrete_vae.analysis.selection import diverged_runs, read_bounds
     from discrete_vae.files import read_arrays, read_tables, write_csv, write_text
-    from discrete_vae.run_notes import describe_runs
-    from discrete_vae.selection import diverged_runs, read_bounds
-    from discrete_vae.tables import notes, summarize_test_losses, to_latex, to_markdown
+    from discrete_vae.report.notes import describe_runs
+    from discrete_vae.report.tables import notes, summarize_test_losses, to_latex, to_markdown
 
     runs = read_tables(snakemake.input.summaries)
     selection = read_tables(snakemake.input.selection)

@@ -7,12 +7,12 @@ from job import logged
 
 with logged(snakemake.log[0]):
     import torch
-    from discrete_vae.cells import Cell
-    from discrete_vae.checkpoints import Checkpoint, identity_of
-    from discrete_vae.datasets import BinarizedDataset
-    from discrete_vae.results import announce_progress, check_images, environment, write_run
-    from discrete_vae.studies import begin
-    from discrete_vae.training import choose_device, train
+    from discrete_vae.data.dataset import BinarizedDataset
+    from discrete_vae.grid.cells import Cell
+    from discrete_vae.grid.study import begin
+    from discrete_vae.training.loop import choose_device, train
+    from discrete_vae.training.resume_point import Checkpoint, identity_of
+    from discrete_vae.training.run_files import announce_progress, check_images, environment, write_run
 
     started = time.monotonic()
     torch.set_num_threads(snakemake.threads)

@@ -1,0 +1,356 @@
+"""Every misuse gives one line that names the key, the value, what was expected and what to do."""
+
+import copy
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT
+from discrete_vae.config.configuration import (
+    SCHEMA_FILE,
+    asked_cells,
+    complete,
+    datasets_of,
+    gpus_per_job,
+    result_options,
+    training_options,
+    with_defaults,
+)
+from discrete_vae.errors import InputError
+from discrete_vae.grid.paper import PAPER_LAWS, PAPER_OPTIONS
+
+PAPER = yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def paper_with(path: str, value: Any) -> dict[str, Any]:
+    config = copy.deepcopy(PAPER)
+    *parents, last = path.split("/")
+    section = config
+    for key in parents:
+        section = section[key]
+    section[last] = value
+    return config
+
+
+def message_for(config: dict[str, Any]) -> str:
+    with pytest.raises(InputError) as caught:
+        complete(config)
+    return str(caught.value)
+
+
+def test_the_default_configuration_is_the_paper():
+    config = copy.deepcopy(PAPER)
+    complete(config)
+    assert config == PAPER
+    assert config["grid"]["temperature"] == [0.01, 0.03, 0.07, 0.1, 0.25, 0.4, 0.5, 0.67, 0.85, 1.0]
+    assert (config["grid"]["K"], config["grid"]["seed"][0]) == ([10, 30, 50], 775)
+    assert config["model"] == PAPER_OPTIONS["model"]
+    different = {name for name, value in PAPER_OPTIONS["training"].items() if config["training"][name] != value}
+    assert different == {"matmul_precision"}, "the only departure, on a GPU"
+    assert config["evaluation"] == {"validation_samples": 10, "selection_samples": 100, "importance_samples": 1000}
+    assert {name: config["perturbations"][name] for name in PAPER_LAWS} == PAPER_LAWS
+    assert config["datasets"]["omniglot-resized"] == {"source": "omniglot"}
+
+
+def test_whole_and_decimal_numbers_are_one_law_and_one_temperature():
+    config = paper_with("perturbations/normal", {"distribution": "Normal", "loc": 0, "scale": 1})
+    config["grid"]["temperature"] = [1]
+    complete(config)
+    assert str(config["perturbations"]["normal"]) == "{'distribution': 'Normal', 'loc': 0.0, 'scale': 1.0}"
+    assert str(config["grid"]["temperature"]) == "[1.0]"
+
+
+def test_the_defaults_of_the_schema_are_those_of_the_default_configuration():
+    config = {"grid": {"dataset": PAPER["grid"]["dataset"]}}
+    complete(config)
+    assert config == PAPER
+
+
+def test_every_key_of_the_schema_is_described():
+    def check(schema, path):
+        for key, subschema in schema.get("properties", {}).items():
+            if isinstance(subschema, dict):
+                assert "description" in subschema or "$ref" in subschema, f"{path}.{key}"
+                check(subschema, f"{path}.{key}")
+
+    schema = yaml.safe_load(SCHEMA_FILE.read_text())
+    for part in (schema, *schema["$defs"].values()):
+        check(part, "")
+
+
+def test_values_may_be_texts_as_snakemake_passes_them():
+    config = paper_with("grid/K", ["20"])
+    config["training"] |= {"learning_rate": "1e-3", "annealing": "null"}
+    config["perturbations"]["laplace"] = {"distribution": "Laplace", "loc": "0", "scale": "0.5"}
+    config |= {"mirror": "null", "study": 2026, "draw_only": "false"}
+    config["fitting"]["enabled"] = "true"
+    config["fitting"]["targets"]["mine"] = {"family": "table", "probabilities": ["0.5", "0.2", "0.3"]}
+    config["fitting"]["targets"]["few"] = {"family": "binomial", "n": "4", "p": "0.5", "K": "5"}
+    complete(config)
+    assert config["grid"]["K"] == [20]
+    assert config["training"]["learning_rate"] == 0.001
+    assert config["training"]["annealing"] is None
+    assert config["perturbations"]["laplace"]["scale"] == 0.5
+    assert (config["mirror"], config["study"], config["draw_only"]) == (None, "2026", False)
+    assert config["fitting"]["enabled"] is True
+    assert config["fitting"]["targets"]["mine"]["probabilities"] == [0.5, 0.2, 0.3]
+    assert config["fitting"]["targets"]["few"] == {"family": "binomial", "n": 4, "p": 0.5, "K": 5}
+
+
+def test_a_dataset_may_have_its_own_epochs():
+    config = paper_with("training/epochs", {"mnist": "50", "fashion-mnist": 60, "omniglot": 300})
+    complete(config)
+    assert training_options(config["training"], "mnist")["epochs"] == 50
+    assert training_options(PAPER["training"], "mnist")["epochs"] == 300
+
+
+@pytest.mark.parametrize("kept", [["mnist", "omniglot"], ["mnist"]])
+def test_parts_of_the_grid_inherit_the_axes_that_they_leave_out(kept):
+    parts = {
+        "mnist": {"dataset": ["mnist"], "K": ["10"], "temperature": [1, "0.5"]},
+        "omniglot": {"dataset": ["omniglot"], "seed": ["775"]},
+    }
+    config = paper_with("grid/blocks", [parts[name] for name in kept])
+    complete(config)
+    block = config["grid"]["blocks"][0]
+    assert str(block) == "{'dataset': ['mnist'], 'K': [10], 'temperature': [1.0, 0.5]}"
+    again = copy.deepcopy(config)
+    complete(again)
+    assert again == config
+    assert datasets_of(config) == kept
+    of_mnist = [cell for cell in asked_cells(config) if cell.dataset == "mnist"]
+    assert len(of_mnist) == 1 * 3 * 2 * 5
+    assert len(asked_cells(config)) - len(of_mnist) == (90 if "omniglot" in kept else 0)
+
+
+def test_parts_of_the_grid_are_taken_back_by_null():
+    """As an overlay can neither remove a key nor empty a list on the command line."""
+    config = paper_with("grid/blocks", None)
+    complete(config)
+    assert config == PAPER
+
+
+def test_a_grid_without_datasets_asks_for_no_cells():
+    """As the fits alone need none."""
+    config = paper_with("grid/dataset", [])
+    complete(config)
+    assert asked_cells(config) == []
+
+
+def test_a_study_that_only_draws_asks_for_no_cells_and_no_files():
+    config = paper_with("datasets/mnist", {"source": "npz", "path": "none.npz"})
+    assert "existing" in message_for(copy.deepcopy(config))
+    config["draw_only"] = True
+    config["control"]["datasets"] = ["mnist"]
+    complete(config)
+    assert asked_cells(config) == datasets_of(config) == []
+
+
+def test_a_stored_configuration_is_read_where_its_files_are_gone():
+    config = paper_with("datasets/mnist", {"source": "npz", "path": "none.npz"})
+    config["mirror"] = "/no/such/folder"
+    complete(config, check_files=False)
+
+
+def test_the_options_that_decide_a_result_are_those_of_its_dataset():
+    config = paper_with("training/epochs", {"mnist": 50, "fashion-mnist": 60, "omniglot": 300})
+    options = result_options(config, "mnist")
+    assert list(options) == ["model", "training", "evaluation"]
+    assert options["training"]["epochs"] == 50
+    assert not {"device", "stack"} & options["training"].keys()
+    assert options["evaluation"] == {"validation_samples": 10, "selection_samples": 100}
+
+
+def test_options_that_are_missing_in_an_older_result_are_their_defaults():
+    assert with_defaults("training", {"epochs": 50, "kl": "codes"}) == {
+        **PAPER["training"],
+        "epochs": 50,
+        "kl": "codes",
+    }
+
+
+def test_a_file_that_the_pipeline_makes_is_nobodys_source(tmp_path, monkeypatch):
+    """Snakemake would remove it before the job that reads it."""
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "data" / "mine.npz"
+    own.parent.mkdir()
+    own.touch()
+    for path in ("data/mine.npz", "./data/../data/mine.npz", str(own)):
+        config = paper_with("datasets/mine", {"source": "npz", "path": path})
+        config["grid"]["dataset"] = ["mine"]
+        assert "would overwrite" in message_for(config)
+
+
+def test_two_sums_for_one_file_are_told():
+    sums = {"train-images-idx3-ubyte": "0" * 64}
+    config = paper_with("datasets/mine", {"source": "torchvision", "class": "MNIST", "sha256": sums})
+    config["grid"]["dataset"] = ["mnist", "mine"]
+    message = message_for(config)
+    assert "datasets.mine expects data/raw/mnist/train-images-idx3-ubyte" in message
+    assert "datasets.mnist" in message
+
+
+@pytest.mark.parametrize("axis", ["temperature", "seed", "perturbation"])
+def test_parts_that_differ_in_a_stacked_axis_are_told_in_one_line(axis):
+    value = PAPER["grid"][axis][0]
+    config = paper_with("grid/blocks", [{"dataset": ["omniglot"]}, {"dataset": ["mnist"], axis: [value]}])
+    config["training"]["stack"] = [axis]
+    message = message_for(copy.deepcopy(config))
+    assert message.startswith(f"grid.blocks[1] has the {axis}s [{value!r}], expected those of grid.blocks[0]")
+    assert f"training.stack has '{axis}'; leave {axis} out of the stack" in message
+    assert "\n" not in message
+    for block in config["grid"]["blocks"]:
+        block[axis] = [value]
+    complete(config)
+
+
+def test_annealing_is_completed_from_one_key():
+    config = paper_with("training/annealing", {"rate": 0.001})
+    complete(config)
+    assert config["training"]["annealing"] == {"rate": 0.001, "minimum": 0.1, "interval": 1000}
+
+
+def test_definitions_are_added_to_those_of_the_schema():
+    config = {
+        "grid": {"dataset": ["digits"]},
+        "perturbations": {"wide": {"distribution": "Normal", "loc": 0, "scale": 2}},
+    }
+    complete(config)
+    assert list(config["perturbations"]) == ["gumbel", "normal", "logistic", "wide"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("grid", None, ["grid is None", "a mapping"]),
+        ("grid/dataset", ["mnits"], ["grid.dataset has 'mnits'", "defined under datasets", "did you mean mnist?"]),
+        ("grid/dataset", ["mnist", "mnist"], ["grid.dataset is ['mnist', 'mnist']", "every value once"]),
+        ("grid/dataset", "mnist", ["grid.dataset is 'mnist'", "a list"]),
+        ("grid/K", [1], ["grid.K[0] is 1", "at least 2"]),
+        ("grid/K", [10.0], ["grid.K[0] is 10.0", "a whole number"]),
+        ("grid/K", ["ten"], ["grid.K[0] is 'ten'", "a whole number"]),
+        ("grid/perturbation", ["laplace"], ["grid.perturbation has 'laplace'", "defined under perturbations"]),
+        ("grid/temperature", [0], ["grid.temperature[0] is 0", "above 0"]),
+        ("grid/temperature", [0.5, -1], ["grid.temperature[1] is -1", "above 0"]),
+        ("grid/temperature", [1, 1.0], ["grid.temperature is [1, 1.0]", "every value once"]),
+        ("grid/temperature", [float("nan")], ["grid.temperature[0] is nan", "a finite number"]),
+        ("grid/temperature", [float("inf")], ["grid.temperature[0] is inf", "a finite number"]),
+        ("grid/seed", [True], ["grid.seed[0] is True", "a whole number"]),
+        ("grid/seed", [-1], ["grid.seed[0] is -1", "at least 0"]),
+        ("grid/temperature", [1e16], ["grid.temperature[0] is 1e+16", "at most 1000000"]),
+        ("datasets", {3: {"source": "sklearn"}}, ["datasets has the name 3", "a text", "rename it"]),
+        ("datasets/mnist/sha256", {"images.gz": "0" * 64}, ["mnist.sha256 has 'images.gz'", "train-images-idx3-ubyte"]),
+        ("training/epochs", {"mnits": 9}, ["training.epochs has 'mnits'", "did you mean mnist?"]),
+        ("mirror", "", ["mirror is ''", "an existing directory"]),
+        ("grid/blocks", [{"dataset": ["mnits"]}], ["grid.blocks[0].dataset has 'mnits'", "did you mean mnist?"]),
+        ("grid/blocks", [{}, {"perturbation": ["laplace"]}], ["blocks[1].perturbation has 'laplace'", "defined under"]),
+        ("grid/blocks", [{"K": [1]}], ["grid.blocks[0].K[0] is 1", "at least 2"]),
+        ("grid/blocks", [{"K": []}], ["grid.blocks[0].K is []", "at least one value"]),
+        ("grid/blocks", [{"seeds": [1]}], ["grid.blocks[0].seeds", "did you mean seed?"]),
+        ("grid/blocks", [10], ["grid.blocks[0] is 10", "expected a mapping (values of some axes"]),
+        ("grid/blocks", {"K": [10]}, ["grid.blocks is {'K': [10]}", "a list or null", "a list of parts such as"]),
+        ("grid/only", {"mnist": {}}, ["grid.only is {'mnist': {}}", "no such key"]),
+        ("study", "a/b", ["study is 'a/b'", "expected letters, digits and dashes"]),
+        ("study", "-x", ["study is '-x'", "the first one no dash"]),
+        ("study", "..", ["study is '..'", "letters, digits and dashes"]),
+        ("draw_only", 1, ["draw_only is 1", "true or false"]),
+        ("control/datasets", ["digits"], ["control.datasets has 'digits'", "datasets of the grid (mnist,"]),
+        ("grid/tempature", [1], ["grid.tempature", "no such key", "did you mean temperature?"]),
+        ("datasets/mnist", {"source": "torchvision"}, ["datasets.mnist.class is missing", "add it"]),
+        ("datasets/mnist", {"class": "MNIST"}, ["datasets.mnist.source is missing", "add it"]),
+        ("datasets/mnist", {"source": "web"}, ["datasets.mnist.source is 'web'", "one of torchvision, iwae"]),
+        ("datasets/mnist/class", "CIFAR10", ["datasets.mnist.class is 'CIFAR10'", "MNIST, FashionMNIST, KMNIST"]),
+        ("datasets/digits/path", "x.npz", ["datasets.digits.path", "no such key"]),
+        ("datasets/omniglot/sha256", {"chardata.mat": "zz"}, ["sha256.chardata.mat is 'zz'", "hexadecimal"]),
+        ("datasets/a b", {"source": "sklearn"}, ["datasets has the name 'a b'", "letters, digits", "rename it"]),
+        ("datasets/2024", {"source": "sklearn"}, ["datasets has the name '2024'", "begins with a letter", "rename it"]),
+        ("datasets/NaN", {"source": "sklearn"}, ["datasets has the name 'NaN'", "no word such as nan", "rename it"]),
+        ("datasets/mnist", {"source": "npz", "path": "none.npz"}, ["datasets.mnist.path is 'none.npz'", "existing"]),
+        (
+            "perturbations/gumbel/distribution",
+            "Gumbl",
+            ["gumbel.distribution is 'Gumbl'", "Gumbel", "correct the name"],
+        ),
+        ("perturbations/gumbel/distribution", "Poisson", ["distribution is 'Poisson'", "one of"]),
+        ("perturbations/gumbel/scale", 0, ["perturbations.gumbel.scale is 0", "a positive number"]),
+        ("perturbations/gumbel/scale", "wide", ["perturbations.gumbel.scale is 'wide'", "a finite number"]),
+        ("perturbations/gumbel/df", 3, ["perturbations.gumbel.df is not a parameter of Gumbel", "loc, scale"]),
+        ("perturbations/gumbel", {"distribution": "Gumbel", "loc": 0}, ["perturbations.gumbel.scale is missing"]),
+        ("perturbations/gumbel", {"loc": 0}, ["perturbations.gumbel.distribution is missing"]),
+        ("perturbations/gumbel", {"distribution": "Uniform", "low": 1, "high": 1}, ["high is 1", "above low, 1"]),
+        ("model/hidden", 0, ["model.hidden is 0", "at least 1"]),
+        ("model/layers", 3, ["model.layers is 3", "no such key", "variables, hidden"]),
+        ("training", 3, ["training is 3", "a mapping"]),
+        ("training/epochs", 0, ["training.epochs is 0", "at least 1"]),
+        ("training/epochs", 1.5, ["training.epochs is 1.5", "a whole number"]),
+        ("training/epochs", {"mnist": 0}, ["training.epochs.mnist is 0", "at least 1"]),
+        ("training/epochs", {"mnist": 9}, ["training.epochs is {'mnist': 9}", "every dataset", "add 'fashion-mnist'"]),
+        ("training/epoch", 3, ["training.epoch is 3", "did you mean epochs?"]),
+        ("training/learning_rate", -0.1, ["training.learning_rate is -0.1", "above 0"]),
+        ("training/annealing", {"rat": 1}, ["training.annealing.rat is 1", "did you mean rate?"]),
+        ("training/annealing", 5, ["training.annealing is 5", "a mapping or null"]),
+        ("training/device", "gpu", ["training.device is 'gpu'", "one of auto, cpu, cuda"]),
+        ("training/stack", ["K"], ["training.stack[0] is 'K'", "temperature, perturbation, seed"]),
+        ("training/kl", "code", ["training.kl is 'code'", "one of softmax, codes"]),
+        ("training/patience", 0, ["training.patience is 0", "at least 1"]),
+        ("training/matmul_precision", "low", ["training.matmul_precision is 'low'", "one of highest, high, medium"]),
+        ("evaluation/selection_samples", 0, ["evaluation.selection_samples is 0", "at least 1"]),
+        ("evaluation/test_samples", 9, ["evaluation.test_samples is 9", "no such key"]),
+        ("fitting/enabled", "yes", ["fitting.enabled is 'yes'", "true or false"]),
+        ("fitting/enable", True, ["fitting.enable is True", "did you mean enabled?"]),
+        ("fitting/samples", 1, ["fitting.samples is 1", "at least 2"]),
+        ("fitting/targets/x", {"K": 3}, ["fitting.targets.x.family is missing", "add it"]),
+        ("fitting/targets/x", {"family": "poison"}, ["targets.x.family is 'poison'", "one of binomial, poisson"]),
+        ("fitting/targets/poisson/K", 1, ["fitting.targets.poisson.K is 1", "at least 2"]),
+        ("fitting/targets/poisson/K", "ten", ["fitting.targets.poisson.K is 'ten'", "a whole number"]),
+        ("fitting/targets/poisson/rate", 0, ["fitting.targets.poisson.rate is 0", "above 0"]),
+        ("fitting/targets/poisson/mean", 3, ["fitting.targets.poisson.mean is 3", "no such key"]),
+        ("fitting/targets/poisson/p", 0.5, ["targets.poisson.p is not a parameter of poisson", "expected rate, K"]),
+        (
+            "fitting/targets/x",
+            {"family": "poisson", "K": 3},
+            ["fitting.targets.x.rate is missing", "poisson needs one"],
+        ),
+        ("fitting/targets/binomial/n", 1.5, ["fitting.targets.binomial.n is 1.5", "a whole number"]),
+        ("fitting/targets/binomial/p", 1, ["fitting.targets.binomial.p is 1", "a number below 1"]),
+        ("fitting/targets/discrete/probabilities", [1], ["probabilities is [1]", "at least 2 values"]),
+        ("fitting/targets/discrete/probabilities", [0.5, 0.4], ["discrete.probabilities sums to 0.9", "expected 1"]),
+        ("fitting/targets/discrete/probabilities", [1.1, -0.1], ["discrete.probabilities[1] is -0.1", "at least 0"]),
+        ("mirror", "/no/such/folder", ["mirror is '/no/such/folder'", "an existing directory or a base URL"]),
+        ("mirror", 3, ["mirror is 3", "a text or null"]),
+        (
+            "datasets/mnist",
+            {"source": "npz", "class": "MNIST", "path": "my.npz"},
+            ["datasets.mnist.class is 'MNIST'", "expected no such key", "or choose another name, as an overlay adds"],
+        ),
+        (
+            "fitting/targets/poisson/family",
+            "table",
+            ["targets.poisson.rate is not a parameter of table", "or choose another name, as an overlay adds"],
+        ),
+        ("sede", 1, ["sede is 1", "no such key", "correct or remove it"]),
+    ],
+)
+def test_misuse_is_told_in_one_line(path, value, expected):
+    message = message_for(paper_with(path, value))
+    assert "\n" not in message
+    for part in expected:
+        assert part in message
+
+
+def test_codes_of_unknown_probabilities_cannot_be_trained_on():
+    config = paper_with("training/kl", "codes")
+    config["perturbations"]["t5"] = {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1}
+    config["grid"]["perturbation"] = ["gumbel", "t5"]
+    message = message_for(config)
+    for part in ("training.kl is 'codes'", "'t5'", "StudentT", "set it to softmax"):
+        assert part in message
+
+
+def test_a_configuration_without_a_grid_is_told():
+    assert "grid is missing" in message_for({})
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("cuda", 1)])
+def test_gpus_are_asked_for_where_the_device_needs_one(device, gpus):
+    assert gpus_per_job(device) == gpus

@@ -1,0 +1,146 @@
+"""Losses of the selected models against enumeration of the codes, and their use of codes against planted cases."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import LAWS
+from discrete_vae.analysis.selection import SelectedModel
+from discrete_vae.evaluation import bounds
+from discrete_vae.evaluation.bounds import evaluate_images, evaluate_selected, use_of_codes
+from discrete_vae.grid.cells import Cell
+from discrete_vae.model.code_probabilities import argmax_probabilities, kl_of_codes
+from discrete_vae.model.network import Architecture, initial_parameters, kl_to_uniform, load_model, model_of, stack
+from discrete_vae.model.noise import NoiseSource, distribution
+from discrete_vae.model.random_streams import generator
+
+SCALED = {
+    "narrow": {"distribution": "Gumbel", "loc": 0, "scale": 0.5},
+    "wide": {"distribution": "Normal", "loc": 0, "scale": 2.5},
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", LAWS)
+def test_bounds_approach_the_likelihood_from_above(name):
+    """The likelihood is a finite sum over codes; many importance samples reach it."""
+    architecture = Architecture(pixels=6, hidden=5, variables=2, categories=3)
+    parameters = {k: 1.5 * v for k, v in initial_parameters(architecture, generator(3, "weights")).items()}
+    module = model_of(parameters, variables=2)
+    images = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0]], dtype=torch.uint8)
+
+    log_joint = []
+    for code in itertools.product(range(3), repeat=2):
+        one_hot = F.one_hot(torch.tensor(code), 3).float().expand(len(images), -1, -1)
+        loss = F.binary_cross_entropy_with_logits(module.decode(one_hot), images.float(), reduction="none").sum(-1)
+        log_joint.append(-loss.double() - 2 * math.log(3))
+    log_joint = torch.stack(log_joint, -1)
+    negative_log_likelihood = -log_joint.logsumexp(-1)
+    q = argmax_probabilities(module.encode(images.float()), distribution(LAWS[name], torch.float64))
+    q_of_codes = torch.stack([q[:, 0, a] * q[:, 1, b] for a, b in itertools.product(range(3), repeat=2)], -1)
+    exact_negative_elbo = (q_of_codes * (q_of_codes.log() - log_joint)).sum(-1)
+
+    noise = NoiseSource(distribution(LAWS[name], torch.float64), generator(0, "noise"))
+    losses = evaluate_images(stack([parameters]), images, noise, code_law=noise.law, variables=2, samples=100_000)
+    torch.testing.assert_close(losses.negative_elbo, exact_negative_elbo, atol=0.03, rtol=0)
+    torch.testing.assert_close(losses.importance_weighted_bound, negative_log_likelihood, atol=0.03, rtol=0)
+    exact_kl = kl_to_uniform(module.encode(images.float()).double()).sum(-1)
+    torch.testing.assert_close(losses.paper_loss - losses.reconstruction, exact_kl)
+    assert (exact_negative_elbo > negative_log_likelihood).all()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", [*LAWS, *SCALED])
+def test_bounds_of_few_samples_agree_with_a_plain_loop(name):
+    architecture, samples = Architecture(pixels=6, hidden=5, variables=2, categories=3), 4
+    parameters = {k: 6 * v for k, v in initial_parameters(architecture, generator(3, "weights")).items()}
+    module, law = model_of(parameters, variables=2), distribution({**LAWS, **SCALED}[name], torch.float64)
+    images = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0]], dtype=torch.uint8)
+    theta = module.encode(images.float())
+    q = argmax_probabilities(theta, law)
+    noise = NoiseSource(law, generator(0, "noise")).draw((2, samples, 2, 3))
+    log_weights = torch.empty(2, samples, dtype=torch.float64)
+    for image, draw in itertools.product(range(2), range(samples)):
+        code = (theta[image] + noise[image, draw]).argmax(-1)
+        pixel_logits = module.decode(F.one_hot(code, 3).float())
+        loss = F.binary_cross_entropy_with_logits(pixel_logits, images[image].float(), reduction="sum")
+        log_weights[image, draw] = -loss - 2 * math.log(3) - q[image, [0, 1], code].log().sum()
+
+    source = NoiseSource(law, generator(0, "noise"))
+    losses = evaluate_images(stack([parameters]), images, source, code_law=law, variables=2, samples=samples)
+    torch.testing.assert_close(losses.importance_weighted_bound, -log_weights.exp().mean(1).log(), atol=1e-5, rtol=1e-5)
+    kl = (q * (q * 3).log()).nansum((1, 2))
+    torch.testing.assert_close(losses.negative_elbo - losses.reconstruction, kl, atol=1e-6, rtol=1e-6)
+
+
+IMAGES = np.random.default_rng(0).integers(0, 2, (7, 2, 3)).astype(np.uint8)
+
+
+def evaluate(tmp_path, definition, *seeds):
+    """Evaluate the same model as that of several seeds."""
+    architecture = Architecture(pixels=6, hidden=5, variables=2, categories=3)
+    path = tmp_path / "model.pt"
+    torch.save(initial_parameters(architecture, generator(3, "weights")), path)
+    models = [SelectedModel(Cell("d", 3, "law", 0.5, seed), definition, 2, str(path)) for seed in seeds]
+    return evaluate_selected(models, IMAGES, samples=50, device=torch.device("cpu"))
+
+
+def evaluate_one(tmp_path, definition):
+    table, per_image = evaluate(tmp_path, definition, 1)
+    (of_images,) = per_image.values()
+    return table.iloc[0], of_images
+
+
+@pytest.mark.parametrize("name", ["normal", *SCALED])
+def test_the_table_holds_the_means_of_what_is_kept_for_each_image(tmp_path, name):
+    definition = {**LAWS, **SCALED}[name]
+    row, per_image = evaluate_one(tmp_path, definition)
+    assert per_image.shape == (3, 7)
+    assert per_image.dtype == np.float32
+    for column, values in zip(("paper_loss", "negative_elbo", "importance_weighted_bound"), per_image, strict=True):
+        assert row[column] == pytest.approx(values.mean(dtype=np.float64), rel=1e-14)
+    module = load_model(str(tmp_path / "model.pt"), variables=2)
+    logits = module.encode(torch.from_numpy(IMAGES).flatten(1).float()).detach()
+    q = argmax_probabilities(logits, distribution(definition, torch.float64))
+    assert row["kl_of_codes"] == pytest.approx(kl_of_codes(q).sum(-1).mean().item())
+    assert row["paper_loss"] == pytest.approx(row["reconstruction"] + row["kl_of_softmax"], rel=1e-6)
+    assert row["negative_elbo"] == pytest.approx(row["reconstruction"] + row["kl_of_codes"], rel=1e-6)
+
+
+def test_a_law_without_distribution_function_has_the_paper_loss_alone(tmp_path):
+    row, per_image = evaluate_one(tmp_path, {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1})
+    assert np.isfinite(row["paper_loss"])
+    assert np.isnan([row["negative_elbo"], row["importance_weighted_bound"], row["active_variables"]]).all()
+    assert np.isfinite(per_image).all(1).tolist() == [True, False, False]
+
+
+def test_the_noise_of_a_bound_is_that_of_the_cells_seed(tmp_path):
+    table, _ = evaluate(tmp_path, LAWS["normal"], 1, 2)
+    assert table["reconstruction"].nunique() == 2
+
+
+def test_use_of_codes_of_planted_models():
+    """One variable tells four images apart, one is noise, one always says the same."""
+    informative = torch.eye(4).double()
+    noisy = torch.full((4, 4), 0.25).double()
+    constant = torch.eye(4)[0].expand(4, 4).double()
+    use = use_of_codes(torch.stack([informative, noisy, constant], 1))
+    assert use["active_variables"] == 1
+    assert use["perplexity"] == pytest.approx((4 + 4 + 1) / 3)
+    # Variables with 0.0045 and 0.02 nats about a binary image: one below and one above what counts as active.
+    faint = [torch.tensor([[0.5 + shift, 0.5 - shift], [0.5 - shift, 0.5 + shift]]).double() for shift in (0.0474, 0.1)]
+    assert use_of_codes(torch.stack(faint, 1))["active_variables"] == 1
+    assert math.isclose(use_of_codes(informative.unsqueeze(1))["perplexity"], 4)
+
+
+def test_a_law_that_quadrature_cannot_serve_is_refused_before_its_images_are_tried(tmp_path, monkeypatch):
+    tried = []
+    monkeypatch.setattr(
+        bounds, "argmax_probabilities", lambda logits, law: tried.append(logits) or argmax_probabilities(logits, law)
+    )
+    row, _ = evaluate_one(tmp_path, {"distribution": "LogNormal", "loc": 0, "scale": 1})
+    assert np.isnan(row["negative_elbo"])
+    assert tried == []

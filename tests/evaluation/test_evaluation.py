@@ -1,0 +1,79 @@
+"""The discrete loss against enumeration of all codes and against a plain loop."""
+
+import itertools
+
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import LAWS
+from discrete_vae.evaluation import discrete_loss as evaluation
+from discrete_vae.evaluation.discrete_loss import discrete_loss
+from discrete_vae.model.network import Architecture, initial_parameters, model_of, stack
+from discrete_vae.model.noise import NoiseSource, distribution
+from discrete_vae.model.random_streams import generator
+
+ARCHITECTURE = Architecture(pixels=6, hidden=5, variables=2, categories=3)
+IMAGES = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0], [0, 0, 0, 1, 1, 1]], dtype=torch.uint8)
+
+
+def far_from_uniform(seed: int) -> dict[str, torch.Tensor]:
+    return {name: 3 * values for name, values in initial_parameters(ARCHITECTURE, generator(seed, "weights")).items()}
+
+
+def evaluate(models, laws, samples, source_of=None):
+    sources = [NoiseSource(distribution(LAWS[name]), generator(5, "noise")) for name in laws]
+    return discrete_loss(
+        stack(models),
+        IMAGES,
+        variables=ARCHITECTURE.variables,
+        samples=samples,
+        noise_sources=sources,
+        source_of=list(range(len(laws))) if source_of is None else source_of,
+    )
+
+
+@torch.no_grad()
+def test_gumbel_loss_converges_to_the_enumeration_of_all_codes():
+    """With Gumbel noise P(argmax) is softmax(theta), so the expectation over codes is a finite sum."""
+    parameters = far_from_uniform(3)
+    model, images = model_of(parameters, variables=ARCHITECTURE.variables), IMAGES.float()
+    q = F.softmax(model.encode(images), dim=-1)
+    expected = torch.zeros(len(images))
+    for code in itertools.product(range(ARCHITECTURE.categories), repeat=ARCHITECTURE.variables):
+        probability = torch.stack([q[:, n, k] for n, k in enumerate(code)]).prod(0)
+        one_hot = F.one_hot(torch.tensor(code), ARCHITECTURE.categories).float().expand(len(images), -1, -1)
+        loss = F.binary_cross_entropy_with_logits(model.decode(one_hot), images, reduction="none").sum(-1)
+        expected += probability * loss
+    expected_kl = (q * (q * ARCHITECTURE.categories).log()).sum((1, 2))
+
+    reconstruction, kl = evaluate([parameters], ["gumbel"], samples=200_000)
+    # The standard deviation over codes is below 1 nat here: 0.01 is more than four standard errors.
+    torch.testing.assert_close(reconstruction[0].float(), expected, atol=0.01, rtol=0)
+    torch.testing.assert_close(kl[0].float(), expected_kl)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("law", LAWS)
+def test_loss_agrees_with_a_plain_loop_over_the_same_noise(law):
+    parameters, samples = far_from_uniform(4), 7
+    model = model_of(parameters, variables=ARCHITECTURE.variables)
+    noise = NoiseSource(distribution(LAWS[law]), generator(5, "noise")).draw((len(IMAGES), samples, 2, 3))
+    expected = []
+    for image, gammas in zip(IMAGES.float(), noise, strict=True):
+        losses = []
+        for gamma in gammas:
+            code = F.one_hot((model.encode(image) + gamma).argmax(-1), 3).float()
+            losses.append(F.binary_cross_entropy_with_logits(model.decode(code), image, reduction="sum"))
+        expected.append(torch.stack(losses).mean())
+    reconstruction, _ = evaluate([parameters], [law], samples)
+    torch.testing.assert_close(reconstruction[0].float(), torch.stack(expected))
+
+
+def test_a_model_is_evaluated_alike_in_any_stack_and_any_chunks(monkeypatch):
+    models = [far_from_uniform(seed) for seed in (1, 2, 3)]
+    alone = evaluate(models[1:2], ["normal"], samples=4)
+    together = evaluate(models, ["gumbel", "normal"], samples=4, source_of=[0, 1, 1])
+    assert all(torch.equal(a[0], t[1]) for a, t in zip(alone, together, strict=True))
+    monkeypatch.setitem(evaluation.CODES_AT_ONCE, "cpu", 4)  # one image at a time
+    in_chunks = evaluate(models[1:2], ["normal"], samples=4)
+    torch.testing.assert_close(alone, in_chunks)

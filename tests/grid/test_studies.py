@@ -1,0 +1,213 @@
+"""What decides a study's results is fixed when it begins; what does not is free."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from discrete_vae.config.configuration import complete
+from discrete_vae.data.binarization import binarize
+from discrete_vae.errors import InputError
+from discrete_vae.grid.study import begin, check_datasets, check_options, has_evidence
+
+
+def config_of(**sections: Any) -> dict[str, Any]:
+    config = {"grid": {"dataset": ["mnist"]}, **copy.deepcopy(sections)}
+    complete(config)
+    return config
+
+
+@pytest.fixture
+def study(tmp_path) -> Path:
+    """A study of the default configuration, with a run on MNIST."""
+    folder = tmp_path / "results" / "own"
+    begin(folder, config_of())
+    run(folder)
+    return folder
+
+
+def run(study: Path, file: str = "runs/mnist/K10/normal/tau0.5/seed1/summary.json") -> None:
+    (study / file).parent.mkdir(parents=True, exist_ok=True)
+    (study / file).touch()
+
+
+NO_OVERLAY = Path("none.yaml")
+
+
+@pytest.mark.parametrize("path", ["runs/mnist/K10", "groups", "gradients", "fits/poisson"])
+def test_empty_folders_are_no_evidence(tmp_path, path):
+    """Snakemake makes those of a job's outputs before the job starts."""
+    (tmp_path / path).mkdir(parents=True)
+    (tmp_path / "config.yaml").touch()
+    assert not has_evidence(tmp_path)
+    (tmp_path / path / "table.csv").touch()
+    assert has_evidence(tmp_path)
+
+
+STUDENT = {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1}
+
+
+@pytest.mark.parametrize(
+    ("sections", "expected"),
+    [
+        ({"datasets": {"mnist": {"source": "iwae"}}}, ["datasets.mnist is", '"MNIST"', '{"source": "iwae"}']),
+        ({"datasets": {"kmnist": {"source": "torchvision", "class": "MNIST"}}}, ["datasets.kmnist is", '"KMNIST"']),
+        ({"perturbations": {"normal": STUDENT}}, ["perturbations.normal is", '"Normal"', '"StudentT"']),
+        ({"model": {"hidden": 9}}, ["model.hidden is 300 in", "and 9 is asked for"]),
+        ({"training": {"epochs": 50}}, ["training.epochs of mnist is 300 in", "and 50 is asked for"]),
+        ({"training": {"epochs": {"mnist": 50}}}, ["training.epochs of mnist is 300 in", "and 50 is asked for"]),
+        ({"training": {"patience": 30}}, ["training.patience is null in", "and 30 is asked for"]),
+        ({"training": {"annealing": {"rate": 0.1}}}, ["training.annealing is null in", '"rate": 0.1']),
+        ({"training": {"matmul_precision": "highest"}}, ['training.matmul_precision is "high"', 'and "highest" is']),
+        ({"evaluation": {"selection_samples": 9}}, ["evaluation.selection_samples is 100 in", "and 9 is"]),
+        ({"evaluation": {"importance_samples": 9}}, ["evaluation.importance_samples is 1000 in", "and 9 is"]),
+        ({"control": {"hidden": 9}}, ["control.hidden is 50 in", "and 9 is"]),
+        ({"fitting": {"steps": 9}}, ["fitting.steps is 500 in", "and 9 is"]),
+        (
+            {"fitting": {"targets": {"poisson": {"family": "poisson", "rate": 9, "K": 20}}}},
+            ["fitting.targets.poisson is", '"rate": 50', '"rate": 9'],
+        ),
+    ],
+)
+def test_what_decides_results_is_fixed(study, sections, expected):
+    begin(study, config_of(datasets={"kmnist": {"source": "torchvision", "class": "KMNIST"}}))
+    config = config_of(**sections)
+    with pytest.raises(InputError) as caught:
+        check_options(study, config, overlay=NO_OVERLAY)
+    message = str(caught.value)
+    for part in [*expected, f"in {study}, and"]:
+        assert part in message
+    assert message.endswith(f"choose another name with --config study=NAME, or remove {study}")
+    assert "\n" not in message
+
+
+def test_epochs_are_fixed_where_a_clone_has_groups_and_no_runs(tmp_path):
+    begin(tmp_path, config_of())
+    run(tmp_path, "groups/mnist/K10/seed1/summaries.csv")
+    with pytest.raises(InputError, match=r"training.epochs of mnist is 300 in .* and 50 is asked for"):
+        check_options(tmp_path, config_of(training={"epochs": {"mnist": 50}}), overlay=NO_OVERLAY)
+
+
+def test_the_overlay_of_a_study_is_named_where_there_is_one(study, tmp_path):
+    overlay = tmp_path / "own.yaml"
+    overlay.touch()
+    with pytest.raises(InputError, match=rf"or remove {study}; its own options: --configfile configs/own.yaml$"):
+        check_options(study, config_of(model={"hidden": 9}), overlay=overlay)
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {},
+        {"grid": {"dataset": ["digits"], "K": [5], "temperature": [0.2], "seed": [9], "perturbation": ["normal"]}},
+        {"grid": {"dataset": ["mnist"], "blocks": [{"K": [5]}]}},
+        {"perturbations": {"student": STUDENT}, "grid": {"dataset": ["mnist"], "perturbation": ["student"]}},
+        {"datasets": {"kmnist": {"source": "torchvision", "class": "KMNIST"}}, "grid": {"dataset": ["kmnist"]}},
+        {"training": {"device": "cuda", "stack": ["temperature"]}},
+        {"training": {"epochs": {"mnist": 300, "digits": 50}}},
+        {"grid": {"dataset": ["digits"]}, "training": {"epochs": {"digits": 50}}},
+        {"mirror": "https://example.org/"},
+        {"figures": {"convergence_temperature": 0.5}},
+        {"control": {"enabled": True, "datasets": ["mnist"]}},
+        {"fitting": {"enabled": True, "targets": {"few": {"family": "binomial", "n": 2, "p": 0.5, "K": 3}}}},
+        {"draw_only": True},
+    ],
+)
+def test_the_grid_and_what_decides_no_result_are_free(study, sections):
+    check_options(study, config_of(**sections), overlay=NO_OVERLAY)
+
+
+def test_an_option_that_did_not_exist_when_the_study_began_is_its_default(study):
+    stored = yaml.safe_load((study / "config.yaml").read_text())
+    del stored["training"]["patience"], stored["control"]
+    (study / "config.yaml").write_text(yaml.safe_dump(stored))
+    check_options(study, config_of(), overlay=NO_OVERLAY)
+    for sections, key in (({"training": {"patience": 9}}, "training.patience"), ({"control": {"K": 2}}, "control.K")):
+        with pytest.raises(InputError, match=key):
+            check_options(study, config_of(**sections), overlay=NO_OVERLAY)
+
+
+def test_a_study_whose_files_are_gone_is_still_compared(study):
+    """A published one may name a file that only its machine has."""
+    stored = yaml.safe_load((study / "config.yaml").read_text())
+    stored["datasets"]["mine"] = {"source": "npz", "path": "none.npz"}
+    stored["grid"]["dataset"], stored["training"]["epochs"] = ["mine"], {"mine": 300}
+    (study / "config.yaml").write_text(yaml.safe_dump(stored))
+    check_options(study, config_of(), overlay=NO_OVERLAY)
+
+
+def test_a_study_without_results_begins_again(tmp_path):
+    begin(tmp_path, config_of())
+    (tmp_path / "runs" / "mnist").mkdir(parents=True)
+    changed = config_of(model={"hidden": 9})
+    check_options(tmp_path, changed, overlay=NO_OVERLAY)
+    begin(tmp_path, changed)
+    run(tmp_path)
+    with pytest.raises(InputError, match=r"model.hidden is 9 in"):
+        check_options(tmp_path, config_of(), overlay=NO_OVERLAY)
+
+
+def test_a_study_is_written_once_and_new_definitions_are_added(study):
+    path = study / "config.yaml"
+    before, written = path.read_text(), path.stat().st_mtime_ns
+    begin(study, config_of(grid={"dataset": ["mnist"], "K": [5]}, training={"device": "cpu"}))
+    assert (path.read_text(), path.stat().st_mtime_ns) == (before, written)
+    few = {"few": {"family": "binomial", "n": 2, "p": 0.5, "K": 3}}
+    new = {
+        "perturbations": {"student": STUDENT},
+        "datasets": {"kmnist": {"source": "iwae"}},
+        "fitting": {"targets": few},
+    }
+    begin(study, config_of(**new, grid={"dataset": ["digits"]}, training={"epochs": {"digits": 50}}))
+    begin(study, config_of())
+    expected = config_of(**new, training={"epochs": {"mnist": 300, "digits": 50}})
+    assert yaml.safe_load(path.read_text()) == expected, "and none is removed"
+
+
+def test_the_epochs_of_a_later_dataset_are_fixed_when_it_is_asked_for(study):
+    later = config_of(grid={"dataset": ["digits"]}, training={"epochs": {"digits": 50}})
+    begin(study, later)
+    (study / "runs" / "digits").mkdir()
+    check_options(study, later, overlay=NO_OVERLAY)
+    with pytest.raises(InputError, match=r"training.epochs of digits is 50 in .* and 300 is asked for"):
+        check_options(study, config_of(grid={"dataset": ["digits"]}), overlay=NO_OVERLAY)
+
+
+def test_the_mirror_of_a_machine_is_not_written(tmp_path):
+    config = config_of(mirror="https://example.org/")
+    begin(tmp_path, config)
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["mirror"] is None
+
+
+@pytest.fixture
+def own_dataset(tmp_path) -> dict[str, str]:
+    """A binarized dataset of the user's, made of my.npz."""
+    path = tmp_path / "my.npz"
+    definition = {"source": "npz", "path": str(path)}
+    images = np.random.default_rng(0).integers(0, 2, (3, 4, 4)).astype(np.uint8)
+    np.savez(path, train=images, validation=images, test=images)
+    dataset = binarize(definition, [path])
+    (tmp_path / "data").mkdir()
+    dataset.save(tmp_path / "data" / "mine.npz")
+    (tmp_path / "data" / "mine.json").write_text(json.dumps(dataset.manifest))
+    return definition
+
+
+def test_a_name_of_a_dataset_is_one_definition_in_every_study(tmp_path, own_dataset):
+    data = tmp_path / "data"
+    check_datasets(data, {"mine": own_dataset, "not-made": {"source": "sklearn"}})
+    with pytest.raises(InputError) as caught:
+        check_datasets(data, {"mine": {"source": "sklearn"}})
+    message = str(caught.value)
+    assert message.startswith('datasets.mine is {"source": "sklearn"}, expected {"source": "npz"')
+    assert message.endswith(f"give the dataset another name, or remove {data}/mine.json and {data}/mine.npz")
+
+
+def test_a_changed_file_of_ones_own_is_told(tmp_path, own_dataset):
+    images = np.zeros((3, 4, 4), dtype=np.uint8)
+    np.savez(tmp_path / "my.npz", train=images, validation=images, test=images)
+    with pytest.raises(InputError, match=rf"{tmp_path}/my.npz has changed, expected .*; give the dataset another name"):
+        check_datasets(tmp_path / "data", {"mine": own_dataset})

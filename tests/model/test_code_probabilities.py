@@ -1,0 +1,177 @@
+"""Code probabilities against closed forms, Monte Carlo and finite differences."""
+
+import math
+
+import pytest
+import scipy.special
+import scipy.stats
+import torch
+import torch.nn.functional as F
+from conftest import LAWS
+from discrete_vae.config.laws import LAWS as LAWS_OF_TORCH
+from discrete_vae.config.laws import WITHOUT_CODE_PROBABILITIES
+from discrete_vae.errors import InputError
+from discrete_vae.model.code_probabilities import (
+    CodesKLWithGradient,
+    argmax_probabilities,
+    check_quadrature,
+    kl_of_codes,
+)
+from discrete_vae.model.network import softmax_kl_with_gradient
+from discrete_vae.model.noise import distribution, sample
+from discrete_vae.model.random_streams import generator
+from torch.distributions import AffineTransform, TransformedDistribution
+
+LOGITS = torch.tensor([[0.3, -1.2, 2.0, 0.0], [5.0, 4.9, -3.0, 1.0], [0.0, 0.0, 0.0, 0.0]]).double()
+OTHER_LAWS = {
+    "laplace": {"distribution": "Laplace", "loc": 0, "scale": 1},
+    "uniform": {"distribution": "Uniform", "low": -1, "high": 1},
+    "exponential": {"distribution": "Exponential", "rate": 1},
+    "narrow": {"distribution": "Gumbel", "loc": 0.3, "scale": 0.78},
+    "wide": {"distribution": "Normal", "loc": 0.5, "scale": math.pi / math.sqrt(6)},
+}
+
+
+def law_of(name):
+    return distribution({**LAWS, **OTHER_LAWS}[name], torch.float64)
+
+
+def test_quadrature_draws_no_random_numbers():
+    before = torch.get_rng_state()
+    argmax_probabilities(LOGITS, law_of("logistic"))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_quadrature_of_gumbel_noise_is_softmax():
+    """A Gumbel law in disguise takes the way of every law."""
+    disguised = TransformedDistribution(law_of("gumbel"), AffineTransform(0.0, 1.0), validate_args=False)
+    probabilities = argmax_probabilities(LOGITS, disguised)
+    torch.testing.assert_close(probabilities, F.softmax(LOGITS, dim=-1), atol=1e-6, rtol=0)
+    torch.testing.assert_close(argmax_probabilities(LOGITS, law_of("gumbel")), F.softmax(LOGITS, dim=-1))
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_codes_of_scaled_gumbel_noise_are_the_softmax_of_scaled_logits(scale):
+    law = distribution({"distribution": "Gumbel", "loc": 0.3, "scale": scale}, torch.float64)
+    torch.testing.assert_close(argmax_probabilities(LOGITS, law), F.softmax(LOGITS / scale, dim=-1))
+
+
+@pytest.mark.parametrize("difference", [-100.0, -3.0, 0.0, 0.7, 12.0])
+def test_two_categories_have_closed_forms(difference):
+    logits = torch.tensor([difference, 0.0]).double()
+    # The difference of two standard normals is a normal of variance 2.
+    expected = scipy.stats.norm.cdf(difference / math.sqrt(2))
+    assert argmax_probabilities(logits, law_of("normal"))[0].item() == pytest.approx(expected, abs=1e-6)
+    # P(L1 - L2 <= x) = (1 - (1 + x) exp(-x)) / (1 - exp(-x))^2 with x > 0, for two standard logistics: by integration
+    # of F(z + x) f(z).
+    x = abs(difference)
+    larger = 0.5 if x == 0 else (1 - (1 + x) * math.exp(-x)) / (1 - math.exp(-x)) ** 2
+    expected = larger if difference >= 0 else 1 - larger
+    assert argmax_probabilities(logits, law_of("logistic"))[0].item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", [*LAWS, *OTHER_LAWS])
+def test_probabilities_agree_with_monte_carlo(name):
+    law, draws = law_of(name), 10**7
+    counts = torch.zeros(LOGITS.shape[1], dtype=torch.long)
+    g = generator(0, "monte carlo")
+    for _ in range(10):
+        codes = (LOGITS[0].float() + sample(law, (draws // 10, LOGITS.shape[1]), g)).argmax(-1)
+        counts += codes.bincount(minlength=LOGITS.shape[1])
+    probabilities = argmax_probabilities(LOGITS[0], law)
+    assert probabilities.sum().item() == pytest.approx(1, abs=1e-6)
+    standard_errors = (probabilities * (1 - probabilities) / draws).sqrt() + 1e-7
+    assert ((counts / draws - probabilities).abs() < 4.5 * standard_errors).all()
+
+
+@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("categories", [2, 50, 1000])
+def test_extreme_logits_and_many_categories_stay_probabilities(name, categories):
+    logits = torch.linspace(-100, 100, categories).double().unsqueeze(0)
+    probabilities = argmax_probabilities(logits, law_of(name))
+    assert probabilities.isfinite().all()
+    assert (probabilities >= 0).all()
+    assert probabilities.sum().item() == pytest.approx(1, abs=1e-6)
+    assert kl_of_codes(probabilities).isfinite().all()
+    of_equal_logits = argmax_probabilities(torch.zeros(1, categories), law_of(name))
+    assert kl_of_codes(of_equal_logits).item() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", [*LAWS, *OTHER_LAWS])
+def test_probabilities_are_differentiable(name):
+    logits = LOGITS[:1].clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda theta: argmax_probabilities(theta, law_of(name)), logits, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("definition", "complaint"),
+    [
+        ({"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1}, "no distribution function"),
+        ({"distribution": "Cauchy", "loc": 0, "scale": 1}, "tails that quadrature does not resolve"),
+    ],
+)
+def test_a_law_that_quadrature_cannot_serve_is_refused(definition, complaint):
+    law = distribution(definition, torch.float64)
+    with pytest.raises(InputError, match=complaint):
+        argmax_probabilities(LOGITS, law)
+    with pytest.raises(InputError, match=complaint):
+        check_quadrature(law)
+
+
+def test_kl_of_codes_agrees_with_scipy():
+    q = F.softmax(LOGITS, dim=-1)
+    expected = scipy.special.rel_entr(q.numpy(), 1 / 4).sum(-1)
+    assert kl_of_codes(q).tolist() == pytest.approx(expected.tolist())
+    assert kl_of_codes(torch.tensor([1.0, 0.0]).double()).item() == pytest.approx(math.log(2))
+
+
+def test_kl_of_the_codes_of_a_stack_has_the_gradient_of_autograd():
+    g = generator(2, "test")
+    logits = 3 * torch.randn(3, 2, 4, 5, generator=g, dtype=torch.float64)  # models x N x K x minibatch
+    laws = [law_of(name) for name in LAWS]
+    kl, gradient = CodesKLWithGradient(laws)(logits)
+    for member, law in enumerate(laws):
+        theta = logits[member].movedim(1, -1).clone().requires_grad_()
+        expected = kl_of_codes(argmax_probabilities(theta, law)).sum()
+        expected.backward()
+        assert kl[member].item() == pytest.approx(expected.item())
+        torch.testing.assert_close(gradient[member], theta.grad.movedim(-1, 1))
+
+
+def test_kl_of_gumbel_codes_is_that_of_the_softmax():
+    logits = torch.randn(1, 2, 4, 5, generator=generator(2, "test"))
+    for found, expected in zip(
+        CodesKLWithGradient([law_of("gumbel")])(logits), softmax_kl_with_gradient(logits), strict=True
+    ):
+        torch.testing.assert_close(found, expected)
+
+
+def test_a_diverged_model_has_no_kl_and_disturbs_no_other():
+    logits = torch.randn(2, 2, 4, 5, generator=generator(2, "test"))
+    logits[0, 0, 0, 0] = math.inf
+    law = law_of("normal")
+    kl, gradient = CodesKLWithGradient([law, law])(logits)
+    assert kl[0].isnan()
+    assert gradient[0].isnan().all()
+    torch.testing.assert_close(kl[1:], CodesKLWithGradient([law])(logits[1:])[0])
+
+
+# A definition of each law, mild enough for quadrature where any is.
+MILD_LAWS = {
+    name: {"distribution": name, **dict.fromkeys(parameters, 0.9)} for name, parameters in LAWS_OF_TORCH.items()
+} | {
+    "Chi2": {"distribution": "Chi2", "df": 4},
+    "InverseGamma": {"distribution": "InverseGamma", "concentration": 20, "rate": 2},
+    "LogNormal": {"distribution": "LogNormal", "loc": 0, "scale": 0.3},
+    "Uniform": {"distribution": "Uniform", "low": -1, "high": 1},
+}
+
+
+@pytest.mark.parametrize("name", LAWS_OF_TORCH)
+def test_the_laws_without_code_probabilities_are_known(name):
+    law = distribution(MILD_LAWS[name], torch.float64)
+    if name in WITHOUT_CODE_PROBABILITIES:
+        with pytest.raises(InputError):
+            CodesKLWithGradient([law])
+    else:
+        assert argmax_probabilities(torch.zeros(4), law).tolist() == pytest.approx([0.25] * 4, abs=1e-6)

@@ -1,0 +1,113 @@
+"""The loss and its hand-written gradient against autograd, torch's modules and scipy."""
+
+import math
+
+import pytest
+import scipy.stats
+import torch
+import torch.nn.functional as F
+from discrete_vae.model.network import (
+    Architecture,
+    DiscreteVAE,
+    initial_parameters,
+    kl_to_uniform,
+    loss_and_gradient,
+    stack,
+    unstack,
+)
+from discrete_vae.model.random_streams import generator
+
+ARCHITECTURE = Architecture(pixels=12, hidden=7, variables=3, categories=4)
+BATCH = 5
+
+
+def parameters_of(seed: int) -> dict[str, torch.Tensor]:
+    # Larger than PyTorch's initial weights, so that the softmax is far from uniform and the ReLUs are active.
+    drawn = initial_parameters(ARCHITECTURE, generator(seed, "weights"))
+    return {name: (4 * values).double() for name, values in drawn.items()}
+
+
+def minibatch(members: int) -> tuple[torch.Tensor, torch.Tensor]:
+    g = generator(1, "test")
+    images = torch.randint(0, 2, (members, BATCH, ARCHITECTURE.pixels), generator=g).double()
+    noise = torch.randn(members, ARCHITECTURE.variables, ARCHITECTURE.categories, BATCH, generator=g).double()
+    return images, noise
+
+
+def plain_loss(model: DiscreteVAE, images, noise, temperature):
+    """The training loss as one would write it with torch's modules: sums over the minibatch of both parts."""
+    logits = model.encode(images)
+    codes = F.softmax((logits + noise.permute(2, 0, 1)) / temperature, dim=-1)
+    reconstruction = F.binary_cross_entropy_with_logits(model.decode(codes), images, reduction="sum")
+    q = F.softmax(logits, dim=-1)
+    kl = (q * (q.log() - math.log(1 / ARCHITECTURE.categories))).sum()
+    return reconstruction, kl
+
+
+def test_loss_and_gradient_of_a_stack_agree_with_autograd_on_each_model():
+    temperatures = [0.3, 1.0, 2.5]
+    models = [parameters_of(seed) for seed in (1, 2, 3)]
+    images, noise = minibatch(len(models))
+    parameters = stack(models)
+    gradient = {name: torch.full_like(values, math.nan) for name, values in parameters.items()}
+
+    reconstruction, kl = loss_and_gradient(
+        parameters, gradient, images, noise, torch.tensor(temperatures).double().view(-1, 1, 1, 1)
+    )
+
+    for member, temperature in enumerate(temperatures):
+        model = DiscreteVAE(ARCHITECTURE).double()
+        model.load_state_dict(models[member])
+        expected = plain_loss(model, images[member], noise[member], temperature)
+        (sum(expected) / BATCH).backward()
+        torch.testing.assert_close(torch.stack((reconstruction[member], kl[member])), torch.stack(expected).detach())
+        for name, weights in model.named_parameters():
+            torch.testing.assert_close(gradient[name][member], weights.grad)
+
+
+def test_gradient_of_the_relaxed_sample_agrees_with_finite_differences():
+    models = [parameters_of(1)]
+    images, noise = minibatch(1)
+    temperature = torch.full((1, 1, 1, 1), 0.7).double()
+    parameters = stack(models)
+    gradient = {name: torch.zeros_like(values) for name, values in parameters.items()}
+    loss_and_gradient(parameters, gradient, images, noise, temperature)
+    scratch = {name: torch.zeros_like(values) for name, values in parameters.items()}
+
+    def loss() -> float:
+        return sum(loss_and_gradient(parameters, scratch, images, noise, temperature)).item() / BATCH
+
+    # The encoder's last bias shifts the logits, so it reaches the loss through the relaxed sample and the KL only.
+    bias = parameters["encoder.2.bias"]
+    for i in range(bias.shape[1]):
+        bias[0, i] += 1e-6
+        above = loss()
+        bias[0, i] -= 2e-6
+        below = loss()
+        bias[0, i] += 1e-6
+        assert gradient["encoder.2.bias"][0, i].item() == pytest.approx((above - below) / 2e-6, rel=1e-5, abs=1e-7)
+
+
+def test_kl_agrees_with_scipy():
+    logits = torch.tensor([[0.0, 0.0, 0.0], [3.0, -1.0, 0.5], [200.0, 0.0, -200.0]]).double()
+    expected = [scipy.stats.entropy(q, [1 / 3] * 3) for q in F.softmax(logits, dim=-1).numpy()]
+    assert kl_to_uniform(logits).tolist() == pytest.approx(expected, abs=1e-12)
+
+
+def test_initial_parameters_have_the_law_of_torch_linear_layers():
+    architecture = Architecture(pixels=400, hidden=300, variables=10, categories=10)
+    drawn = initial_parameters(architecture, generator(775, "weights"))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        reference = DiscreteVAE(architecture).state_dict()
+    assert drawn.keys() == reference.keys()
+    for name, values in drawn.items():
+        assert values.shape == reference[name].shape
+        assert scipy.stats.ks_2samp(values.flatten(), reference[name].flatten()).pvalue > 1e-3
+
+
+def test_unstack_gives_back_each_model_as_a_state_dict_of_the_module():
+    models = [initial_parameters(ARCHITECTURE, generator(seed, "weights")) for seed in (1, 2)]
+    module = DiscreteVAE(ARCHITECTURE)
+    module.load_state_dict(unstack(stack(models), 1))
+    assert all(torch.equal(values, models[1][name]) for name, values in module.state_dict().items())

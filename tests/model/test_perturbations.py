@@ -1,0 +1,132 @@
+"""Noise laws against scipy and torch."""
+
+import math
+
+import pytest
+import scipy.stats
+import torch
+import torch.distributions
+from discrete_vae.generators import generator
+from discrete_vae.laws import LAWS, POSITIVE, REAL, UNIT_INTERVAL
+from discrete_vae.model import noise as perturbations
+from discrete_vae.model.noise import NoiseSource, NoiseStream, distribution, sample, uniform
+from torch.distributions import constraints
+
+# A definition of each law of the table, and the same law in scipy's words.
+SCIPY_LAWS = {
+    "Beta": ({"concentration1": 2, "concentration0": 3}, scipy.stats.beta(2, 3)),
+    "Cauchy": ({"loc": 0.5, "scale": 2}, scipy.stats.cauchy(0.5, 2)),
+    "Chi2": ({"df": 4}, scipy.stats.chi2(4)),
+    "ContinuousBernoulli": ({"probs": 0.3}, None),
+    "Exponential": ({"rate": 2}, scipy.stats.expon(scale=0.5)),
+    "FisherSnedecor": ({"df1": 4, "df2": 6}, scipy.stats.f(4, 6)),
+    "Gamma": ({"concentration": 2, "rate": 3}, scipy.stats.gamma(2, scale=1 / 3)),
+    "GeneralizedPareto": ({"loc": 0, "scale": 1, "concentration": 0.2}, scipy.stats.genpareto(0.2)),
+    "Gumbel": ({"loc": 0, "scale": 1}, scipy.stats.gumbel_r()),
+    "HalfCauchy": ({"scale": 2}, scipy.stats.halfcauchy(scale=2)),
+    "HalfNormal": ({"scale": 2}, scipy.stats.halfnorm(scale=2)),
+    "InverseGamma": ({"concentration": 3, "rate": 2}, scipy.stats.invgamma(3, scale=2)),
+    "Kumaraswamy": ({"concentration1": 2, "concentration0": 1}, scipy.stats.beta(2, 1)),
+    "Laplace": ({"loc": 0, "scale": 1}, scipy.stats.laplace()),
+    "LogNormal": ({"loc": 0, "scale": 0.5}, scipy.stats.lognorm(0.5)),
+    "Logistic": ({"loc": 0.3, "scale": 1.5}, scipy.stats.logistic(0.3, 1.5)),
+    "Normal": ({"loc": 0, "scale": math.pi / math.sqrt(6)}, scipy.stats.norm(0, math.pi / math.sqrt(6))),
+    "Pareto": ({"scale": 1, "alpha": 3}, scipy.stats.pareto(3)),
+    "StudentT": ({"df": 5, "loc": 0, "scale": 1}, scipy.stats.t(5)),
+    "Uniform": ({"low": -1, "high": 1}, scipy.stats.uniform(-1, 2)),
+    "VonMises": ({"loc": 0, "concentration": 2}, scipy.stats.vonmises(2)),
+    "Weibull": ({"scale": 2, "concentration": 1.5}, scipy.stats.weibull_min(1.5, scale=2)),
+}
+
+
+def law_of(name):
+    return distribution({"distribution": name, **SCIPY_LAWS[name][0]})
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_samples_have_the_law_that_scipy_gives(name):
+    noise = sample(law_of(name), (100_000,), generator(0, f"test {name}"))
+    assert noise.dtype == torch.float32
+    assert noise.isfinite().all()
+    reference = SCIPY_LAWS[name][1]
+    if reference is None:  # scipy has no continuous Bernoulli
+        distribution_function = lambda x: law_of(name).cdf(torch.as_tensor(x)).numpy()  # noqa: E731
+    else:
+        distribution_function = reference.cdf
+    assert scipy.stats.kstest(noise.double().numpy(), distribution_function).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("name", sorted(LAWS.keys() - {"Logistic", "Uniform"}))
+def test_the_table_has_the_parameters_and_bounds_of_torch(name):
+    bounds = {REAL: constraints.real, POSITIVE: constraints.positive, UNIT_INTERVAL: constraints.unit_interval}
+    of_torch = dict(getattr(torch.distributions, name).arg_constraints)
+    of_torch.pop("logits", None)  # another way to give probs
+    assert {parameter: bounds[bound] for parameter, bound in LAWS[name].items()} == of_torch
+
+
+def test_every_univariate_continuous_law_of_torch_is_in_the_table():
+    plain = {constraints.real, constraints.positive, constraints.unit_interval}
+    for name in torch.distributions.__all__:
+        law = getattr(torch.distributions, name)
+        arguments = getattr(law, "arg_constraints", None)
+        if not isinstance(arguments, dict) or not arguments or not set(arguments.values()) <= plain:
+            continue
+        support = law.support
+        if isinstance(support, property) or support.is_discrete or support.event_dim > 0:
+            continue
+        assert name in LAWS or name == "RelaxedBernoulli"  # whose temperature must be a tensor
+
+
+@pytest.mark.parametrize("name", ["Gumbel", "StudentT"])
+def test_noise_follows_its_generator_alone(name):
+    global_state = torch.random.get_rng_state()
+    first = sample(law_of(name), (3, 4), generator(1, "a"))
+    assert torch.equal(first, sample(law_of(name), (3, 4), generator(1, "a")))
+    assert not torch.equal(first, sample(law_of(name), (3, 4), generator(1, "b")))
+    assert not torch.equal(first, sample(law_of(name), (3, 4), generator(2, "a")))
+    assert torch.equal(torch.random.get_rng_state(), global_state)
+
+
+def test_laws_drawn_by_inversion_share_their_uniform_numbers():
+    gumbel, normal = (sample(law_of(name), (1000,), generator(0, "x")) for name in ("Gumbel", "Normal"))
+    assert torch.equal(gumbel.argsort(), normal.argsort())
+
+
+def test_uniform_numbers_exclude_the_ends():
+    numbers = uniform((10_000_000,), generator(0, "x"))
+    assert numbers.min() > 0
+    assert numbers.max() < 1
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_noise_is_finite_at_both_ends_of_the_uniform_numbers(name, monkeypatch):
+    ends = torch.tensor([perturbations.SMALLEST_UNIFORM, 1 - 2.0**-24])  # the largest that torch draws
+    monkeypatch.setattr(perturbations, "uniform", lambda shape, generator: ends.clone())
+    noise = sample(law_of(name), (2,), generator(0, "x"))
+    assert noise.isfinite().all()
+    assert noise.abs().max() < 1e8
+
+
+def streams_of(*names):
+    return NoiseStream([NoiseSource(law_of(name), generator(1, name)) for name in names], (2, 3))
+
+
+def test_a_stream_gives_each_source_its_own_noise_whatever_the_others(monkeypatch):
+    monkeypatch.setitem(perturbations.NUMBERS_AT_ONCE, "cpu", 4 * 2 * 3)
+    alone, beside = streams_of("Normal"), streams_of("Gumbel", "Normal")
+    expected = NoiseSource(law_of("Normal"), generator(1, "Normal"))
+    for _ in range(2):  # blocks of four steps
+        for noise in expected.draw((4, 2, 3)):
+            assert torch.equal(alone.next(), noise.unsqueeze(0))
+            assert torch.equal(beside.next()[1], noise)
+
+
+@pytest.mark.parametrize("taken", [0, 1, 4, 6])
+def test_a_stream_is_continued_from_any_place(monkeypatch, taken):
+    monkeypatch.setitem(perturbations.NUMBERS_AT_ONCE, "cpu", 4 * 2 * 3)
+    stream, continued = streams_of("Gumbel", "StudentT"), streams_of("Gumbel", "StudentT")
+    for _ in range(taken):
+        stream.next()
+    continued.restore(stream.state())
+    for _ in range(9):
+        assert torch.equal(continued.next(), stream.next())

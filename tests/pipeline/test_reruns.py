@@ -1,0 +1,512 @@
+"""What is there is never lost, made again or mixed up: options, groups and runs of a study, here and in a clone."""
+
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tarfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import torch
+from conftest import (
+    NO_WORK,
+    ROOT,
+    assert_same_result,
+    files_of,
+    give_one_date,
+    made_once,
+    make_own,
+    planned_jobs,
+    planned_work,
+    refusal,
+    result_of,
+    run_snakemake,
+)
+from discrete_vae.data.dataset import BinarizedDataset
+from discrete_vae.files import read_arrays
+from discrete_vae.model.network import load_model
+
+GROUP = "mine/K4/seed1"
+FOLDER = f"results/own/groups/{GROUP}"
+RESULTS = "results/own/tables/results.md"
+FIGURE = "results/own/figures/images/mine-K4.png"
+T5 = "perturbations={t5: {distribution: StudentT, df: 5, loc: 0, scale: 1}}"
+# A cluster of one node: its jobs run in the background, each in a Snakemake of its own.
+CLUSTER = (
+    *("--executor", "cluster-generic", "--jobs", "2", "--seconds-between-status-checks", "1", "--latency-wait", "10"),
+    *("--cluster-generic-submit-cmd", "sh -c 'sh \"$0\" >>job.log 2>&1 & echo $!'"),
+)
+
+
+def with_own(directory: Path, *config: str) -> tuple[str, ...]:
+    """Return the arguments of one's own configuration with some keys replaced."""
+    return ("--configfile", str(directory / "own.yaml"), *(("--config", *config) if config else ()))
+
+
+def drawing(directory: Path) -> tuple[str, ...]:
+    """Return the arguments that draw a study again from its groups alone."""
+    return ("--forceall", "--configfile", str(directory / "results/own/config.yaml"), "--config", "draw_only=true")
+
+
+def copy_of(directory: Path, target: Path) -> Path:
+    """Copy a working directory with its runs, data and what Snakemake remembers, but without what is drawn."""
+    drawn = shutil.ignore_patterns("tables", "figures")
+    return Path(shutil.copytree(directory, target, dirs_exist_ok=True, ignore=drawn))
+
+
+class TestOwnDatasetAndLaw:
+    def test_they_give_results_by_one_line_of_configuration_each(self, own):
+        table = pd.read_csv(own / "results/own/tables/results.csv")
+        assert table["perturbation"].unique().tolist() == ["normal", "laplace"]
+        assert (own / FIGURE).exists()
+
+    def test_the_model_file_is_a_plain_state_dict(self, own):
+        path = str(own / "results/own/runs/mine/K4/laplace/tau0.5/seed1/model.pt")
+        assert set(torch.load(path, weights_only=True)) == set(load_model(path, variables=3).state_dict())
+
+    def test_the_summary_says_what_was_run_and_on_what(self, own):
+        _, history, summary = result_of(own, "mine/K4/laplace/tau0.5/seed1")
+        data = BinarizedDataset.load(own / "data" / "mine.npz")
+        assert summary["data_sha256"] == data.manifest["sha256"]
+        assert summary["law"] == {"distribution": "Laplace", "loc": 0, "scale": 1}
+        assert summary["best_epoch"] == 1 + history["validation_loss"].idxmin()
+        assert summary["evaluation"] == {"validation_samples": 10, "selection_samples": 100}
+        assert summary["training"]["matmul_precision"] == "high"
+        assert (summary["device"], summary["threads"], summary["torch"]) == ("cpu", 1, torch.__version__)
+        assert not [key for key in summary if key.startswith("test")], "only evaluate reads the test set"
+
+    def test_a_newer_file_of_the_same_images_hides_nothing_that_is_missing(self, own, clone):
+        shutil.copytree(own / "data", clone / "data")
+        (clone / "my.npz").touch()
+        work = planned_work(clone, *with_own(clone, "study=another"))
+        cells = {"mine-K4-normal-tau0.5-seed1", "mine-K4-laplace-tau0.5-seed1"}
+        assert work == {**NO_WORK, "train": cells, "select": {GROUP}, "evaluate": {GROUP}}
+
+    def test_nothing_is_left_to_do(self, own):
+        assert planned_jobs(own, *with_own(own)) == []
+
+    def test_a_cell_outside_the_grid_is_a_target(self, own):
+        target = "results/own/runs/mine/K7/normal/tau0.25/seed9/summary.json"
+        work = planned_work(own, target, *with_own(own))
+        assert work == {**NO_WORK, "train": {"mine-K7-normal-tau0.25-seed9"}}
+
+
+class TestFixedOptions:
+    @pytest.mark.parametrize(
+        ("target", "config", "difference"),
+        [
+            (RESULTS, "training={epochs: 2}", r"training.epochs of \w+ is 3 in results/own, and 2"),
+            (
+                FIGURE,
+                "evaluation={importance_samples: 5}",
+                "evaluation.importance_samples is 1000 in results/own, and 5",
+            ),
+            (
+                "all",
+                "perturbations={laplace: {distribution: Laplace, loc: 0, scale: 2}}",
+                'perturbations.laplace is {.*"scale": 1.0} in results/own, and {.*"scale": 2.0}',
+            ),
+        ],
+        ids=["table", "figure", "all"],
+    )
+    def test_others_under_the_same_name_end_in_one_line_and_touch_nothing(self, clone, target, config, difference):
+        advice = "is asked for; choose another name with --config study=NAME, or remove results/own"
+        assert re.fullmatch(f"ERROR: {difference} {advice}", refusal(clone, target, *with_own(clone, config)))
+
+    def test_other_images_under_the_name_of_a_dataset_end_in_one_line(self, own, clone):
+        """The data are of all studies, whatever the dates of their files."""
+        shutil.copytree(own / "data", clone / "data", copy_function=shutil.copyfile)
+        with (clone / "my.npz").open("ab") as file:
+            file.write(b" ")
+        line = refusal(clone, *with_own(clone, "study=another"))
+        assert line.startswith("ERROR: my.npz has changed")
+        assert line.endswith("give the dataset another name, or remove data/mine.json and data/mine.npz")
+
+    def test_a_study_without_results_begins_again(self, clone):
+        for folder in ("groups", "tables", "figures"):
+            shutil.rmtree(clone / "results/own" / folder)
+        work = planned_work(clone, *with_own(clone, "training={epochs: 2}"))
+        assert work["select"] == work["evaluate"] == {GROUP}
+
+
+class TestWholeGroups:
+    def older_groups(self, own, clone):
+        for file in (clone / "results/own/groups").rglob("*.*"):
+            os.utime(file, (0, 0))
+
+    def data_that_are_newer_and_others(self, own, clone):
+        shutil.copytree(own / "data", clone / "data")
+        (clone / "data/mine.npz").write_bytes(b"other images")
+
+    def some_runs(self, own, clone):
+        shutil.copytree(own / "data", clone / "data")
+        cell = "results/own/runs/mine/K4/normal"
+        shutil.copytree(own / cell, clone / cell, copy_function=shutil.copyfile)
+
+    def runs_that_are_newer_and_others(self, own, clone):
+        shutil.copytree(own / "results/own/runs", clone / "results/own/runs")
+        for file in (clone / "results/own/runs").glob("**/seed*/*"):
+            file.write_bytes(file.read_bytes() + b" ")
+
+    @pytest.mark.parametrize(
+        "arrange", [older_groups, data_that_are_newer_and_others, some_runs, runs_that_are_newer_and_others]
+    )
+    def test_they_are_never_made_again(self, own, clone, arrange):
+        arrange(self, own, clone)
+        assert planned_work(clone, *with_own(clone)) == NO_WORK
+
+    def test_one_line_says_so_where_they_are_asked_for_by_name(self, clone):
+        line = refusal(clone, f"{FOLDER}/bounds.csv", *with_own(clone))
+        assert line.startswith(f"ERROR: {FOLDER}/bounds.csv is there and never made again")
+        assert line.endswith(f"remove {FOLDER} to make it again")
+
+    @pytest.mark.parametrize(
+        ("axis", "values", "group", "cells"),
+        [
+            ("seed", [1, 2], "mine/K4/seed2", {"mine-K4-normal-tau0.5-seed2", "mine-K4-laplace-tau0.5-seed2"}),
+            ("K", [4, 5], "mine/K5/seed1", {"mine-K5-normal-tau0.5-seed1", "mine-K5-laplace-tau0.5-seed1"}),
+            (
+                "dataset",
+                ["mine", "other"],
+                "other/K4/seed1",
+                {"other-K4-normal-tau0.5-seed1", "other-K4-laplace-tau0.5-seed1"},
+            ),
+        ],
+        ids=["seed", "K", "dataset"],
+    )
+    def test_a_new_seed_K_or_dataset_plans_its_own_cells_only(self, clone, axis, values, group, cells):
+        definition = "datasets={other: {source: npz, path: my.npz}}"
+        work = planned_work(clone, *with_own(clone, f"grid={{{axis}: {values}}}", definition))
+        data = {f"data/{group.partition('/')[0]}.{suffix}" for suffix in ("npz", "json")}
+        assert work == {**NO_WORK, "data": data, "train": cells, "select": {group}, "evaluate": {group}}
+
+    def test_a_table_without_a_group_that_is_asked_for_is_not_handed_over(self, clone):
+        line = refusal(clone, RESULTS, *with_own(clone, "grid={seed: [1, 2]}"))
+        assert line.startswith(f"ERROR: {RESULTS} is there, without the 1 group")
+
+
+class TestGroupsThatGrow:
+    @pytest.mark.parametrize("stack", ["[]", "[temperature]", "[perturbation]"])
+    @pytest.mark.parametrize(
+        ("axis", "cells"),
+        [
+            ("temperature: [0.5, 1.0]", {"mine-K4-normal-tau1.0-seed1", "mine-K4-laplace-tau1.0-seed1"}),
+            ("perturbation: [normal, laplace, gumbel]", {"mine-K4-gumbel-tau0.5-seed1"}),
+        ],
+        ids=["temperature", "law"],
+    )
+    def test_a_new_value_trains_its_own_cells_only(self, own, axis, cells, stack):
+        work = planned_work(own, *with_own(own, f"grid={{{axis}}}", f"training={{stack: {stack}}}"))
+        assert work == {**NO_WORK, "train": cells, "select": {GROUP}, "evaluate": {GROUP}}
+
+    def test_so_it_does_where_snakemake_remembers_nothing(self, own, clone):
+        for folder in ("data", "results/own/runs"):
+            shutil.copytree(own / folder, clone / folder)
+        give_one_date(clone)
+        work = planned_work(clone, *with_own(clone, "grid={temperature: [0.5, 1.0]}"))
+        cells = {"mine-K4-normal-tau1.0-seed1", "mine-K4-laplace-tau1.0-seed1"}
+        assert work == {**NO_WORK, "train": cells, "select": {GROUP}, "evaluate": {GROUP}}
+
+    @pytest.mark.parametrize("axes", ["temperature: [0.5, 1.0]", "perturbation: [normal, laplace, gumbel]"])
+    def test_without_the_runs_one_line_names_the_folder_to_remove(self, clone, axes):
+        line = refusal(clone, RESULTS, *with_own(clone, f"grid={{{axes}}}"))
+        assert line.startswith(f"ERROR: {FOLDER} lacks cells that are asked for")
+        assert line.endswith(f"or remove {FOLDER} to train them all again")
+
+    def test_a_group_that_is_selected_and_not_yet_evaluated_again_is_not_whole(self, own, tmp_path):
+        """As after a kill between the two."""
+        copy_of(own, tmp_path)
+        arguments = with_own(tmp_path, "grid={perturbation: [normal, laplace, gumbel]}")
+        run_snakemake(tmp_path, "--cores", "all", f"{FOLDER}/selection.csv", *arguments)
+        assert planned_work(tmp_path, *arguments) == {**NO_WORK, "evaluate": {GROUP}}
+
+
+def widen(own: Path, directory: Path, *executor: str) -> None:
+    """Ask for a new temperature and a new seed, without the temperature that is there."""
+    copy_of(own, directory)
+    targets = [f"results/own/groups/mine/K4/seed{seed}/bounds.csv" for seed in (1, 2)]
+    grid = ("grid={temperature: [1.0], seed: [1, 2]}", "training={stack: [perturbation, seed]}")
+    run_snakemake(directory, *targets, *(executor or ("--cores", "all")), *with_own(directory, *grid))
+
+
+@pytest.fixture(scope="session")
+def widened(own, tmp_path_factory) -> Path:
+    return made_once(tmp_path_factory, "widened", lambda directory: widen(own, directory))
+
+
+@pytest.fixture(scope="session")
+def widened_on_a_cluster(own, tmp_path_factory) -> Path:
+    def make(directory: Path) -> None:
+        widen(own, directory, *CLUSTER)
+        assert (directory / "job.log").read_text().count("Finished jobid: 0 (Rule: evaluate)") == 2
+
+    return made_once(tmp_path_factory, "widened-on-a-cluster", make)
+
+
+class TestGroupsNeverShrink:
+    @pytest.fixture(params=["widened", "widened_on_a_cluster"])
+    def groups(self, request) -> Path:
+        return request.getfixturevalue(request.param) / "results/own/groups/mine/K4"
+
+    def test_a_grid_without_an_old_temperature_keeps_it(self, groups):
+        for name in ("summaries.csv", "histories.csv.gz"):
+            tables = {seed: pd.read_csv(groups / f"seed{seed}" / name) for seed in (1, 2)}
+            assert {seed: set(table["temperature"]) for seed, table in tables.items()} == {1: {0.5, 1.0}, 2: {1.0}}
+
+    def test_old_cells_are_as_they_were(self, own, groups):
+        grown = pd.read_csv(groups / "seed1/summaries.csv").query("temperature == 0.5").reset_index(drop=True)
+        pd.testing.assert_frame_equal(grown, pd.read_csv(own / FOLDER / "summaries.csv"))
+
+    def test_the_models_of_the_new_selection_are_evaluated(self, groups):
+        for seed in (1, 2):
+            selection, bounds = (
+                pd.read_csv(groups / f"seed{seed}" / f"{name}.csv") for name in ("selection", "bounds")
+            )
+            axes = ["dataset", "K", "perturbation", "temperature", "seed"]
+            pd.testing.assert_frame_equal(selection[axes], bounds[axes])
+            losses = read_arrays([groups / f"seed{seed}/image_losses.npz"])
+            means = [loss.astype(float).mean(1).tolist() for loss in losses.values()]
+            measures = bounds[["paper_loss", "negative_elbo", "importance_weighted_bound"]]
+            assert np.array(means) == pytest.approx(measures.to_numpy())
+
+
+MISSING = ("pictures.npz", "costs.csv")  # in results that are older than they are
+
+
+@pytest.fixture(scope="class")
+def drawn(own, widened, tmp_path_factory) -> Path:
+    """A clone with a group of another seed and one that is not finished, none with pictures and costs, drawn again."""
+    directory = tmp_path_factory.mktemp("elsewhere")
+    groups = directory / "results/own/groups"
+    shutil.copytree(own / "results", directory / "results", ignore=shutil.ignore_patterns("runs", *MISSING))
+    for seed in (2, 3):
+        added = groups / f"mine/K4/seed{seed}"
+        shutil.copytree(widened / "results/own/groups/mine/K4/seed2", added)
+        for name in MISSING:
+            (added / name).unlink()
+    (groups / "mine/K4/seed3/bounds.csv").unlink()
+    before = files_of(groups)
+    targets = (RESULTS, "results/own/tables/costs.md", FIGURE)
+    run_snakemake(directory, "--cores", "all", *targets, *drawing(directory))
+    assert files_of(groups) == before
+    return directory
+
+
+class TestGroupsFromElsewhere:
+    def test_they_are_in_the_tables(self, drawn):
+        assert pd.read_csv(drawn / "results/own/tables/results.csv")["seeds"].unique().tolist() == [2]
+        assert "seeds 1, 2\n" in (drawn / RESULTS).read_text()
+
+    def test_those_not_finished_are_left_out_with_a_note(self, drawn):
+        assert "left out, as they are not finished: mine/K4/seed3\n" in (drawn / RESULTS).read_text()
+
+    def test_without_pictures_and_costs_they_are_drawn_and_nothing_is_evaluated(self, own, drawn):
+        assert (drawn / FIGURE).read_bytes() != (own / FIGURE).read_bytes()
+        assert pd.read_csv(drawn / "results/own/tables/costs.csv").empty
+        assert not (drawn / "data").exists()
+        assert not (drawn / "results/own/runs").exists()
+
+    def test_groups_of_other_images_are_refused(self, clone):
+        other = clone / "results/own/groups/mine/K4/seed2"
+        shutil.copytree(clone / FOLDER, other)
+        summaries = pd.read_csv(other / "summaries.csv")
+        summaries.assign(seed=2, data_sha256="abc").to_csv(other / "summaries.csv", index=False)
+        line = refusal(clone, RESULTS, *drawing(clone))
+        assert "groups of mine have data_sha256" in line
+        assert "mine/K4/seed2" in line
+
+
+@pytest.fixture(scope="class")
+def redrawn(own, tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("redrawn")
+    shutil.copytree(own / "results", directory / "results", ignore=shutil.ignore_patterns("runs"))
+    run_snakemake(directory, "--cores", "all", *drawing(directory))
+    return directory
+
+
+class TestDrawingInAClone:
+    def test_everything_is_drawn_to_the_same_bits(self, own, redrawn):
+        for folder in ("tables", "figures"):
+            before, after = own / "results/own" / folder, redrawn / "results/own" / folder
+            assert files_of(after) == files_of(before)
+            assert min(path.stat().st_mtime for path in after.rglob("*.*")) > max(
+                path.stat().st_mtime for path in before.rglob("*.*")
+            )
+
+    def test_nothing_else_is_made(self, own, redrawn):
+        assert {path.name for path in redrawn.iterdir()} == {".snakemake", "logs", "results"}
+        for folder in ("groups", "config.yaml"):
+            assert (redrawn / "results/own" / folder).exists()
+        assert files_of(redrawn / "results/own/groups") == files_of(own / "results/own/groups")
+
+    def test_the_report_has_everything_and_no_warning(self, redrawn):
+        output = run_snakemake(redrawn, "--report", "report.html", *drawing(redrawn)[1:]).stdout
+        assert "metadata" not in output.lower()
+        assert "warning" not in output.lower()
+        report = (redrawn / "report.html").read_text()
+        for text in ("Claims", "Convergence", "Temperature", "Tables", "Costs", "What the models learned", "my.npz"):
+            assert text in report
+
+    def test_a_narrower_grid_leaves_groups_and_tables_as_they_are(self, clone):
+        for file in (clone / FOLDER).iterdir():
+            file.touch()
+        before = files_of(clone)
+        targets = (RESULTS, "results/own/tables/claims.md")
+        grid = "grid={perturbation: [normal]}"
+        output = run_snakemake(clone, "--cores", "all", *targets, *with_own(clone, grid)).stdout
+        assert "Finished jobid: 0" in output
+        assert "rule tabulate:" in output
+        assert "rule judge:" in output
+        assert files_of(clone) == before
+
+    def test_one_cell_asked_for_by_name_has_the_same_bits_and_changes_nothing_else(self, own, clone):
+        before = files_of(clone)
+        cell = "mine/K4/laplace/tau0.5/seed1"
+        target = f"results/own/runs/{cell}/summary.json"
+        run_snakemake(clone, "--cores", "all", target, *with_own(clone))
+        assert planned_jobs(clone, target, *with_own(clone)) == []
+        assert_same_result(clone, cell, result_of(own, cell))
+        after = files_of(clone)
+        assert before.items() <= after.items()
+        made = {f"results/own/runs/{cell}/{name}" for name in ("history.csv", "summary.json", "model.pt")}
+        assert after.keys() - before.keys() == made | {"data/mine.npz", "data/mine.json"}
+
+
+def published(study: str = "*") -> list[str]:
+    """List the committed files of the published studies."""
+    command = ["git", "ls-files", f"results/{study}/config.yaml", f"results/{study}/tables"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return listed.stdout.split()
+
+
+@pytest.mark.parametrize("study", sorted({file.split("/")[1] for file in published()}))
+def test_the_published_tables_are_what_is_made_of_the_published_groups(study, tmp_path):
+    archive = subprocess.run(["git", "archive", "HEAD", f"results/{study}"], cwd=ROOT, capture_output=True, check=True)
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        files.extractall(tmp_path, filter="data")
+    config, *tables = published(study)
+    before = files_of(tmp_path)
+    for table in tables:
+        (tmp_path / table).unlink()
+    arguments = ("--configfile", str(tmp_path / config), "--config", "draw_only=true")
+    run_snakemake(tmp_path, "--cores", "all", *tables, *arguments)
+    assert files_of(tmp_path) == before
+
+
+@pytest.fixture(scope="class")
+def patient(own, tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("patient")
+    make_own(directory)
+    shutil.copytree(own / "results", directory / "results", ignore=shutil.ignore_patterns("runs"))
+    tables = [f"results/patient/tables/{name}.md" for name in ("results", "claims")]
+    config = (
+        "study=patient",
+        "grid={perturbation: [gumbel, normal]}",
+        "training={epochs: 300, patience: 2, learning_rate: 0.03, kl: codes, stack: [perturbation]}",
+    )
+    run_snakemake(directory, "--cores", "all", *tables, *with_own(directory, *config))
+    return directory
+
+
+class TestPatience:
+    """A small study of another name, made in a clone."""
+
+    def test_it_leaves_the_files_of_other_studies_as_they_are(self, own, patient):
+        folders = [path.name for path in (patient / "results").iterdir()]
+        assert sorted(folders) == ["own", "patient"]
+        before = files_of(own / "results/own").items()
+        assert files_of(patient / "results/own") == {
+            name: bits for name, bits in before if not name.startswith("runs/")
+        }
+
+    def test_runs_stop_when_their_loss_has_not_fallen(self, patient):
+        summaries = pd.read_csv(patient / "results/patient/groups" / GROUP / "summaries.csv")
+        assert summaries["stopped_early"].all()
+        assert (summaries["epochs_run"] == summaries["best_epoch"] + 2).all()
+        assert (summaries["epochs_run"] < 300).all()
+        histories = pd.read_csv(patient / "results/patient/groups" / GROUP / "histories.csv.gz")
+        assert (
+            histories.groupby("perturbation").size().to_dict()
+            == summaries.set_index("perturbation")["epochs_run"].to_dict()
+        )
+
+    def test_tables_say_so(self, patient):
+        tables = patient / "results/patient/tables"
+        assert "training.patience 2 (there None)" in (tables / "results.md").read_text()
+        claims = (tables / "claims.md").read_text()
+        assert "claim 2 is not judged on mine at K = 4: a run stopped early, as training.patience says" in claims
+        assert not pd.read_csv(tables / "claims.csv")["measure"].str.startswith("training loss").any()
+
+
+class TestRunsThatAreUnlikeOthers:
+    def test_a_law_without_bounds_leaves_those_of_the_others(self, own, tmp_path):
+        copy_of(own, tmp_path)
+        grid = "grid={perturbation: [normal, laplace, t5]}"
+        targets = (RESULTS, "results/own/tables/claims.csv")
+        run_snakemake(tmp_path, "--cores", "all", *targets, *with_own(tmp_path, grid, T5))
+        tables = tmp_path / "results/own/tables"
+        results = pd.read_csv(tables / "results.csv").groupby("measure")["mean"].count()
+        assert results.to_dict() == {"paper loss": 3, "negative ELBO": 2, "IWAE bound": 2}
+        assert "none: no bound is computed for t5" in (tables / "results.md").read_text()
+        verdicts = pd.read_csv(tables / "claims.csv").query("other == 't5'").set_index("measure")["verdict"]
+        assert verdicts["negative ELBO"] == "inconclusive (nothing to compare)"
+        assert verdicts["paper loss"] == "inconclusive (one seed)"
+
+    def test_a_law_that_diverges_in_every_run_leaves_its_place_empty(self, own, tmp_path):
+        make_own(tmp_path)
+        targets = (RESULTS, FIGURE)
+        config = "training={learning_rate: 1e38, stack: [perturbation]}"
+        run_snakemake(tmp_path, "--cores", "all", *targets, *with_own(tmp_path, config))
+        assert (tmp_path / RESULTS).read_text().count("diverged‡") == 6
+        assert (tmp_path / FIGURE).exists()
+
+
+def wait_for_an_epoch(log: Path) -> None:
+    """Wait until the training process has written its first epoch to its log."""
+    deadline = time.monotonic() + 120
+    while not (log.exists() and "epoch" in log.read_text()):
+        assert time.monotonic() < deadline, f"no epoch in {log}"
+        time.sleep(0.05)
+
+
+def end_training_once_it_reports(log: Path) -> None:
+    """Send SIGTERM to the training process when it has written its first epoch to its log."""
+    wait_for_an_epoch(log)
+    for process in psutil.Process().children(recursive=True):
+        if any(word.endswith("train.py") for word in process.cmdline()[1:]) and not process.children():
+            process.send_signal(signal.SIGTERM)
+
+
+def test_a_training_job_that_is_ended_continues_to_the_same_bits(own, tmp_path):
+    make_own(tmp_path)
+    shutil.copytree(own / "data", tmp_path / "data", copy_function=shutil.copyfile)
+    cell = "mine/K4/normal/tau0.5/seed3"
+    target = f"results/own/runs/{cell}/summary.json"
+    arguments = (target, "--cores", "1", *with_own(tmp_path, "training={epochs: 2000}", "grid={seed: [3]}"))
+    run_snakemake(tmp_path, *arguments)
+    expected = result_of(tmp_path, cell)
+    shutil.rmtree(tmp_path / "results")
+
+    log = tmp_path / "logs/own/train/mine-K4-normal-tau0.5-seed3.log"
+    log.unlink()
+    ending = threading.Thread(target=end_training_once_it_reports, args=(log,))
+    ending.start()
+    completed = run_snakemake(tmp_path, *arguments, check=False)
+    ending.join()
+    assert completed.returncode != 0
+    assert "ending on SIGTERM" in log.read_text()
+    assert not (tmp_path / target).exists()
+    assert (tmp_path / "checkpoints/own/mine-K4-normal-tau0.5-seed3.pt").exists()
+
+    run_snakemake(tmp_path, *arguments)
+    assert "continuing from" in log.read_text()
+    assert_same_result(tmp_path, cell, expected)
+    assert list((tmp_path / "checkpoints").rglob("*.pt*")) == []

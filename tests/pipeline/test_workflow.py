@@ -1,0 +1,243 @@
+"""Snakemake run for real: fits, the control, configurations, data from a mirror, and manners."""
+
+import functools
+import gzip
+import hashlib
+import http.server
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.io
+from conftest import NO_WORK, ROOT, make_own, planned_jobs, planned_work, refusal, run_snakemake, serving
+from discrete_vae.data.dataset import SPLITS, BinarizedDataset
+
+FITS = "results/own/fits"
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory) -> tuple[Path, tuple[str, ...]]:
+    """A folder with the fits of one law to one target of one's own, their figure, and a table of what is there."""
+    directory = tmp_path_factory.mktemp("fitted")
+    config = (
+        "grid={dataset: [], perturbation: [laplace]}",
+        "fitting={steps: 30, record_every: 10, targets: {mine: {family: table, probabilities: [0.6, 0.3, 0.1]}}}",
+    )
+    arguments = (*make_own(directory), "--config", *config)
+    run_snakemake(directory, "--cores", "all", "results/own/figures/fitting/mine.png", *arguments)
+    run_snakemake(directory, "--cores", "all", "results/own/tables/fitting.csv", *arguments, "draw_only=true")
+    return directory, arguments
+
+
+class TestFitting:
+    def test_it_is_on_with_one_line(self, tmp_path):
+        enabled = [job for job in planned_jobs(tmp_path, "--config", "fitting={enabled: true}") if "/fit" in job]
+        assert len(enabled) == 4 * 3 + 4 + 1
+
+    def test_a_table_of_ones_own_is_fitted(self, fitted):
+        directory, _ = fitted
+        table = pd.read_csv(directory / "results/own/tables/fitting.csv")
+        assert table[["target", "perturbation"]].drop_duplicates().to_numpy().tolist() == [["mine", "laplace"]]
+        fits = pd.read_csv(directory / FITS / "mine/laplace.csv.gz")
+        assert fits["step"].tolist() == [0, 10, 20, 30]
+        assert fits["discrete_error"].iloc[-1] < 0.7 * fits["discrete_error"].iloc[0]
+        assert (directory / "results/own/figures/fitting/mine.pdf").stat().st_size > 5_000
+
+    def test_fits_that_are_there_are_never_made_again(self, fitted):
+        directory, arguments = fitted
+        targets = ("binomial", "poisson", "negative-binomial", "discrete")
+        work = planned_work(directory, "fitting", *arguments)
+        assert work == {**NO_WORK, "measure": {f"{FITS}/{target}/laplace.csv.gz" for target in targets}}
+
+    def test_a_grid_that_asks_for_more_ends_in_one_line_with_the_folder_to_remove(self, fitted):
+        directory, arguments = fitted
+        grid = "grid={dataset: [], perturbation: [laplace], seed: [1, 2]}"
+        line = refusal(directory, "fitting", *arguments[:3], grid, *arguments[4:])
+        assert line.startswith(f"ERROR: {FITS}/mine/laplace.csv.gz has no values at temperature 0.5, seed 2")
+        assert f"remove {FITS} to measure everything again" in line
+
+
+@pytest.fixture(scope="module")
+def controlled(own, tmp_path_factory) -> tuple[Path, tuple[str, ...]]:
+    """One's own study with a third law at one K only, and the control."""
+    directory = tmp_path_factory.mktemp("controlled")
+    shutil.copytree(own, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("tables", "figures"))
+    blocks = "[{perturbation: [normal, laplace, wide]}, {K: [5], perturbation: [normal, laplace]}]"
+    law = "perturbations={wide: {distribution: Normal, loc: 0, scale: 2}}"
+    arguments = (
+        "--configfile",
+        str(directory / "own.yaml"),
+        "--config",
+        f"grid={{blocks: {blocks}}}",
+        law,
+        "control={enabled: true}",
+    )
+    targets = (
+        "results/own/tables/control.csv",
+        "results/own/tables/claims.csv",
+        "results/own/figures/control/mine.png",
+    )
+    run_snakemake(directory, "--cores", "all", *targets, *arguments)
+    return directory, arguments
+
+
+class TestControl:
+    def test_laws_are_compared_where_both_were_run(self, controlled):
+        tables = controlled[0] / "results/own/tables"
+        claims = pd.read_csv(tables / "claims.csv").groupby("K")["other"].unique().map(list).to_dict()
+        assert claims == {4: ["laplace", "wide"], 5: ["laplace"]}
+        control = pd.read_csv(tables / "control.csv")
+        compared = control[["K", "differ_in", "perturbation", "other"]].drop_duplicates()
+        assert compared.to_numpy().tolist() == [[4, "scale", "wide", "normal"]]
+        assert control["measure"].tolist() == ["paper loss", "negative ELBO", "IWAE bound", "training loss: final"]
+        assert control["difference"].notna().all()
+
+    def test_gradients_are_measured_against_the_variance_of_the_noise(self, controlled):
+        gradients = pd.read_csv(controlled[0] / "results/own/gradients/mine/seed1.csv")
+        assert gradients.set_index("perturbation")["noise_variance"].to_dict() == {"normal": 1, "laplace": 2, "wide": 4}
+        assert gradients["relative_variance"].gt(0).all()
+        assert (controlled[0] / "results/own/figures/control/mine.pdf").stat().st_size > 5_000
+
+    def test_gradients_that_are_there_are_never_measured_again(self, controlled):
+        directory, arguments = controlled
+        os.utime(directory / "results/own/gradients/mine/seed1.csv", (0, 0))
+        assert planned_work(directory, *arguments) == NO_WORK
+
+    def test_a_grid_that_asks_for_more_ends_in_one_line_with_the_folder_to_remove(self, controlled):
+        directory, (*own_file, _, law, control) = controlled[0], controlled[1][:]
+        line = refusal(directory, *own_file, "grid={temperature: [0.5, 1.0]}", law, control)
+        assert line.startswith("ERROR: results/own/gradients/mine/seed1.csv has no values at perturbation normal,")
+        assert "remove results/own/gradients to measure everything again" in line
+
+
+class TestConfiguration:
+    def test_the_default_is_the_paper_with_one_training_job_per_cell(self, tmp_path):
+        jobs = planned_jobs(tmp_path)
+        trained = [job for job in jobs if job.startswith("results/paper/runs/")]
+        assert len(trained) == 3 * 3 * 3 * 10 * 5
+        assert len([job for job in jobs if job.startswith("data/raw/")]) == 5
+        assert not [job for job in jobs if "/fit" in job or "control" in job]
+
+    def test_overlays_replace_lists_of_the_grid_and_add_to_definitions(self, tmp_path):
+        (tmp_path / "overlay.yaml").write_text(
+            "grid: {dataset: [digits], K: [20], perturbation: [uniform], seed: [1]}\n"
+            "perturbations: {uniform: {distribution: Uniform, low: -1, high: 1}}\n"
+        )
+        jobs = planned_jobs(tmp_path, "--configfile", str(tmp_path / "overlay.yaml"))
+        assert len([job for job in jobs if job.startswith("results/paper/runs/digits/K20/uniform/")]) == 10
+
+    def test_noise_and_K_can_be_given_on_the_command_line_alone(self, tmp_path):
+        jobs = planned_jobs(
+            tmp_path,
+            "--config",
+            "grid={dataset: [digits], K: [20], perturbation: [t5], temperature: [0.5], seed: [1]}",
+            "perturbations={t5: {distribution: StudentT, df: 5, loc: 0, scale: 1}}",
+        )
+        assert len([job for job in jobs if job.startswith("results/paper/runs/digits/K20/t5/tau0.5/seed1/")]) == 1
+
+    def test_a_wrong_key_ends_in_one_line_and_leaves_nothing(self, tmp_path):
+        completed = run_snakemake(tmp_path, "--cores", "1", "--config", "training={epoch: 3}", check=False)
+        assert completed.returncode != 0
+        (line,) = [line for line in completed.stdout.splitlines() if "training.epoch" in line]
+        assert "did you mean epochs?" in line
+        assert "Traceback" not in completed.stdout
+        assert [path.name for path in tmp_path.iterdir() if path.name != ".snakemake"] == []
+
+    def test_a_file_that_a_job_refuses_ends_in_one_line_and_leaves_no_output(self, tmp_path):
+        arguments = make_own(tmp_path)
+        np.savez(tmp_path / "my.npz", **{split: np.full((50, 6, 5), 255, np.uint8) for split in SPLITS})
+        completed = run_snakemake(tmp_path, "--cores", "1", *arguments, check=False)
+        assert completed.returncode != 0
+        assert "ERROR: my.npz: train has the value 255, expected only 0 and 1; binarize it first" in completed.stdout
+        assert "Traceback" not in completed.stdout
+        assert not (tmp_path / "data").exists() or list((tmp_path / "data").iterdir()) == []
+        assert not list((tmp_path / "results").rglob("*.*"))
+
+
+class TestData:
+    def test_omniglots_mat_file_comes_from_a_mirror_over_http(self, tmp_path):
+        rng = np.random.default_rng(0)
+        folder = tmp_path / "served" / "omniglot"
+        folder.mkdir(parents=True)
+        scipy.io.savemat(folder / "chardata.mat", {"data": rng.random((784, 1400)), "testdata": rng.random((784, 9))})
+        digest = hashlib.sha256((folder / "chardata.mat").read_bytes()).hexdigest()
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, *arguments):
+                pass
+
+        handler = functools.partial(Handler, directory=str(tmp_path / "served"))
+        with serving(handler) as url:
+            run_snakemake(
+                tmp_path,
+                *("--cores", "1", "data/omniglot.npz", "--config", f"mirror={url}"),
+                f"datasets={{omniglot: {{sha256: {{chardata.mat: {digest}}}}}}}",
+            )
+        dataset = BinarizedDataset.load(tmp_path / "data" / "omniglot.npz")
+        assert len(dataset.splits["train"]) == 55
+        assert "IWAE" in dataset.manifest["origin"]
+
+    def test_hand_placed_kmnist_needs_no_network(self, tmp_path):
+        folder = tmp_path / "data" / "raw" / "kmnist"
+        folder.mkdir(parents=True)
+        for name, count in (("train-images-idx3-ubyte", 10_003), ("t10k-images-idx3-ubyte", 4)):
+            content = struct.pack(">IIII", 0x803, count, 28, 28) + bytes(range(256)) * (count * 784 // 256 + 1)
+            (folder / f"{name}.gz").write_bytes(gzip.compress(content[: 16 + count * 784], compresslevel=1))
+        definition = "datasets={kmnist: {source: torchvision, class: KMNIST}}"
+        run_snakemake(tmp_path, "--cores", "1", "data/kmnist.npz", "--config", definition)
+        dataset = BinarizedDataset.load(tmp_path / "data" / "kmnist.npz")
+        assert [len(dataset.splits[split]) for split in SPLITS] == [3, 10_000, 4]
+
+
+class TestManners:
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ["snakemake", "--lint"],
+            ["snakefmt", "--check", "Snakefile", "workflow"],
+            ["ruff", "check", "."],
+            ["ruff", "format", "--check", "."],
+        ],
+        ids=" ".join,
+    )
+    def test_linters_find_nothing(self, command):
+        executable = Path(sys.executable).with_name(command[0])
+        completed = subprocess.run([executable, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert completed.returncode == 0, completed.stdout + completed.stderr
+
+    def test_it_is_usable_as_a_module_of_another_workflow_in_a_folder_of_its_own(self, own, tmp_path):
+        for directory in (tmp_path, tmp_path / "vae"):
+            make_own(directory)
+        for folder in ("results", "data"):
+            shutil.copytree(own / folder, tmp_path / "vae" / folder, copy_function=shutil.copyfile)
+        (tmp_path / "Snakefile").write_text(f"""
+module vae:
+    snakefile: "{ROOT / "Snakefile"}"
+    prefix: "vae"
+    config: config
+use rule * from vae as vae_*
+rule outer:
+    input: "vae/results/own/groups/mine/K4/seed1/bounds.csv", "vae/results/own/groups/mine/K4/seed2/bounds.csv"
+    output: "copy.csv"
+    shell: "cat {{input}} > {{output}}"
+""")
+        command = [sys.executable, "-m", "snakemake", "--cores", "all", "copy.csv", "--configfile", "own.yaml"]
+
+        def run(config: str) -> str:
+            completed = subprocess.run(
+                [*command, "--config", config], cwd=tmp_path, capture_output=True, text=True, check=False
+            )
+            return completed.stdout + completed.stderr
+
+        assert "is 3 in vae/results/own, and 2 is asked for" in run("training={epochs: 2}")
+        assert run("grid={seed: [1, 2], perturbation: [laplace]}").count("rule vae_train:") == 1
+        assert pd.read_csv(tmp_path / "vae/results/own/groups/mine/K4/seed2/bounds.csv")["seed"].tolist() == [2]
+        assert "cells finished: 2 of 2" in (tmp_path / "vae/logs/own/progress.txt").read_text()
+        made = {path.name for path in tmp_path.iterdir()}
+        assert made == {".snakemake", "Snakefile", "copy.csv", "my.npz", "own.yaml", "vae"}

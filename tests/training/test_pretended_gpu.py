@@ -1,0 +1,114 @@
+"""What runs on a GPU, on tensors that only say they are there: of a shape and a device, and without values.
+
+An operation that mixes devices fails on them, and so does one that waits for a value, as it would hold up a GPU. What
+needs a real one, above all the captured step, is in test_step_graph.py.
+"""
+
+import contextlib
+
+import pytest
+import torch
+from conftest import LAWS
+from discrete_vae.config.laws import LAWS as ALL_LAWS
+from discrete_vae.config.laws import POSITIVE, REAL, UNIT_INTERVAL, WITHOUT_CODE_PROBABILITIES
+from discrete_vae.evaluation import bounds
+from discrete_vae.evaluation.discrete_loss import discrete_loss
+from discrete_vae.grid.cells import Cell
+from discrete_vae.model import code_probabilities
+from discrete_vae.model import noise as perturbations
+from discrete_vae.model.noise import NoiseSource, distribution
+from discrete_vae.model.random_streams import generator
+from discrete_vae.training import stack as stacks
+from discrete_vae.training.captured_step import StepGraph
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+
+GPU = torch.device("cuda")
+ANNEALING = {"rate": 0.01, "minimum": 0.1, "interval": 3}
+
+
+class PretendedGenerator:
+    """Stands for a generator on a GPU, which cannot be made without one."""
+
+    device = GPU
+
+    def get_state(self) -> torch.Tensor:
+        return torch.zeros(16, dtype=torch.uint8)
+
+
+@pytest.fixture(autouse=True)
+def pretended_gpu(monkeypatch):
+    def generator_on(seed, purpose, device="cpu"):
+        return PretendedGenerator() if torch.device(device) == GPU else generator(seed, purpose)
+
+    def uniform(shape, generator):
+        return torch.rand(shape, device=generator.device)
+
+    monkeypatch.setattr(stacks, "generator", generator_on)
+    monkeypatch.setattr(perturbations, "uniform", uniform)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        yield
+
+
+@pytest.fixture
+def trainer(tiny_dataset) -> stacks.StackTrainer:
+    cells = [Cell("tiny", 4, law, temperature, seed) for law in LAWS for temperature in (0.3, 1.0) for seed in (1, 2)]
+    training = {"batch_size": 10, "learning_rate": 0.01, "kl": "softmax", "annealing": ANNEALING}
+    trainer = stacks.StackTrainer(cells, tiny_dataset, LAWS, {"variables": 3, "hidden": 16}, training, GPU)
+    trainer._step_graph = StepGraph(capture=False)
+    return trainer
+
+
+def test_pretended_tensors_tell_of_waiting_and_of_mixed_devices():
+    on_gpu = torch.zeros(3, device=GPU)
+    with pytest.raises(DataDependentOutputException):
+        on_gpu.sum().item()
+    with pytest.raises(RuntimeError, match="device"):
+        on_gpu + torch.zeros(3)
+
+
+def test_an_epoch_waits_for_nothing_on_the_device(trainer):
+    while trainer.step():
+        pass
+    assert (trainer.steps, trainer.position) == (4, 40)
+    assert {values.device.type for values in (trainer.flat_parameters, trainer.sums, trainer.noise)} == {"cuda"}
+    with pytest.raises(DataDependentOutputException):
+        trainer.end_epoch()  # its losses are what an epoch waits for
+
+
+def test_a_discrete_loss_waits_for_nothing_on_the_device(trainer):
+    reconstruction, kl = discrete_loss(
+        trainer.parameters,
+        trainer.images["validation"],
+        variables=3,
+        samples=5,
+        noise_sources=trainer._noise_sources("validation noise"),
+        source_of=trainer.source_of,
+    )
+    assert reconstruction.device == kl.device == torch.device("cuda", 0)
+
+
+def test_the_losses_of_each_image_stay_on_the_device(trainer, tiny_dataset):
+    model = {name: values[:1] for name, values in trainer.parameters.items()}
+    law, code_law = (distribution(LAWS["gumbel"], torch.float64, device) for device in ("cpu", GPU))
+    noise = NoiseSource(law, PretendedGenerator())
+    images = torch.from_numpy(tiny_dataset.splits["test"]).flatten(1).to(GPU)
+    losses = bounds.evaluate_images(model, images, noise, code_law=code_law, variables=3, samples=7)
+    assert losses.importance_weighted_bound.device.type == losses.negative_elbo.device.type == "cuda"
+
+
+# ContinuousBernoulli looks at the value of its parameter when it is made.
+@pytest.mark.parametrize("name", sorted(ALL_LAWS.keys() - WITHOUT_CODE_PROBABILITIES - {"ContinuousBernoulli"}))
+def test_every_law_can_be_drawn_and_integrated_on_the_device(name):
+    values = {REAL: 0.0, POSITIVE: 1.5, UNIT_INTERVAL: 0.3}
+    parameters = {parameter: values[bounds] for parameter, bounds in ALL_LAWS[name].items()}
+    definition = {"distribution": name, **parameters, **({"high": 1.0} if name == "Uniform" else {})}
+    law = distribution(definition, torch.float64, GPU)
+    rows = torch.zeros(6, 4, dtype=torch.float64, device=GPU)
+    results = [
+        code_probabilities._at_even_nodes(rows, law, 0.1, 0.9, 32),
+        code_probabilities._at_even_nodes(rows, law, 0.1, 0.9, 32, over_steps=True),
+        code_probabilities._between_kinks(rows, law, 0.1, 0.9, [0.1, 0.9], 16),
+    ]
+    with contextlib.suppress(NotImplementedError):  # one without a quantile function has its own sampler, on the CPU
+        results.append(distribution(definition).icdf(torch.rand(5, device=GPU)))
+    assert {result.device.type for result in results} == {"cuda"}

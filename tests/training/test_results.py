@@ -1,0 +1,137 @@
+"""The files of a cell, what they are stamped with, and what is said of their progress."""
+
+import json
+import subprocess
+
+import pandas as pd
+import pytest
+import torch
+from discrete_vae.config.configuration import asked_cells, complete
+from discrete_vae.errors import InputError
+from discrete_vae.grid.cells import Cell
+from discrete_vae.grid.groups import WHOLE_GROUP_FILES, is_finished
+from discrete_vae.training.loop import Run
+from discrete_vae.training.run_files import announce_progress, check_images, git_revision, processor, write_run
+
+CELL = Cell("digits", 3, "normal", 0.5, 1)
+HISTORY = [{"epoch": epoch, "training_loss": 9.0 - epoch, "validation_loss": 8.0} for epoch in (1, 2)]
+
+
+def written(study, run: Run) -> dict:
+    """Write a run and read its summary."""
+    folder = study / run.cell.directory
+    files = {"history": "history.csv", "summary": "summary.json", "model": "model.pt"}
+    paths = {kind: str(folder / name) for kind, name in files.items()}
+    write_run(run, **paths, provenance={"device": "cpu"}, definition={"law": {}})
+    return json.loads((folder / "summary.json").read_text())
+
+
+def test_the_files_of_a_cell_hold_its_run(tmp_path):
+    final = {f"validation_{part}": 1.5 for part in ("loss", "reconstruction", "kl")}
+    parameters = {"weight": torch.arange(3.0)}
+    summary = written(tmp_path, Run(CELL, HISTORY, 1, None, stopped_early=True, parameters=parameters, final=final))
+    expected = {
+        **{"diverged": False, "diverged_epoch": None, "stopped_early": True, "epochs_run": 2, "best_epoch": 1},
+        **{"final_training_loss": 7.0, "law": {}, "device": "cpu"},
+    }
+    assert summary == {**CELL.coordinates(), **expected, **final}
+    assert is_finished(tmp_path, CELL)
+    folder = tmp_path / CELL.directory
+    assert pd.read_csv(folder / "history.csv").to_dict("records") == HISTORY
+    assert torch.equal(torch.load(folder / "model.pt", weights_only=True)["weight"], parameters["weight"])
+
+
+def test_a_diverged_run_has_no_losses_in_its_summary(tmp_path):
+    summary = written(tmp_path, Run(CELL, HISTORY, 0, 2))
+    none = ("best_epoch", "final_training_loss", "validation_loss", "validation_reconstruction", "validation_kl")
+    assert {name for name, value in summary.items() if value is None} == {*none}
+    assert (summary["diverged"], summary["diverged_epoch"], summary["epochs_run"]) == (True, 2, 2)
+
+
+def test_other_images_than_those_of_a_datasets_groups_are_refused(tmp_path):
+    folder = tmp_path / "groups" / "digits" / "K3" / "seed1"
+    folder.mkdir(parents=True)
+    (folder / "summaries.csv").write_text("data_sha256\na\n")
+    check_images(tmp_path, "digits", "a")
+    check_images(tmp_path, "mnist", "b")
+    with pytest.raises(InputError, match=rf"digits.npz has the sum b, expected a as the images of {folder}; put those"):
+        check_images(tmp_path, "digits", "b")
+
+
+def test_progress_counts_finished_cells_of_the_grid(tmp_path, capsys):
+    grid = {"dataset": ["digits"], "K": [3], "perturbation": ["normal"], "temperature": [0.5], "seed": [1, 2, 3]}
+    config = {"grid": grid}
+    complete(config)
+    study, log = tmp_path / "results", tmp_path / "logs" / "train" / "a.log"
+    log.parent.mkdir(parents=True)
+    for cell in [*asked_cells(config)[1:], Cell("digits", 3, "normal", 1.0, 1)]:
+        announce_progress(study, config, log=log)
+        written(study, Run(cell, HISTORY, 0, 2))
+    lines = (tmp_path / "logs" / "progress.txt").read_text().splitlines()
+    assert [line.partition("finished: ")[2] for line in lines] == ["0 of 3", "1 of 3", "2 of 3"]
+    assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_cells_of_whole_groups_count_as_finished_without_their_runs(tmp_path, capsys):
+    config = {"grid": {"dataset": ["digits"], "K": [3], "perturbation": ["normal"], "seed": [1, 2]}}
+    complete(config)
+    folder = tmp_path / "groups" / "digits" / "K3" / "seed1"
+    folder.mkdir(parents=True)
+    for name in WHOLE_GROUP_FILES:
+        (folder / name).touch()
+    recorded = [cell.coordinates() for cell in asked_cells(config) if cell.seed == 1]
+    pd.DataFrame(recorded).to_csv(folder / "summaries.csv", index=False)
+    announce_progress(tmp_path, config, log=tmp_path / "none" / "train" / "a.log")
+    assert capsys.readouterr().err.endswith("cells finished: 10 of 20\n"), "though its file cannot be written"
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    for name in ("workflow/code.py", "results/table.md"):
+        file = tmp_path / name
+        file.parent.mkdir()
+        file.write_text("committed")
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "all"]):
+        identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+        subprocess.run(["git", *identity, *command], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_the_source_is_dirty_where_its_own_files_have_changes_but_not_where_results_have(checkout):
+    source = checkout / "workflow"
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=checkout, capture_output=True, text=True, check=True)
+    commit = head.stdout.strip()
+    (checkout / "results" / "table.md").write_text("another run")
+    (source / "cache.pyc").write_text("untracked")
+    assert git_revision(source) == commit
+    (source / "code.py").write_text("changed")
+    assert git_revision(source) == f"{commit}-dirty"
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "name"),
+    [
+        ("cpu family\t: 23\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n\n", "AMD EPYC (family 23, model 1)"),
+        ("model name\t: ARMv8 Processor\n", "ARMv8 Processor"),
+    ],
+)
+def test_a_processor_is_named_with_its_generation_where_that_is_told(tmp_path, cpuinfo, name):
+    (tmp_path / "cpuinfo").write_text(cpuinfo * 2)
+    assert processor(tmp_path / "cpuinfo") == name
+
+
+def test_outside_a_checkout_there_is_no_revision(tmp_path):
+    assert git_revision(tmp_path) is None
+
+
+def test_a_group_that_another_job_makes_again_does_not_fail_a_finished_training(tmp_path, capsys):
+    """It lacks a cell, and the run of one that it has is not there for the moment."""
+    config = {"grid": {"dataset": ["digits"], "K": [3], "perturbation": ["normal"], "seed": [1]}}
+    complete(config)
+    first, second, *_ = asked_cells(config)
+    folder = tmp_path / "groups" / str(first.group)
+    folder.mkdir(parents=True)
+    pd.DataFrame([first.coordinates()]).to_csv(folder / "summaries.csv", index=False)
+    written(tmp_path, Run(second, HISTORY, 0, 2))
+    announce_progress(tmp_path, config, log=tmp_path / "none" / "train" / "a.log")
+    assert capsys.readouterr().err.endswith("cells finished: 1 of 10\n")

@@ -1,0 +1,304 @@
+"""Training against a plain loop, its determinism, and what a run keeps."""
+
+import itertools
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import LAWS
+from discrete_vae.data.dataset import BinarizedDataset
+from discrete_vae.errors import InputError
+from discrete_vae.grid.cells import Cell
+from discrete_vae.model.code_probabilities import argmax_probabilities
+from discrete_vae.model.network import Architecture, DiscreteVAE, initial_parameters, model_of
+from discrete_vae.model.noise import NUMBERS_AT_ONCE, NoiseSource, distribution
+from discrete_vae.model.random_streams import generator
+from discrete_vae.training import loop
+from discrete_vae.training.loop import choose_device, train
+from discrete_vae.training.stack import StackTrainer, annealed_temperature
+
+MODEL = {"variables": 3, "hidden": 16}
+TRAINING = {
+    "epochs": 4,
+    "patience": None,
+    "batch_size": 10,
+    "learning_rate": 0.01,
+    "kl": "softmax",
+    "annealing": None,
+    "matmul_precision": "highest",
+}
+EVALUATION = {"validation_samples": 5, "selection_samples": 20}
+K = 4
+
+
+def cell(perturbation="gumbel", temperature=0.7, seed=1) -> Cell:
+    return Cell("tiny", K, perturbation, temperature, seed)
+
+
+def run(dataset, *cells, perturbations=LAWS, **options):
+    return train(
+        cells,
+        dataset,
+        perturbations=perturbations,
+        model=MODEL,
+        training={**TRAINING, **options},
+        evaluation=EVALUATION,
+        device=torch.device("cpu"),
+    )
+
+
+def without_seconds(history):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
+
+
+def plain_training(dataset, cell, kl_part, temperatures):
+    """Train as anyone would with nn.Module, autograd and Adam, from the same weights, minibatches and noise.
+
+    Returns the training loss of every epoch, given the temperature of every step.
+    """
+    temperatures = iter(temperatures)
+    images = torch.from_numpy(dataset.splits["train"]).flatten(1).float()
+    architecture = Architecture(images.shape[1], MODEL["hidden"], MODEL["variables"], cell.K)
+    model = DiscreteVAE(architecture)
+    model.load_state_dict(initial_parameters(architecture, generator(cell.seed, "weights")))
+    optimizer = torch.optim.Adam(model.parameters(), lr=TRAINING["learning_rate"])
+    minibatches = generator(cell.seed, "minibatches")
+    source = NoiseSource(distribution(LAWS[cell.perturbation]), generator(cell.seed, "training noise"))
+    noise_shape = (MODEL["variables"], cell.K, TRAINING["batch_size"])
+    noise = iter(source.draw((NUMBERS_AT_ONCE["cpu"] // math.prod(noise_shape), *noise_shape)))
+    losses = []
+    for _ in range(TRAINING["epochs"]):
+        total = 0.0
+        for rows in torch.randperm(len(images), generator=minibatches).split(TRAINING["batch_size"]):
+            x = images[rows]
+            gamma = next(noise)[..., : len(rows)].permute(2, 0, 1)
+            logits = model.encode(x)
+            codes = F.softmax((logits + gamma) / next(temperatures), dim=-1)
+            reconstruction = F.binary_cross_entropy_with_logits(model.decode(codes), x, reduction="sum")
+            loss = reconstruction + kl_part(logits, cell)
+            optimizer.zero_grad()
+            (loss / len(rows)).backward()
+            optimizer.step()
+            total += loss.item()
+        losses.append(total / len(images))
+    return losses
+
+
+def kl_of_the_softmax(logits, cell):
+    q = F.softmax(logits, dim=-1)
+    return (q * (q * cell.K).log()).sum()
+
+
+def kl_of_the_codes(logits, cell):
+    q = argmax_probabilities(logits, distribution(LAWS[cell.perturbation], torch.float64))
+    return (q * (q * cell.K).log()).sum()
+
+
+@pytest.mark.parametrize(("kl", "kl_part"), [("softmax", kl_of_the_softmax), ("codes", kl_of_the_codes)])
+@pytest.mark.parametrize("perturbation", LAWS)
+def test_training_follows_a_plain_loop(tiny_dataset, perturbation, kl, kl_part):
+    (trained,) = run(tiny_dataset, cell(perturbation), kl=kl)
+    expected = plain_training(tiny_dataset, cell(perturbation), kl_part, itertools.repeat(0.7))
+    assert [row["training_loss"] for row in trained.history] == pytest.approx(expected, rel=1e-5)
+
+
+def test_annealed_training_follows_a_plain_loop(tiny_dataset):
+    (trained,) = run(tiny_dataset, cell(), annealing={"rate": 0.1, "minimum": 0.3, "interval": 3})  # 4 steps an epoch
+    temperatures = [max(0.7 * math.exp(-0.1 * 3 * (step // 3)), 0.3) for step in range(4 * TRAINING["epochs"])]
+    expected = plain_training(tiny_dataset, cell(), kl_of_the_softmax, temperatures)
+    assert [row["training_loss"] for row in trained.history] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_best_weights_are_evaluated_again_with_more_samples_and_noise_of_its_own(tiny_dataset, monkeypatch):
+    calls, plain_evaluate = [], StackTrainer.evaluate
+
+    def recording(trainer, parameters, samples, purpose):
+        calls.append((samples, purpose))
+        return plain_evaluate(trainer, parameters, samples, purpose)
+
+    monkeypatch.setattr(StackTrainer, "evaluate", recording)
+    (trained,) = run(tiny_dataset, cell())
+    assert calls == [*[(5, "validation")] * TRAINING["epochs"], (20, "final validation")]
+    assert list(trained.final) == ["validation_loss", "validation_reconstruction", "validation_kl"]
+
+
+def test_training_never_sees_the_test_set(tiny_dataset):
+    splits = {split: images for split, images in tiny_dataset.splits.items() if split != "test"}
+    (trained,), (expected,) = run(BinarizedDataset(splits, {}), cell()), run(tiny_dataset, cell())
+    assert trained.final == expected.final
+
+
+def test_training_on_the_codes_selects_on_their_kl(tiny_dataset):
+    (trained,) = run(tiny_dataset, cell("normal"), kl="codes")
+    model = model_of(trained.parameters, variables=MODEL["variables"])
+    images = torch.from_numpy(tiny_dataset.splits["validation"]).flatten(1).float()
+    expected = kl_of_the_codes(model.encode(images), cell("normal")).item() / len(images)
+    assert trained.final["validation_kl"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_on_a_cpu_high_precision_of_products_gives_the_bits_of_the_highest():
+    """At the sizes of the study: high is the default, and results of a CPU do not depart from the study by it."""
+    images = np.random.default_rng(0).integers(0, 2, (300, 28, 28)).astype(np.uint8)
+    dataset = BinarizedDataset({"train": images[:200], "validation": images[200:]}, {})
+    before, runs = torch.get_float32_matmul_precision(), []
+    try:
+        for precision in ("high", "highest"):
+            torch.set_float32_matmul_precision(precision)
+            runs += train(
+                [Cell("tiny", 10, "normal", 0.5, 1)],
+                dataset,
+                perturbations=LAWS,
+                model={"variables": 10, "hidden": 300},
+                training={**TRAINING, "batch_size": 100},
+                evaluation=EVALUATION,
+                device=torch.device("cpu"),
+            )
+    finally:
+        torch.set_float32_matmul_precision(before)
+    high, highest = runs
+    assert without_seconds(high.history) == without_seconds(highest.history)
+    assert high.final == highest.final
+    assert all(torch.equal(values, highest.parameters[name]) for name, values in high.parameters.items())
+
+
+def test_the_same_cell_twice_gives_the_same_bits(tiny_dataset):
+    (first,), (second,) = run(tiny_dataset, cell()), run(tiny_dataset, cell())
+    assert without_seconds(first.history) == without_seconds(second.history)
+    assert first.final == second.final
+    assert all(torch.equal(first.parameters[name], second.parameters[name]) for name in first.parameters)
+
+
+def test_another_seed_gives_another_run(tiny_dataset):
+    (first,), (second,) = run(tiny_dataset, cell()), run(tiny_dataset, cell(seed=2))
+    assert first.history[0]["training_loss"] != second.history[0]["training_loss"]
+
+
+@pytest.mark.parametrize("kl", ["softmax", "codes"])
+def test_a_cell_in_a_stack_agrees_with_the_cell_alone(tiny_dataset, kl):
+    cells = [cell(p, t, seed) for p in ("normal", "logistic") for t in (0.1, 1.0) for seed in (1, 2)]
+    for stacked in run(tiny_dataset, *cells, kl=kl):
+        (alone,) = run(tiny_dataset, stacked.cell, kl=kl)
+        assert stacked.best_epoch == alone.best_epoch
+        for row, expected in zip(without_seconds(stacked.history), without_seconds(alone.history), strict=True):
+            assert row == pytest.approx(expected, rel=1e-4)
+        assert stacked.final == pytest.approx(alone.final, rel=1e-4)
+
+
+def test_a_diverged_cell_is_a_result_and_disturbs_no_other(tiny_dataset):
+    laws = {**LAWS, "broken": {"distribution": "Normal", "loc": math.inf, "scale": 1}}
+    broken, sound = run(tiny_dataset, cell("broken"), cell("normal"), perturbations=laws)
+    (alone,) = run(tiny_dataset, cell("normal"))
+    assert broken.diverged_epoch == 1
+    assert len(broken.history) == 1
+    assert broken.final == {}
+    assert sound.diverged_epoch is None
+    assert [row["validation_loss"] for row in sound.history] == pytest.approx(
+        [row["validation_loss"] for row in alone.history], rel=1e-4
+    )
+
+
+def test_a_cell_that_diverges_on_the_true_bound_is_a_result(tiny_dataset):
+    (broken,) = run(tiny_dataset, cell("normal"), kl="codes", learning_rate=1e38)
+    assert (broken.diverged_epoch, broken.final) == (1, {})
+
+
+def test_a_cell_diverges_where_only_its_validation_loss_does(tiny_dataset):
+    (broken,) = run(tiny_dataset, cell(), batch_size=37, learning_rate=1e38)  # one step an epoch
+    assert math.isfinite(broken.history[0]["training_loss"])
+    assert (broken.diverged_epoch, broken.best_epoch) == (1, 0)
+
+
+def test_the_run_keeps_the_epoch_with_the_lowest_validation_loss(tiny_dataset):
+    (trained,) = run(tiny_dataset, cell(), epochs=12, learning_rate=0.1)
+    validation = [row["validation_loss"] for row in trained.history]
+    assert trained.best_epoch == 1 + validation.index(min(validation))
+    assert trained.best_epoch < 12  # so that the last weights would be the wrong ones
+    (stopped,) = run(tiny_dataset, cell(), epochs=trained.best_epoch, learning_rate=0.1)
+    assert all(torch.equal(values, stopped.parameters[name]) for name, values in trained.parameters.items())
+    assert trained.final == stopped.final
+
+
+def test_patience_stops_each_cell_of_a_stack_by_itself(tiny_dataset):
+    cells = [cell(temperature=temperature) for temperature in (0.1, 1.0)]
+    undisturbed = run(tiny_dataset, *cells, epochs=30, learning_rate=0.1)
+    impatient = run(tiny_dataset, *cells, epochs=30, learning_rate=0.1, patience=3)
+    lengths = []
+    for stopped, full in zip(impatient, undisturbed, strict=True):
+        losses = [row["validation_loss"] for row in full.history]
+        bests = [losses.index(min(losses[:epoch])) + 1 for epoch in range(1, 31)]
+        lengths.append(next(epoch for epoch, best in enumerate(bests, start=1) if epoch - best == 3))
+        assert without_seconds(stopped.history) == without_seconds(full.history)[: lengths[-1]]
+        assert (stopped.best_epoch, stopped.stopped_early, full.stopped_early) == (lengths[-1] - 3, True, False)
+    assert lengths[0] != lengths[1]
+
+
+def test_patience_that_is_never_tried_changes_nothing(tiny_dataset):
+    (patient,), (expected,) = run(tiny_dataset, cell(), patience=4), run(tiny_dataset, cell())
+    assert without_seconds(patient.history) == without_seconds(expected.history)
+    assert (patient.final, patient.stopped_early) == (expected.final, False)
+
+
+def test_validation_noise_is_the_same_at_every_epoch(tiny_dataset, monkeypatch):
+    drawn = []
+    plain_draw = NoiseSource.draw
+
+    def recording_draw(source, shape):
+        noise = plain_draw(source, shape)
+        drawn.append(noise)
+        return noise
+
+    monkeypatch.setattr(NoiseSource, "draw", recording_draw)
+    run(tiny_dataset, cell(), epochs=3)
+    validation_shape = (9, EVALUATION["validation_samples"], MODEL["variables"], K)
+    of_validation = [noise for noise in drawn if tuple(noise.shape) == validation_shape]
+    assert len(of_validation) == 3
+    assert all(torch.equal(of_validation[0], noise) for noise in of_validation)
+
+
+def test_losses_are_means_over_images_and_their_parts_add_up(tiny_dataset):
+    (trained,) = run(tiny_dataset, cell())
+    for row in trained.history:
+        for split in ("training", "validation"):
+            parts = row[f"{split}_reconstruction"] + row[f"{split}_kl"]
+            assert row[f"{split}_loss"] == pytest.approx(parts)
+            assert 0 < row[f"{split}_loss"] < 12 * math.log(2) + 3 * math.log(K)
+    assert list(trained.history[0]) == [
+        "epoch",
+        *(f"{split}_{part}" for split in ("training", "validation") for part in ("loss", "reconstruction", "kl")),
+        "temperature",
+        "seconds",
+    ]
+
+
+def test_annealing_lowers_the_temperature_in_steps_to_its_minimum():
+    schedule = {"rate": 1e-5, "minimum": 0.1, "interval": 1000}
+    assert annealed_temperature(0.7, 123_456, None) == 0.7
+    assert annealed_temperature(0.7, 999, schedule) == 0.7
+    assert annealed_temperature(0.7, 1000, schedule) == pytest.approx(0.7 * math.exp(-0.01))
+    assert annealed_temperature(0.7, 1999, schedule) == annealed_temperature(0.7, 1000, schedule)
+    assert annealed_temperature(0.7, 10**6, schedule) == 0.1
+
+
+def test_annealing_reaches_the_history(tiny_dataset):
+    schedule = {"rate": 0.1, "minimum": 0.3, "interval": 4}
+    (trained,) = run(tiny_dataset, cell(), epochs=3, annealing=schedule)
+    # 37 images in batches of 10 make 4 steps an epoch, so each epoch holds one temperature.
+    expected = [max(0.7 * math.exp(-0.1 * 4 * epoch), 0.3) for epoch in range(3)]
+    assert [row["temperature"] for row in trained.history] == pytest.approx(expected)
+
+
+def test_progress_names_epoch_losses_and_time_left(tiny_dataset, caplog):
+    with caplog.at_level("INFO", logger=loop.__name__):
+        run(tiny_dataset, cell())
+    losses = r"training \d+\.\d\d  validation \d+\.\d\d"
+    line = rf"epoch 4/4  100%  {losses}  \S+ epochs/s  0:00:00 left"
+    assert re.search(line, caplog.text)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is visible")
+def test_cuda_without_a_gpu_is_refused_in_one_line():
+    with pytest.raises(InputError, match=r"training\.device is 'cuda'.*set it to auto or cpu"):
+        choose_device("cuda")

@@ -1,0 +1,1 @@
+"""Analysis: selection, comparisons with their uncertainty, and claims."""

@@ -1,0 +1,149 @@
+"""Gather the runs of a group, select the temperature of each noise law, and read groups again."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from discrete_vae.errors import InputError
+from discrete_vae.grid.cells import AXES, Cell
+from discrete_vae.grid.measures import BOUNDS
+
+MODEL_AXES = ["dataset", "K", "perturbation", "seed"]
+NESTED = ("law", "model", "training", "evaluation")
+
+
+def gather_summaries(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Read the summary.json of many runs: one row a cell; the options of the configuration become JSON texts."""
+    rows = [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
+    for row in rows:
+        row.update({key: json.dumps(row[key]) for key in NESTED})
+    return pd.DataFrame(rows)
+
+
+def gather_histories(paths: Iterable[str | Path], runs: pd.DataFrame) -> pd.DataFrame:
+    """Read the history.csv of many runs: one row for each cell and epoch, with the cell's coordinates first.
+
+    Args:
+        paths: of the histories.
+        runs: the summaries of the same runs, in the same order.
+    """
+    histories = []
+    for path, run in zip(paths, runs.to_dict("records"), strict=True):
+        # The cell's temperature takes the place of the annealed one.
+        histories.append(pd.read_csv(path).assign(**{axis: run[axis] for axis in AXES}))
+    gathered = pd.concat(histories, ignore_index=True)
+    return gathered[[*AXES, *gathered.columns.difference(AXES, sort=False)]]
+
+
+def read_bounds(paths: Sequence[str]) -> pd.DataFrame:
+    """Read the bounds of some groups; a table is empty where every run diverged."""
+    types = {"dataset": str, "K": int, "perturbation": str, "temperature": float, "seed": int}
+    tables = [pd.read_csv(path).astype({name: types.get(name, float) for name in BOUNDS}) for path in paths]
+    return pd.concat(tables, ignore_index=True)
+
+
+def law_definitions(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return the definition of each noise law of some runs."""
+    first = runs.drop_duplicates("perturbation")
+    return {name: json.loads(law) for name, law in zip(first["perturbation"], first["law"], strict=True)}
+
+
+@dataclass(frozen=True)
+class SelectedModel:
+    """A selected model: its cell, the definition of its noise law, N, and its model.pt."""
+
+    cell: Cell
+    law: Mapping[str, str | float]
+    variables: int
+    path: str
+
+
+def selected_models(
+    runs: pd.DataFrame, selection: pd.DataFrame, models: Sequence[str], *, data_sha256: str
+) -> list[SelectedModel]:
+    """List the selected models of a group, of which a noise law has none where all its runs diverged.
+
+    Args:
+        runs: the summaries of the group.
+        selection: what `select_temperatures` returned for them.
+        models: model.pt of the same runs, in the same order.
+        data_sha256: sum of the images that are there.
+
+    Raises:
+        InputError: the runs are of other images.
+    """
+    expected = runs["data_sha256"].iloc[0]
+    if data_sha256 != expected:
+        dataset = runs["dataset"].iloc[0]
+        raise InputError(
+            f"data/{dataset}.npz has the sum {data_sha256}, expected {expected} as the images of the runs; put those"
+            " images back, or remove the runs"
+        )
+    of_cell = {Cell.of(run): (run, path) for run, path in zip(runs.to_dict("records"), models, strict=True)}
+    return [
+        SelectedModel(cell, json.loads(run["law"]), json.loads(run["model"])["variables"], path)
+        for cell in selected_cells(selection)
+        for run, path in [of_cell[cell]]
+    ]
+
+
+def select_temperatures(runs: pd.DataFrame) -> pd.DataFrame:
+    """Select, for each dataset, K, perturbation and seed, the temperature with the lowest validation loss.
+
+    Diverged runs are never selected; a noise law with no other run has a row without a temperature.
+
+    Args:
+        runs: what `gather_summaries` returns.
+
+    Returns:
+        One row a model: the selected run's temperature, best epoch, epochs run, whether it stopped early, and its
+        validation losses; ``at_grid_edge``, whether that temperature is the lowest or the highest of those run, so that
+        the best one may lie outside; and the numbers of runs and of diverged runs.
+    """
+    rows = []
+    for coordinates, group in runs.groupby(MODEL_AXES, sort=False):
+        finite = group[~group["diverged"]]
+        chosen = finite.loc[finite["validation_loss"].idxmin()] if len(finite) else None
+        rows.append(
+            dict(zip(MODEL_AXES, coordinates, strict=True))
+            | _outcome(chosen)
+            | {
+                "at_grid_edge": chosen is not None and _at_edge(chosen["temperature"], group["temperature"]),
+                "runs": len(group),
+                "diverged_runs": int(group["diverged"].sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _outcome(chosen: pd.Series | None) -> dict[str, float | bool]:
+    losses = [f"validation_{part}" for part in ("loss", "reconstruction", "kl")]
+    columns = ("temperature", "best_epoch", "epochs_run", "stopped_early", *losses)
+    return {column: np.nan if chosen is None else chosen[column] for column in columns}
+
+
+def _at_edge(temperature: float, temperatures: Sequence[float]) -> bool:
+    return temperature in (min(temperatures), max(temperatures))
+
+
+def selected_cells(selection: pd.DataFrame) -> list[Cell]:
+    """List the cells of a selection, less the models of which every run diverged."""
+    return [Cell.of(row) for row in selection.dropna(subset="temperature").to_dict("records")]
+
+
+def at_nearest_temperature(table: pd.DataFrame, temperature: float) -> pd.DataFrame:
+    """Return the rows of each dataset at that of its temperatures that is nearest to the wanted one."""
+    available = table[["dataset", "temperature"]].drop_duplicates(ignore_index=True)
+    distance = (available["temperature"] - temperature).abs()
+    nearest = available.loc[distance.groupby(available["dataset"]).idxmin()]
+    return table.merge(nearest, on=["dataset", "temperature"])
+
+
+def diverged_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """List the runs whose loss stopped being finite, with the epoch."""
+    return runs.loc[runs["diverged"], [*AXES, "diverged_epoch"]].astype({"diverged_epoch": int})

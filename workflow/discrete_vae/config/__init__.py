@@ -1,0 +1,1 @@
+"""The configuration: the options of every section, and their validation."""

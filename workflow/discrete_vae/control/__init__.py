@@ -1,0 +1,1 @@
+"""The control: does the scale of the noise or its shape make the difference?"""

@@ -1,0 +1,1 @@
+"""Datasets: source files, their download, and binarized images."""

@@ -1,0 +1,1 @@
+"""Evaluation: discrete losses, bounds on the likelihood, and pictures."""

@@ -1,0 +1,174 @@
+"""What the selected models are worth on the test set, image by image: the study's loss and true bounds beside it."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.distributions import Distribution
+
+from discrete_vae.analysis.selection import SelectedModel
+from discrete_vae.errors import InputError
+from discrete_vae.evaluation.discrete_loss import pixel_logits_of_codes
+from discrete_vae.grid.measures import ACTIVE_INFORMATION, BOUNDS, MEASURES, PARTS
+from discrete_vae.model.code_probabilities import argmax_probabilities, check_quadrature, kl_of_codes
+from discrete_vae.model.network import encode, kl_to_uniform
+from discrete_vae.model.noise import NoiseSource, distribution
+from discrete_vae.model.random_streams import generator
+
+log = logging.getLogger(__name__)
+
+# Codes decoded in one go: those of two images at the default 1,000 samples on a CPU, and what fills a GPU.
+CODES_AT_ONCE = {"cpu": 2_000, "cuda": 100_000}
+SMALLEST_PROBABILITY = 1e-300  # of a code that was drawn, however unlikely
+
+
+@dataclass(frozen=True)
+class ImageLosses:
+    """Losses of one model in nats, float64 of the number of images; NaN where a law allows no quadrature.
+
+    Attributes:
+        reconstruction: binary cross-entropy of discrete codes, averaged over samples.
+        kl_of_softmax: KL(softmax(theta) || uniform), summed over variables.
+        kl_of_codes: KL(q || uniform) of the codes that are drawn.
+        importance_weighted_bound: -log mean_l p(x, z_l) / q(z_l | x), arXiv 1509.00519.
+        probabilities: q, images x N x K.
+    """
+
+    reconstruction: Tensor
+    kl_of_softmax: Tensor
+    kl_of_codes: Tensor
+    importance_weighted_bound: Tensor
+    probabilities: Tensor
+
+    @property
+    def paper_loss(self) -> Tensor:
+        """The study's loss: the negative ELBO for Gumbel noise; no sure bound where the KL of the codes is larger."""
+        return self.reconstruction + self.kl_of_softmax
+
+    @property
+    def negative_elbo(self) -> Tensor:
+        """The negative evidence lower bound: a bound for every law."""
+        return self.reconstruction + self.kl_of_codes
+
+
+def evaluate_images(
+    model: Mapping[str, Tensor],
+    images: Tensor,
+    noise: NoiseSource,
+    *,
+    code_law: Distribution,
+    variables: int,
+    samples: int,
+) -> ImageLosses:
+    """Evaluate one model on each image.
+
+    Args:
+        model: a stack of one.
+        images: ``uint8`` of 0 and 1, images x pixels.
+        noise: of the codes; its generator is advanced.
+        code_law: the law of the noise, computing in float64 on the device of the images.
+        variables: N.
+        samples: codes drawn for each image.
+    """
+    pixels = images.float()
+    logits = encode(model, pixels.unsqueeze(0)).view(len(images), variables, -1)
+    probabilities = _probabilities(logits, code_law)
+    log_q_over_prior = probabilities.clamp(min=SMALLEST_PROBABILITY).log() + math.log(logits.shape[-1])
+    # In one piece: small tensors that outlived the large ones between them would keep the heap growing by gigabytes.
+    mean_reconstruction = torch.empty(len(images), dtype=torch.float64, device=images.device)
+    importance_weighted = torch.empty_like(mean_reconstruction)
+    chunk_size = max(1, CODES_AT_ONCE[images.device.type] // samples)
+    for chunk in torch.arange(len(images), device=images.device).split(chunk_size):
+        gamma = noise.draw((len(chunk), samples, *logits.shape[1:]))
+        codes = (logits[chunk].unsqueeze(1) + gamma).argmax(-1)
+        pixel_logits = pixel_logits_of_codes(model, codes)
+        # Binary cross-entropy with logits o and pixels x is softplus(o) - x o.
+        x_times_o = torch.bmm(pixel_logits, pixels[chunk].unsqueeze(-1)).squeeze(-1)
+        reconstruction = (F.softplus(pixel_logits).sum(-1) - x_times_o).double()
+        log_ratios = log_q_over_prior[chunk].unsqueeze(1).expand(-1, samples, -1, -1)
+        log_weight_of_q = log_ratios.gather(-1, codes.unsqueeze(-1)).sum((-1, -2))
+        importance_weighted[chunk] = math.log(samples) - (-reconstruction - log_weight_of_q).logsumexp(1)
+        mean_reconstruction[chunk] = reconstruction.mean(1)
+    return ImageLosses(
+        reconstruction=mean_reconstruction,
+        kl_of_softmax=kl_to_uniform(logits.double()).sum(-1),
+        kl_of_codes=kl_of_codes(probabilities).sum(-1),
+        importance_weighted_bound=importance_weighted,
+        probabilities=probabilities,
+    )
+
+
+def _probabilities(logits: Tensor, law: Distribution) -> Tensor:
+    try:
+        check_quadrature(law, logits.device)
+        return argmax_probabilities(logits, law)
+    except InputError as error:
+        log.warning("no bounds: %s", error)
+        return torch.full_like(logits, math.nan, dtype=torch.float64)
+
+
+def use_of_codes(probabilities: Tensor) -> dict[str, float]:
+    """Return how much of its codes a model uses.
+
+    Args:
+        probabilities: q of each image, images x N x K.
+
+    Returns:
+        ``active_variables``, the number of variables with more than ACTIVE_INFORMATION nats of mutual information with
+        the image (the categorical form of the active units of arXiv 1509.00519), and ``perplexity``, exp of the
+        entropy of a variable's categories over all images, averaged over variables: K where all are used alike.
+    """
+    over_images = probabilities.mean(0)
+    entropy_over_images = -torch.xlogy(over_images, over_images).sum(-1)
+    entropy_given_image = -torch.xlogy(probabilities, probabilities).sum(-1).mean(0)
+    information = entropy_over_images - entropy_given_image
+    active = (information > ACTIVE_INFORMATION).double().sum().item()
+    return {
+        "active_variables": active if information.isfinite().all() else math.nan,
+        "perplexity": entropy_over_images.exp().mean().item(),
+    }
+
+
+def evaluate_selected(
+    models: Sequence[SelectedModel], images: np.ndarray, *, samples: int, device: torch.device
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Evaluate selected models on the test images.
+
+    Args:
+        models: the selected models of a group.
+        images: ``uint8`` of 0 and 1, images x height x width.
+        samples: codes drawn for each image.
+        device: where to evaluate.
+
+    Returns:
+        A row for each model, of the columns BOUNDS: its coordinates, the means over images of its losses and of their
+        parts in nats, missing where a law allows no quadrature, and its use of codes; and by the cell's name the
+        losses of each image, float32 of 3 x images in the order of MEASURES, of which the losses are the means.
+    """
+    flat_images = torch.from_numpy(images).flatten(1).to(device)
+    rows, image_losses = [], {}
+    for model in models:
+        noise = NoiseSource(distribution(model.law, torch.float64), generator(model.cell.seed, "bound noise", device))
+        state = torch.load(model.path, weights_only=True, map_location=device)
+        losses = evaluate_images(
+            {name: values.unsqueeze(0) for name, values in state.items()},
+            flat_images,
+            noise,
+            code_law=distribution(model.law, torch.float64, device),
+            variables=model.variables,
+            samples=samples,
+        )
+        kept = torch.stack([getattr(losses, name) for name in MEASURES]).float()
+        means = dict(zip(MEASURES, kept.double().mean(1).tolist(), strict=True))
+        parts = {name: getattr(losses, name).mean().item() for name in PARTS}
+        use = use_of_codes(losses.probabilities)
+        rows.append({**model.cell.coordinates(), "samples": samples, **means, **parts, **use})
+        image_losses[str(model.cell)] = kept.cpu().numpy()
+        log.info("%s: %s", model.cell, ", ".join(f"{name} {loss:.2f}" for name, loss in means.items()))
+    return pd.DataFrame(rows, columns=BOUNDS), image_losses

@@ -1,0 +1,1 @@
+"""The other experiment: logits fitted to fixed discrete distributions."""

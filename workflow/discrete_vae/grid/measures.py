@@ -1,0 +1,19 @@
+"""What the selected models are measured by on the test set."""
+
+from discrete_vae.grid.cells import AXES
+
+# The column of each measure and its name in the tables, in the order of what is kept for each test image.
+MEASURES = {
+    "paper_loss": "paper loss",
+    "negative_elbo": "negative ELBO",
+    "importance_weighted_bound": "IWAE bound",
+}
+# The table of the bounds.
+PARTS = ("reconstruction", "kl_of_softmax", "kl_of_codes")
+USE_OF_CODES = ("active_variables", "perplexity")
+BOUNDS = [*AXES, "samples", *MEASURES, *PARTS, *USE_OF_CODES]
+
+# Total variation distances of a fit to its target: of the codes, and of the mean relaxed sample.
+FIT_ERRORS = ("discrete_error", "relaxed_error")
+
+ACTIVE_INFORMATION = 0.01  # nats about the image, above which a variable counts as active

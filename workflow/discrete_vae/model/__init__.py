@@ -1,0 +1,1 @@
+"""The model: networks, noise laws and the probabilities of codes."""

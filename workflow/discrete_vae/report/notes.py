@@ -1,0 +1,107 @@
+"""What was run, in words, and what of it is not as in the study: the notes below tables and claims."""
+
+import json
+from collections.abc import Sequence
+
+import pandas as pd
+
+from discrete_vae.grid.paper import PAPER_IMAGES, PAPER_LAWS, PAPER_OPTIONS, STANDS_FOR
+
+
+def notes_on_runs(runs: pd.DataFrame, *, left_out: Sequence[str] = ()) -> list[str]:
+    """Say of each dataset what was run, and what of it is not as in the paper's study.
+
+    Args:
+        runs: summaries of runs, see `selection.gather_summaries`.
+        left_out: groups that are not finished.
+    """
+    lines = []
+    for dataset, group in runs.groupby("dataset", sort=False):
+        seeds = ", ".join(map(str, sorted(group["seed"].unique())))
+        lines.append(
+            f"{dataset}: {group['data_origin'].iloc[0]}; {extent(group['epochs_run'])} epochs;"
+            f" {_noun('temperature', group)} {temperatures_in_words(group)}; {_noun('seed', group)} {seeds}"
+        )
+        departures = _departures(group)
+        if departures:
+            lines.append(f"{dataset}: not as in the study: {', '.join(departures)}")
+    if left_out:
+        lines.append(f"left out, as they are not finished: {', '.join(left_out)}")
+    return lines
+
+
+def describe_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """State in a table what was run: a column for each dataset, with images, numbers, software and hardware.
+
+    Args:
+        runs: summaries of runs, see `selection.gather_summaries`.
+    """
+    items = {
+        "images": "data_origin",
+        "sum of the images": "data_sha256",
+        "K": "K",
+        "seeds": "seed",
+        "epochs": "epochs_run",
+        "options of the model": "model",
+        "options of the training": "training",
+        "samples of the validation": "evaluation",
+        "torch": "torch",
+        "Python": "python",
+        "hardware": "hardware",
+        "source revision": "git_revision",
+    }
+    columns = {}
+    for dataset, group in runs.groupby("dataset", sort=False):
+        values = {item: " / ".join(map(str, sorted(group[column].dropna().unique()))) for item, column in items.items()}
+        epochs = {"epochs": extent(group["epochs_run"])}
+        columns[dataset] = {"runs": len(group), "temperatures": temperatures_in_words(group), **values, **epochs}
+    return pd.DataFrame(columns).rename_axis("item").reset_index()
+
+
+def temperatures_in_words(runs: pd.DataFrame) -> str:
+    """List the temperatures of a dataset's runs; where some were not run for every model, each list with its models.
+
+    Args:
+        runs: summaries of runs, see `selection.gather_summaries`, for one dataset.
+    """
+    axes = ["K", "perturbation", "seed"]
+    models = runs.groupby(axes, sort=False)["temperature"].agg(lambda values: tuple(sorted(values))).reset_index()
+    parts = []
+    for temperatures, group in models.groupby("temperature", sort=False):
+        narrowed = [
+            f"{axis} {', '.join(map(str, group[axis].unique()))}"
+            for axis in axes
+            if set(group[axis]) != set(models[axis])
+        ]
+        parts.append(", ".join(map(str, temperatures)) + (f" ({'; '.join(narrowed)})" if narrowed else ""))
+    return " and ".join(parts)
+
+
+def extent(values: pd.Series) -> str:
+    """Spell the lowest and the highest of some whole numbers, such as ``3 to 5``, or the only one."""
+    low, high = int(values.min()), int(values.max())
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _departures(runs: pd.DataFrame) -> list[str]:
+    """Name the images, options and noise laws of a dataset's runs that are not the study's."""
+    first = runs.iloc[0]
+    used = {section: defaults | json.loads(first[section]) for section, defaults in PAPER_OPTIONS.items()}
+    images = PAPER_IMAGES.get(STANDS_FOR.get(first["dataset"], first["dataset"]), first["data_origin"])
+    if "cuda" not in set(runs["device"]):
+        used["training"]["matmul_precision"] = PAPER_OPTIONS["training"]["matmul_precision"]  # all one on a CPU
+    laws = {name: json.loads(law) for name, law in runs[["perturbation", "law"]].drop_duplicates().to_numpy()}
+    return [
+        *([f"images other than {images}"] if first["data_origin"] != images else []),
+        *(
+            f"{section}.{name} {used[section][name]} (there {value})"
+            for section, defaults in PAPER_OPTIONS.items()
+            for name, value in defaults.items()
+            if used[section][name] != value
+        ),
+        *(f"{name} noise {law}" for name, law in laws.items() if PAPER_LAWS.get(name, law) != law),
+    ]
+
+
+def _noun(axis: str, runs: pd.DataFrame) -> str:
+    return axis if runs[axis].nunique() == 1 else f"{axis}s"

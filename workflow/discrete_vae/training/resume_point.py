@@ -1,0 +1,138 @@
+"""The resume point of a training job.
+
+Saved every few minutes and when the job is asked to end, outside the declared outputs (Snakemake deletes those of a
+failed job), and continued by the job's next attempt.
+"""
+
+import io
+import logging
+import pickle
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+import torch
+
+from discrete_vae.errors import OutputError
+from discrete_vae.files import remove_abandoned, write_bytes
+from discrete_vae.grid.cells import Cell
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_SAVES = 180
+UNREADABLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
+# What a person sends with Ctrl-C, and schedulers ahead of a time limit or a preemption.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+def identity_of(
+    cells: Sequence[Cell],
+    *,
+    perturbations: Mapping[str, Mapping[str, Any]],
+    data_sha256: str,
+    device: torch.device,
+    options: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Return everything that determines a training's result, which its resume point must have in common with it.
+
+    Args:
+        cells: of the job.
+        perturbations: the definitions of their noise laws.
+        data_sha256: sum of their images.
+        device: where they are trained.
+        options: the sections ``model``, ``training`` and ``evaluation``, as far as they determine the result.
+    """
+    return {
+        "cells": [cell.coordinates() for cell in cells],
+        "perturbations": dict(perturbations),
+        "data_sha256": data_sha256,
+        "device": device.type,
+        "torch": str(torch.__version__),
+        **options,
+    }
+
+
+class Checkpoint:
+    """The resume point of one training job, a context in which signals that ask the job to end are held back.
+
+    Args:
+        path: its file.
+        identity: what must be equal for a saved state to be continued: cells, options, data, versions, device.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+        self.path, self.identity = path, dict(identity)
+        self._saved_at = time.monotonic()
+        self._signal: int | None = None
+        self._former_handlers: dict[int, Any] = {}
+
+    def __enter__(self) -> "Checkpoint":
+        self._former_handlers = {number: signal.signal(number, self._note) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._former_handlers.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._signal = number
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the saved state, or None where there is none to continue.
+
+        A file that is torn or of another identity is set aside under another name, with a warning.
+        """
+        try:
+            saved = torch.load(self.path, weights_only=True, map_location="cpu")
+            differing = sorted(key for key in self.identity if saved["identity"].get(key) != self.identity[key])
+        except FileNotFoundError:
+            return None
+        except UNREADABLE as error:
+            self.set_aside(f"it cannot be read ({' '.join(str(error).split())[:200]})")
+            return None
+        if differing:
+            self.set_aside(f"it has another {', '.join(differing)}")
+            return None
+        log.info("continuing from %s", self.path)
+        return saved["state"]
+
+    def set_aside(self, reason: str) -> None:
+        """Give the file another name, with a warning that says why it is not used."""
+        aside = self.path.with_name(f"{self.path.name}.unused")
+        self.path.replace(aside)
+        log.warning("%s is not used, as %s; it is now %s and training starts anew", self.path, reason, aside.name)
+
+    def is_due(self) -> bool:
+        """Tell whether to save now: a signal came, or the last save is some minutes ago."""
+        return self._signal is not None or time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Save a state whole; end the job if a signal asked for it.
+
+        A full disk does not end a training: the next save may find room.
+
+        Raises:
+            SystemExit: after a signal, with 128 and its number, as a shell reports it.
+        """
+        buffer = io.BytesIO()
+        torch.save({"identity": self.identity, "state": state}, buffer)
+        try:
+            write_bytes(self.path, buffer.getvalue())
+        except OutputError as error:
+            log.warning("%s; the training goes on", error)
+        else:
+            log.info("saved %s", self.path)
+        self._saved_at = time.monotonic()
+        if self._signal is not None:
+            log.warning("ending on %s", signal.Signals(self._signal).name)
+            raise SystemExit(128 + self._signal)
+
+    def finish(self) -> None:
+        """Remove the file: the job's outputs are whole."""
+        self.path.unlink(missing_ok=True)
+        remove_abandoned(self.path)

@@ -1,0 +1,139 @@
+"""The files of a cell: history.csv, summary.json and model.pt."""
+
+import io
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from discrete_vae.config.configuration import asked_cells
+from discrete_vae.errors import InputError
+from discrete_vae.files import write_bytes, write_csv, write_json
+from discrete_vae.grid.groups import by_group, is_finished, is_whole, recorded_rows
+from discrete_vae.training.loop import Run
+
+SOURCE = Path(__file__).parents[2]
+
+
+def write_run(
+    run: Run,
+    *,
+    history: str,
+    summary: str,
+    model: str,
+    provenance: Mapping[str, Any],
+    definition: Mapping[str, Any],
+) -> None:
+    """Write the three files of a cell, each whole, the summary last.
+
+    Args:
+        run: what training gave.
+        history, summary, model: paths of the files.
+        provenance: see `environment`, with what else is to be stamped on the summary.
+        definition: the noise law and the options that determine the result, by section.
+    """
+    write_csv(history, pd.DataFrame(run.history))
+    # By way of a buffer: torch.save puts the name of a file into it, and equal weights are to be equal bits.
+    buffer = io.BytesIO()
+    torch.save(run.parameters, buffer)
+    write_bytes(model, buffer.getvalue())
+    write_json(summary, {**summarize(run), **definition, **provenance})
+
+
+def summarize(run: Run) -> dict[str, Any]:
+    """Return a run's coordinates, its outcome and its validation losses in nats per image, null where it diverged."""
+    losses = ("loss", "reconstruction", "kl")
+    last = run.history[-1]
+    return {
+        **run.cell.coordinates(),
+        "diverged": run.diverged_epoch is not None,
+        "diverged_epoch": run.diverged_epoch,
+        "stopped_early": run.stopped_early,
+        "epochs_run": len(run.history),
+        "best_epoch": run.best_epoch or None,
+        "final_training_loss": None if run.diverged_epoch else last["training_loss"],
+        **{f"validation_{part}": run.final.get(f"validation_{part}") for part in losses},
+    }
+
+
+def check_images(study: Path, dataset: str, data_sha256: str) -> None:
+    """Check that a dataset's groups in a study are of the same images as those about to be trained on.
+
+    Raises:
+        InputError: they are of others.
+    """
+    for path in sorted(study.glob(f"groups/{dataset}/K*/seed*/summaries.csv")):
+        expected = recorded_rows(path)[0]["data_sha256"]
+        if expected != data_sha256:
+            raise InputError(
+                f"data/{dataset}.npz has the sum {data_sha256}, expected {expected} as the images of {path.parent}; put"
+                " those images back, or choose another name with --config study=NAME"
+            )
+
+
+def announce_progress(study: Path, config: Mapping[str, Any], *, log: Path) -> None:
+    """Say on the terminal, and in a new line of the study's logs/{study}/progress.txt, how many cells are finished.
+
+    Args:
+        study: its folder.
+        config: the complete configuration.
+        log: of the job.
+    """
+    asked = asked_cells(config)
+    finished = 0
+    for group, cells in by_group(asked).items():
+        finished += len(cells) if is_whole(study, group, cells) else sum(is_finished(study, cell) for cell in cells)
+    line = f"{datetime.now():%Y-%m-%d %H:%M:%S} cells finished: {finished} of {len(asked)}"
+    print(line, file=sys.stderr)
+    # A full disk is no reason to fail.
+    with suppress(OSError), (log.parents[1] / "progress.txt").open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Return the hardware, the versions and the source revision that a result is stamped with."""
+    return {
+        "device": device.type,
+        "hardware": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
+        "git_revision": git_revision(),
+    }
+
+
+def git_revision(source: Path = SOURCE) -> str | None:
+    """Return the commit of the source, with ``-dirty`` where its files have changes; None outside a git checkout."""
+
+    def git(*arguments: str) -> str:
+        environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+        # A clone may belong to another user, whose files git would otherwise not look at.
+        command = ["git", "-c", "safe.directory=*", "-C", str(source), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
+
+    try:
+        # Not in all of the checkout: a run changes the results, too, that are committed.
+        changes = git("status", "--porcelain", "--untracked-files=no", "--", ".")
+        return git("rev-parse", "HEAD") + ("-dirty" if changes else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Name the processor, with the numbers that tell its generation where virtual machines hide it in the name."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    name = facts.get("model name", platform.machine())
+    return f"{name} (family {facts['cpu family']}, model {facts['model']})" if "cpu family" in facts else name
