@@ -6,10 +6,10 @@ import pytest
 import scipy.stats
 import torch
 import torch.distributions
-from discrete_vae.generators import generator
-from discrete_vae.laws import LAWS, POSITIVE, REAL, UNIT_INTERVAL
+from discrete_vae.config.laws import LAWS, POSITIVE, REAL, UNIT_INTERVAL
 from discrete_vae.model import noise as perturbations
 from discrete_vae.model.noise import NoiseSource, NoiseStream, distribution, sample, uniform
+from discrete_vae.model.random_streams import generator
 from torch.distributions import constraints
 
 # A definition of each law of the table, and the same law in scipy's words.
