@@ -1,0 +1,148 @@
+"""What a configuration defines by name: noise laws, datasets and target distributions. Nothing here needs pydantic."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, make_dataclass
+from typing import Any, Literal
+
+from discrete_vae.config.options import Section, option, required
+
+REAL, POSITIVE, UNIT_INTERVAL = {}, {"gt": 0}, {"gt": 0, "lt": 1}
+
+# The univariate continuous laws of torch.distributions whose parameters are plain numbers, and Logistic, which
+# discrete_vae.model.noise adds. A test compares the table with torch.
+PARAMETERS: dict[str, dict[str, dict[str, float]]] = {
+    "Beta": {"concentration1": POSITIVE, "concentration0": POSITIVE},
+    "Cauchy": {"loc": REAL, "scale": POSITIVE},
+    "Chi2": {"df": POSITIVE},
+    "ContinuousBernoulli": {"probs": UNIT_INTERVAL},
+    "Exponential": {"rate": POSITIVE},
+    "FisherSnedecor": {"df1": POSITIVE, "df2": POSITIVE},
+    "Gamma": {"concentration": POSITIVE, "rate": POSITIVE},
+    "GeneralizedPareto": {"loc": REAL, "scale": POSITIVE, "concentration": REAL},
+    "Gumbel": {"loc": REAL, "scale": POSITIVE},
+    "HalfCauchy": {"scale": POSITIVE},
+    "HalfNormal": {"scale": POSITIVE},
+    "InverseGamma": {"concentration": POSITIVE, "rate": POSITIVE},
+    "Kumaraswamy": {"concentration1": POSITIVE, "concentration0": POSITIVE},
+    "Laplace": {"loc": REAL, "scale": POSITIVE},
+    "LogNormal": {"loc": REAL, "scale": POSITIVE},
+    "Logistic": {"loc": REAL, "scale": POSITIVE},
+    "Normal": {"loc": REAL, "scale": POSITIVE},
+    "Pareto": {"scale": POSITIVE, "alpha": POSITIVE},
+    "StudentT": {"df": POSITIVE, "loc": REAL, "scale": POSITIVE},
+    "Uniform": {"low": REAL, "high": REAL},
+    "VonMises": {"loc": REAL, "concentration": POSITIVE},
+    "Weibull": {"scale": POSITIVE, "concentration": POSITIVE},
+}
+
+# Without a distribution function in torch, or with tails or an edge that quadrature does not resolve. The probabilities
+# of their codes are not known, so that there is no bound. A test compares the set with the quadrature.
+WITHOUT_CODE_PROBABILITIES = {
+    *("Beta", "Cauchy", "FisherSnedecor", "GeneralizedPareto", "HalfCauchy", "Pareto", "StudentT", "VonMises"),
+}
+
+
+@dataclass(frozen=True)
+class Law(Section):
+    """A noise law: its name in torch.distributions, and in a subclass for each law its parameters."""
+
+    distribution: str
+
+
+LAWS: dict[str, type[Law]] = {
+    name: make_dataclass(
+        name,
+        [
+            ("distribution", Literal[name]),
+            *((parameter, float, required(**bounds)) for parameter, bounds in parameters.items()),
+        ],
+        bases=(Law,),
+        frozen=True,
+    )
+    for name, parameters in PARAMETERS.items()
+}
+
+
+def law_of(definition: Mapping[str, Any]) -> Law:
+    """Make a law of a definition such as ``{distribution: Normal, loc: 0, scale: 1}`` that has been checked."""
+    return LAWS[definition["distribution"]](**definition)
+
+
+OWN_SUMS = "SHA-256 of the decompressed content by file name, for source files of your own"
+
+
+@dataclass(frozen=True)
+class Torchvision(Section):
+    """A class of torchvision.datasets with MNIST's files."""
+
+    source: Literal["torchvision"]
+    dataset_class: Literal["MNIST", "FashionMNIST", "KMNIST"] = required("class of torchvision.datasets", alias="class")
+    sha256: dict[str, str] = option(dict, OWN_SUMS)
+
+
+@dataclass(frozen=True)
+class Omniglot(Section):
+    """The IWAE repository's 28x28 chardata.mat (``iwae``), or torchvision's 105x105 archives, resized (``omniglot``)."""
+
+    source: Literal["iwae", "omniglot"]
+    sha256: dict[str, str] = option(dict, OWN_SUMS)
+
+
+@dataclass(frozen=True)
+class Digits(Section):
+    """The 8x8 digits that come with scikit-learn."""
+
+    source: Literal["sklearn"]
+
+
+@dataclass(frozen=True)
+class OwnFile(Section):
+    """A file of your own."""
+
+    source: Literal["npz"]
+    path: str = required(
+        ".npz file with the arrays train, validation and test of 0 and 1, each images x height x width"
+    )
+
+
+Source = Torchvision | Omniglot | Digits | OwnFile
+
+
+@dataclass(frozen=True)
+class Binomial(Section):
+    """The binomial law, truncated to 0, ..., K - 1."""
+
+    family: Literal["binomial"]
+    n: int = required("trials", ge=1)
+    p: float = required("probability of success", gt=0, lt=1)
+    K: int = required("number of categories", ge=2)
+
+
+@dataclass(frozen=True)
+class Poisson(Section):
+    """The Poisson law, truncated to 0, ..., K - 1."""
+
+    family: Literal["poisson"]
+    rate: float = required("mean before truncation", gt=0)
+    K: int = required("number of categories", ge=2)
+
+
+@dataclass(frozen=True)
+class NegativeBinomial(Section):
+    """The number of failures before r successes, truncated to 0, ..., K - 1."""
+
+    family: Literal["negative-binomial"]
+    r: float = required("successes that end the trials", gt=0)
+    p: float = required("probability of success", gt=0, lt=1)
+    K: int = required("number of categories", ge=2)
+
+
+@dataclass(frozen=True)
+class Table(Section):
+    """Probabilities that sum to one."""
+
+    family: Literal["table"]
+    probabilities: tuple[float, ...] = required("of the categories", min_length=2)
+
+
+Target = Binomial | Poisson | NegativeBinomial | Table

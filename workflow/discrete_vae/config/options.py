@@ -1,0 +1,125 @@
+"""The options of a model, its training and its evaluation. Nothing here needs pydantic."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Self
+
+
+class Section:
+    """A part of the configuration: pydantic refuses unknown keys, numbers as texts, and infinite numbers in it."""
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True, "allow_inf_nan": False}  # noqa: RUF012
+
+
+def option(default: Any, description: str, **bounds: float | str) -> Any:
+    """Declare a field with a default or a function that makes it, its meaning, and its bounds in pydantic's words."""
+    values = {"default_factory": default} if callable(default) else {"default": default}
+    return field(**values, metadata={"description": description, **bounds})
+
+
+def required(description: str = "", **bounds: float | str) -> Any:
+    """Declare a field without a default, with its meaning and bounds."""
+    return field(metadata={"description": description, **bounds})
+
+
+@dataclass(frozen=True)
+class Model(Section):
+    """The variational autoencoder."""
+
+    variables: int = option(10, "number N of categorical variables", ge=1)
+    hidden: int = option(300, "units in the hidden layer of the encoder and of the decoder", ge=1)
+
+
+@dataclass(frozen=True)
+class Annealing(Section):
+    """The schedule max(temperature * exp(-rate * step), minimum), held for ``interval`` steps at a time."""
+
+    rate: float = option(0.00001, "decay of the log temperature per step", gt=0)
+    minimum: float = option(0.1, "lowest temperature of the schedule", gt=0)
+    interval: int = option(1000, "steps between two updates of the temperature", ge=1)
+
+
+@dataclass(frozen=True)
+class Training(Section):
+    """How a cell is trained."""
+
+    epochs: int | dict[str, int] = option(
+        300, "passes over the training set: a number, or one for each dataset, such as {mnist: 50, omniglot: 300}"
+    )
+    patience: int | None = option(
+        None, "null for all epochs; or stop a cell whose validation loss has not fallen for this many epochs", ge=1
+    )
+    batch_size: int = option(100, "images in a minibatch; the last, shorter one of an epoch is kept", ge=1)
+    learning_rate: float = option(0.001, "step size of Adam", gt=0)
+    kl: Literal["softmax", "codes"] = option(
+        "softmax",
+        "KL of the loss: softmax is the study's KL(softmax(logits) || uniform); codes makes the loss a bound for every"
+        " noise law",
+    )
+    annealing: Annealing | None = option(None, "null for a constant temperature, or a schedule")
+    matmul_precision: Literal["highest", "high", "medium"] = option(
+        "high",
+        "of float32 matrix products (torch.set_float32_matmul_precision); high allows a GPU TensorFloat32, which is"
+        " faster and rounds more",
+    )
+    device: Literal["auto", "cpu", "cuda"] = option("auto", "where to train; auto takes a GPU where there is one")
+    stack: tuple[Literal["temperature", "perturbation", "seed"], ...] = option(
+        (), "axes of the grid whose cells one job trains side by side; empty for one job a cell"
+    )
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Make the section of what `result_options` returned; an option that is missing has its default."""
+        annealing = values.get("annealing")
+        return cls(**{**values, "annealing": Annealing(**annealing) if annealing else None})
+
+    def epochs_of(self, dataset: str) -> int | None:
+        """Return the epochs of a dataset, or None where ``epochs`` names other datasets only."""
+        return self.epochs if isinstance(self.epochs, int) else self.epochs.get(dataset)
+
+    def of_dataset(self, dataset: str) -> Self:
+        """Return the section with the epochs of one dataset."""
+        return replace(self, epochs=self.epochs_of(dataset))
+
+    def result_options(self) -> dict[str, Any]:
+        """Return the options that determine a result."""
+        return {name: value for name, value in asdict(self).items() if name not in ("device", "stack")}
+
+
+@dataclass(frozen=True)
+class Evaluation(Section):
+    """Monte-Carlo samples of the discrete codes, per image."""
+
+    validation_samples: int = option(10, "on the validation set after every epoch, with the same noise", ge=1)
+    selection_samples: int = option(
+        100, "on the validation set at the best epoch of a run; this loss selects the temperature", ge=1
+    )
+    importance_samples: int = option(
+        1000, "on the test set for the selected models, once, for all of their losses", ge=1
+    )
+
+    def result_options(self) -> dict[str, int]:
+        """Return the options that determine the result of a training."""
+        return {name: value for name, value in asdict(self).items() if name != "importance_samples"}
+
+
+@dataclass(frozen=True)
+class SmallModels(Section):
+    """The small models whose codes can be enumerated, to compare relaxed gradients with exact ones."""
+
+    variables: int = option(3, "categorical variables of a small model", ge=1, le=5)
+    K: int = option(6, "categories of each", ge=2, le=10)
+    hidden: int = option(50, "units in its hidden layers", ge=1)
+    epochs: int = option(40, "passes over the training set; enough for its codes to tell the images apart", ge=1)
+    images: int = option(50, "test images whose gradients are measured", ge=1)
+    samples: int = option(1000, "draws of the noise", ge=2)
+
+
+@dataclass(frozen=True)
+class Fit(Section):
+    """How logits are fitted to a fixed distribution."""
+
+    steps: int = option(500, "steps of Adam", ge=1)
+    samples: int = option(100, "relaxed samples of each step", ge=2)
+    learning_rate: float = option(0.05, "step size of Adam", gt=0)
+    record_every: int = option(20, "steps between two records of the errors", ge=1)
