@@ -22,26 +22,29 @@ if not Path(f"{workflow.current_basedir}/workflow").is_dir():
 sys.path.insert(0, f"{workflow.current_basedir}/workflow")
 
 from discrete_vae import files
-from discrete_vae.config import configuration
-from discrete_vae.data import sources
-from discrete_vae.grid import cells, groups, study as studies
+from discrete_vae.config.options import Fit, SmallModels, options_of
+from discrete_vae.config.reading import read
+from discrete_vae.config.strict_yaml import check_yaml
+from discrete_vae.data import shared, sources
 from discrete_vae.errors import InputError, OutputError
+from discrete_vae.grid import cells, groups, planning, study
 
 
 configfile: f"{workflow.current_basedir}/config.yaml"
 
 
 try:
-    configuration.complete(config)
+    check_yaml(workflow.configfiles)
+    configuration = read(config)
 except InputError as error:
     sys.exit(f"ERROR in the configuration: {error}")
 
 
 pathvars:
-    results=f"results/{config['study']}",
-    logs=f"logs/{config['study']}",
-    benchmarks=f"logs/{config['study']}/benchmarks",
-    checkpoints=f"checkpoints/{config['study']}",
+    results=f"results/{configuration.study}",
+    logs=f"logs/{configuration.study}",
+    benchmarks=f"logs/{configuration.study}/benchmarks",
+    checkpoints=f"checkpoints/{configuration.study}",
 
 
 report: "workflow/report/workflow.rst"
@@ -52,8 +55,8 @@ include: "workflow/rules/common.smk"
 
 wildcard_constraints:
     **wildcard_patterns,
-    perturbation="|".join(map(re.escape, config["perturbations"])),
-    target="|".join(map(re.escape, config["fitting"]["targets"])),
+    perturbation="|".join(map(re.escape, configuration.perturbations)),
+    target="|".join(map(re.escape, configuration.fitting.targets)),
 
 
 include: "workflow/rules/data.smk"
@@ -74,9 +77,10 @@ onstart:
 
 
 rule all:
+    """Make all tables and figures of the study."""
     default_target: True
     input:
         rules.tables.input,
         rules.figures.input,
         rules.control.input if found_gradients or asked_gradients else [],
-        rules.fitting.input if found_fits or config["fitting"]["enabled"] else [],
+        rules.fitting.input if found_fits or configuration.fitting.enabled else [],

@@ -1,8 +1,10 @@
 """Cells and their paths."""
 
 import re
+from typing import Any
 
 import pytest
+from discrete_vae.config.reading import read
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import (
     CELL_DIRECTORY,
@@ -10,7 +12,7 @@ from discrete_vae.grid.cells import (
     Cell,
     Group,
     all_but,
-    grid_cells,
+    asked_cells,
     job_path,
     stack_coordinates,
     values_of,
@@ -26,6 +28,12 @@ GRID = {
     "seed": [1, 2],
     "blocks": [],
 }
+
+
+def grid_cells(grid: dict[str, Any]) -> list[Cell]:
+    """List the cells of a grid whose dataset may be any of two."""
+    datasets = {name: {"source": "sklearn"} for name in ("digits", "fashion")}
+    return asked_cells(read({"grid": grid, "datasets": datasets}))
 
 
 def test_a_grid_has_one_cell_for_every_combination():

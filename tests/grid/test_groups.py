@@ -3,27 +3,31 @@
 import gzip
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from discrete_vae.config.configuration import asked_cells, complete, result_options
+from discrete_vae.config.configuration import Configuration
+from discrete_vae.config.reading import read
 from discrete_vae.errors import InputError
-from discrete_vae.grid.cells import CELL_FILES, Cell, Group
+from discrete_vae.grid.cells import CELL_FILES, Cell, Group, asked_cells
 from discrete_vae.grid.groups import (
     WHOLE_GROUP_FILES,
     GroupsOnDisk,
+    check_alike,
+    find_groups,
+    recorded_rows,
+)
+from discrete_vae.grid.planning import (
     asked_fits,
     asked_gradients,
     cells_to_group,
-    check_alike,
-    find_groups,
     find_tables,
     finished_cells,
     is_outdated,
     missing_files,
-    recorded_rows,
     runs_of_other_stacks,
     stacked_axes,
 )
@@ -31,8 +35,8 @@ from discrete_vae.grid.groups import (
 GROUP = Group("mnist", 10, 1)
 
 
-def config_of(**sections: Any) -> dict[str, Any]:
-    """Make a complete configuration that asks for one group of two noise laws at two temperatures."""
+def config_of(**sections: Any) -> Configuration:
+    """Make a configuration that asks for one group of two noise laws at two temperatures."""
     grid = {
         "dataset": ["mnist"],
         "K": [10],
@@ -40,14 +44,17 @@ def config_of(**sections: Any) -> dict[str, Any]:
         "temperature": [0.5, 1.0],
         "seed": [1],
     }
-    config = {**sections, "grid": {**grid, **sections.get("grid", {})}}
-    complete(config)
-    return config
+    return read({**sections, "grid": {**grid, **sections.get("grid", {})}})
 
 
-def row_of(cell: Cell, config: dict[str, Any], **columns: str) -> dict[str, Any]:
+def row_of(cell: Cell, configuration: Configuration, **columns: str) -> dict[str, Any]:
     """Make a row of summaries.csv."""
-    options = {"law": config["perturbations"][cell.perturbation], **result_options(config, cell.dataset)}
+    options = {
+        "law": asdict(configuration.perturbations[cell.perturbation]),
+        "model": asdict(configuration.model),
+        "training": configuration.training.of_dataset(cell.dataset).result_options(),
+        "evaluation": configuration.evaluation.result_options(),
+    }
     texts = {section: json.dumps(values) for section, values in options.items()}
     return {**cell.coordinates(), "data_sha256": "a", **texts, **columns}
 
@@ -59,7 +66,7 @@ def write_runs(study: Path, cells: list[Cell], files=CELL_FILES) -> None:
             (study / cell.directory / name).touch()
 
 
-def write_groups(study: Path, config: dict[str, Any], *, without: str = "", **columns: str) -> None:
+def write_groups(study: Path, config: Configuration, *, without: str = "", **columns: str) -> None:
     """Write the groups of a grid, less the files that may be missing and one more."""
     for group in {cell.group for cell in asked_cells(config)}:
         folder = study / "groups" / str(group)
@@ -157,7 +164,7 @@ def test_groups_are_shown_in_the_order_of_their_datasets_with_unknown_ones_last(
     assert shown == [*expected, ("z", 5, 10), ("z", 30, 10)]
 
 
-def differing(tmp_path: Path, config: dict[str, Any], **columns: str) -> str:
+def differing(tmp_path: Path, config: Configuration, **columns: str) -> str:
     """Return the message about a group beside one of the default configuration."""
     write_groups(tmp_path, config_of())
     write_groups(tmp_path, config, **columns)
@@ -295,16 +302,15 @@ def test_a_job_stacks_the_values_of_the_cells_that_are_yet_to_be_trained(tmp_pat
 def test_gradients_are_asked_for_at_every_law_and_temperature_of_a_dataset_and_seed():
     """Whatever its K."""
     grid = {"dataset": ["mnist", "digits"], "K": [10, 30], "seed": [1, 2]}
-    config = config_of(grid=grid, control={"enabled": True, "datasets": ["digits"]})
-    points = asked_gradients(config, asked_cells(config))
+
+    def points_of(**control: Any) -> dict[str, Any]:
+        config = config_of(grid=grid, control=control)
+        return asked_gradients(config, asked_cells(config))
+
     expected = [{"perturbation": law, "temperature": t} for law in ("gumbel", "normal") for t in (0.5, 1.0)]
-    assert points == {"digits/seed1": expected, "digits/seed2": expected}
-    config["control"]["datasets"] = None
-    assert list(asked_gradients(config, asked_cells(config))) == [
-        f"{name}/seed{seed}" for name in ("mnist", "digits") for seed in (1, 2)
-    ]
-    config["control"]["enabled"] = False
-    assert asked_gradients(config, asked_cells(config)) == {}
+    assert points_of(enabled=True, datasets=["digits"]) == {"digits/seed1": expected, "digits/seed2": expected}
+    assert list(points_of(enabled=True)) == [f"{name}/seed{seed}" for name in ("mnist", "digits") for seed in (1, 2)]
+    assert points_of() == {}
 
 
 def test_fits_are_asked_for_at_every_temperature_and_seed_of_a_target_and_law():
@@ -313,7 +319,7 @@ def test_fits_are_asked_for_at_every_temperature_and_seed_of_a_target_and_law():
     targets = ("binomial", "poisson", "negative-binomial", "discrete")
     assert list(points) == [f"{target}/{law}" for target in targets for law in ("gumbel", "normal")]
     assert points["poisson/gumbel"] == [{"temperature": t, "seed": seed} for t in (0.5, 1.0) for seed in (1, 2)]
-    assert asked_fits({**config, "draw_only": True}) == {}
+    assert asked_fits(config_of(draw_only=True)) == {}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])

@@ -8,30 +8,38 @@ def folder(path):
     return Path(workflow.modifier.path_modifier.modify(workflow.pathvars.apply(path)))
 
 
-study = folder("<results>")
-asked_cells = configuration.asked_cells(config)
-asked_datasets = cells.values_of(asked_cells, "dataset")
+options = configuration.plain()  # what jobs are handed: mappings, lists, texts and numbers
+results = folder("<results>")
+asked_cells = cells.asked_cells(configuration)
+asked_gradients = planning.asked_gradients(configuration, asked_cells)
+asked_fits = planning.asked_fits(configuration)
+# Fits that are there are shown as they are, unless more of them are asked for.
+fits_to_make = asked_fits if configuration.fitting.enabled or "fitting" in sys.argv else {}
 try:
-    studies.check_options(
-        study,
-        config,
+    study.check_options(
+        results,
+        configuration,
         overlay=Path(
-            f"{workflow.current_basedir}/../../configs/{config['study']}.yaml"
+            f"{workflow.current_basedir}/../../configs/{configuration.study}.yaml"
         ),
     )
-    studies.check_datasets(
-        folder("data"), {name: config["datasets"][name] for name in asked_datasets}
+    sources.check_sums(
+        {name: configuration.datasets[name] for name in configuration.asked_datasets}
     )
-    found_groups = groups.find_groups(study, config)
-    asked_gradients = groups.asked_gradients(config, asked_cells)
-    found_gradients = groups.find_tables(study / "gradients", ".csv", asked_gradients)
-    asked_fits = groups.asked_fits(config)
-    found_fits = groups.find_tables(study / "fits", ".csv.gz", asked_fits)
+    shared.check_datasets(
+        folder("data"),
+        {name: options["datasets"][name] for name in configuration.asked_datasets},
+    )
+    found_groups = groups.find_groups(results, configuration)
+    found_gradients = planning.find_tables(
+        results / "gradients", ".csv", asked_gradients
+    )
+    found_fits = planning.find_tables(results / "fits", ".csv.gz", fits_to_make)
 except InputError as error:
     sys.exit(f"ERROR: {error}")
 
 
-shown_groups = found_groups.shown(list(config["datasets"]))
+shown_groups = found_groups.shown(list(configuration.datasets))
 
 
 def group_files(name, **axes):
@@ -44,31 +52,31 @@ def group_files(name, **axes):
 
 
 wildcard_patterns = cells.wildcard_patterns(
-    [*config["datasets"], *cells.values_of(shown_groups, "dataset")]
+    [*configuration.datasets, *cells.values_of(shown_groups, "dataset")]
 )
 
 
-runs_of_other_stacks = groups.runs_of_other_stacks(
-    study, found_groups.to_make, config["training"]["stack"]
+runs_of_other_stacks = planning.runs_of_other_stacks(
+    results, found_groups.to_make, configuration.training.stack
 )
 # Of a group without bounds nothing else need be named: they ask for its runs.
 evaluated_before = {
     group
     for group in found_groups.to_make
-    if (study / "groups" / str(group) / "bounds.csv").exists()
+    if (results / "groups" / str(group) / "bounds.csv").exists()
 }
 missing_files = [
     f"<results>/{path}"
-    for path in groups.missing_files(
-        study,
+    for path in planning.missing_files(
+        results,
         found_groups.to_make,
         [cell for cell in asked_cells if cell.group in evaluated_before],
     )
 ]
 kept = [
-    *(study / "groups" / str(group) for group in found_groups.whole),
-    *(study / "runs" / run for run in runs_of_other_stacks),
-    *(study / "gradients", study / "fits"),
+    *(results / "groups" / str(group) for group in found_groups.whole),
+    *(results / "runs" / run for run in runs_of_other_stacks),
+    *(results / "gradients", results / "fits"),
 ]
 for path in map(Path, sys.argv if workflow.is_main_process else []):
     if path.is_file() and any(map(path.is_relative_to, kept)):
@@ -77,7 +85,7 @@ for path in map(Path, sys.argv if workflow.is_main_process else []):
             f"ERROR: {path} is there and never made again; leave it out of the command,"
             f" or remove {path.parent} to make it again"
         )
-    if path.is_file() and groups.is_outdated(study, path, found_groups.to_make):
+    if path.is_file() and planning.is_outdated(results, path, found_groups.to_make):
         # Snakemake would say that nothing is to be done.
         sys.exit(
             f"ERROR: {path} is there, without the {len(found_groups.to_make)} groups that the grid"
@@ -101,8 +109,8 @@ asked_of_group = groups.by_group(asked_cells)
 def cells_of_group(label):
     """List the cells that a group is made of."""
     group = cells.Group.of(label)
-    return groups.cells_to_group(
-        study, group, asked_of_group.get(group, []), list(config["perturbations"])
+    return planning.cells_to_group(
+        results, group, asked_of_group.get(group, []), list(configuration.perturbations)
     )
 
 

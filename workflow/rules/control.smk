@@ -28,23 +28,18 @@ rule measure_gradients:
     resources:
         mem_mb=lambda wildcards, attempt: 6_000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
-        gpu=configuration.gpus_per_job(config["training"]["device"]),
+        gpu=configuration.training.gpus_per_job,
     params:
-        study=lambda wildcards: str(study),
+        study=str(results),
         points=lambda wildcards: asked_gradients[wildcards.gradients],
-        perturbations=lambda wildcards: {
-            point["perturbation"]: config["perturbations"][point["perturbation"]]
+        laws=lambda wildcards: {
+            point["perturbation"]: options["perturbations"][point["perturbation"]]
             for point in asked_gradients[wildcards.gradients]
         },
-        training={
-            option: config["training"][option]
-            for option in ("batch_size", "learning_rate", "kl", "annealing")
-        },
-        control={
-            option: value
-            for option, value in config["control"].items()
-            if option not in ("enabled", "datasets")
-        },
+        training=configuration.training.of_dataset("").result_options(),
+        small_models=options_of(SmallModels, configuration.control),
+        device=configuration.training.device,
+        configuration=lambda wildcards, input: options,
     script:
         "../scripts/measure_gradients.py"
 
@@ -75,7 +70,7 @@ rule compare_scale_and_shape:
     conda:
         "../../envs/figures.yaml"
     params:
-        temperature=config["figures"]["convergence_temperature"],
+        temperature=configuration.figures.convergence_temperature,
     script:
         "../scripts/compare_scale_and_shape.py"
 
@@ -103,7 +98,7 @@ rule plot_control:
     conda:
         "../../envs/figures.yaml"
     params:
-        temperature=config["figures"]["convergence_temperature"],
+        temperature=configuration.figures.convergence_temperature,
     script:
         "../scripts/plot_control.py"
 

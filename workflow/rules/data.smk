@@ -3,18 +3,18 @@
 Needs:  the definitions under `datasets`; the network, hand-placed files or a mirror
 Makes:  data/{dataset}.npz   train, validation and test images of 0 and 1
         data/{dataset}.json  their definition and where they come from, with sums
-Steps:  download, binarize
+Steps:  download_source, binarize_dataset
 """
 
 
-rule download:
+rule download_source:
     """Obtain one source file and check its sum."""
     output:
         sources.RAW_FILE,
     log:
-        "<logs>/download/{folder}-{file}.log",
+        "<logs>/download_source/{folder}-{file}.log",
     benchmark:
-        "<benchmarks>/download/{folder}-{file}.tsv"
+        "<benchmarks>/download_source/{folder}-{file}.tsv"
     localrule: True
     conda:
         "../../envs/torch.yaml"
@@ -23,27 +23,27 @@ rule download:
             config, sources.RAW_FILE.format(**wildcards), first=asked_datasets
         ).fingerprint,
     script:
-        "../scripts/download.py"
+        "../scripts/download_source.py"
 
 
-rule binarize:
+rule binarize_dataset:
     """Binarize a dataset and split it into training, validation and test images."""
     input:
         # Their content is compared when the Snakefile is read, not their dates.
         lambda wildcards: ancient(
-            sources.input_files(config["datasets"][wildcards.dataset])
+            sources.input_files(configuration.datasets[wildcards.dataset])
         ),
     output:
         images="data/{dataset}.npz",
         manifest="data/{dataset}.json",
     log:
-        "<logs>/binarize/{dataset}.log",
+        "<logs>/binarize_dataset/{dataset}.log",
     benchmark:
-        "<benchmarks>/binarize/{dataset}.tsv"
+        "<benchmarks>/binarize_dataset/{dataset}.tsv"
     localrule: True
     conda:
         "../../envs/torch.yaml"
     params:
-        definition=lambda wildcards: config["datasets"][wildcards.dataset],
+        definition=lambda wildcards: options["datasets"][wildcards.dataset],
     script:
-        "../scripts/binarize.py"
+        "../scripts/binarize_dataset.py"

@@ -6,11 +6,11 @@ Makes:  <results>/groups/{dataset}/K{K}/seed{seed}/
             image_losses.npz  the same for each test image
             pictures.npz      reconstructions and prior samples
             costs.csv         seconds of training and evaluation
-Steps:  evaluate
+Steps:  evaluate_models
 """
 
 
-rule evaluate:
+rule evaluate_models:
     """Evaluate the selected models of a group on the test set."""
     input:
         images=lambda wildcards: ancient(
@@ -28,9 +28,9 @@ rule evaluate:
         pictures="<results>/groups/{group}/pictures.npz",
         costs="<results>/groups/{group}/costs.csv",
     log:
-        "<logs>/evaluate/{group}.log",
+        "<logs>/evaluate_models/{group}.log",
     benchmark:
-        "<benchmarks>/evaluate/{group}.tsv"
+        "<benchmarks>/evaluate_models/{group}.tsv"
     wildcard_constraints:
         group=unless_finished(map(str, found_groups.whole), "group"),
     conda:
@@ -39,8 +39,9 @@ rule evaluate:
     resources:
         mem_mb=lambda wildcards, attempt: 3_000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
-        gpu=configuration.gpus_per_job(config["training"]["device"]),
+        gpu=configuration.training.gpus_per_job,
     params:
-        samples=config["evaluation"]["importance_samples"],
+        samples=configuration.evaluation.importance_samples,
+        device=lambda wildcards, input: configuration.training.device,
     script:
-        "../scripts/evaluate.py"
+        "../scripts/evaluate_models.py"

@@ -30,7 +30,7 @@ rule plot_convergence:
     conda:
         "../../envs/figures.yaml"
     params:
-        temperature=config["figures"]["convergence_temperature"],
+        temperature=configuration.figures.convergence_temperature,
     script:
         "../scripts/plot_convergence.py"
 

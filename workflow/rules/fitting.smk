@@ -4,7 +4,7 @@ Needs:  the definitions under `fitting: targets`; the noise laws, temperatures a
 Makes:  <results>/fits/{target}/{perturbation}.csv.gz  errors of every temperature and seed along the fit
         <results>/tables/fitting.csv                   errors after the last step
         <results>/figures/fitting/{target}             error against step and temperature, as PDF and PNG
-Steps:  fit, tabulate_fits, plot_fits
+Steps:  fit_target, tabulate_fits, plot_fits
 """
 
 # By target and noise law, in the order of their definitions.
@@ -12,20 +12,22 @@ fit_labels = [
     label
     for label in map(
         "/".join,
-        itertools.product(config["fitting"]["targets"], config["perturbations"]),
+        itertools.product(
+            configuration.fitting.targets, configuration.perturbations
+        ),
     )
     if label in asked_fits or label in found_fits
 ]
 
 
-rule fit:
+rule fit_target:
     """Fit one target distribution with one noise law."""
     output:
         "<results>/fits/{fit}.csv.gz",
     log:
-        "<logs>/fit/{fit}.log",
+        "<logs>/fit_target/{fit}.log",
     benchmark:
-        "<benchmarks>/fit/{fit}.tsv"
+        "<benchmarks>/fit_target/{fit}.tsv"
     wildcard_constraints:
         fit=unless_finished(found_fits, "fit"),
     localrule: True
@@ -33,14 +35,17 @@ rule fit:
         "../../envs/torch.yaml"
     threads: 1
     params:
-        study=lambda wildcards: str(study),
-        definition=lambda wildcards: configuration.fit_definition(
-            config, *wildcards.fit.split("/")
-        ),
-        temperatures=config["grid"]["temperature"],
-        seeds=config["grid"]["seed"],
+        study=str(results),
+        target=lambda wildcards: options["fitting"]["targets"][
+            wildcards.fit.split("/")[0]
+        ],
+        law=lambda wildcards: options["perturbations"][wildcards.fit.split("/")[1]],
+        temperatures=configuration.grid.temperature,
+        seeds=configuration.grid.seed,
+        fit=options_of(Fit, configuration.fitting),
+        configuration=lambda wildcards: options,
     script:
-        "../scripts/fit.py"
+        "../scripts/fit_target.py"
 
 
 rule tabulate_fits:
@@ -89,7 +94,7 @@ rule plot_fits:
     conda:
         "../../envs/figures.yaml"
     params:
-        target=lambda wildcards: config["fitting"]["targets"][wildcards.target],
+        target=lambda wildcards: options["fitting"]["targets"][wildcards.target],
     script:
         "../scripts/plot_fits.py"
 

@@ -5,11 +5,11 @@ Makes:  <results>/groups/{dataset}/K{K}/seed{seed}/
             summaries.csv     a row for each cell
             histories.csv.gz  a row for each cell and epoch
             selection.csv     the temperature selected for each noise law, on the validation set
-Steps:  select
+Steps:  select_temperatures
 """
 
 
-rule select:
+rule select_temperatures:
     """Gather the runs of a group and select the temperature of each noise law."""
     input:
         summaries=lambda wildcards: [
@@ -25,13 +25,13 @@ rule select:
         histories="<results>/groups/{group}/histories.csv.gz",
         selection="<results>/groups/{group}/selection.csv",
     log:
-        "<logs>/select/{group}.log",
+        "<logs>/select_temperatures/{group}.log",
     benchmark:
-        "<benchmarks>/select/{group}.tsv"
+        "<benchmarks>/select_temperatures/{group}.tsv"
     wildcard_constraints:
         group=unless_finished(map(str, found_groups.whole), "group"),
     localrule: True
     conda:
         "../../envs/figures.yaml"
     script:
-        "../scripts/select.py"
+        "../scripts/select_temperatures.py"

@@ -9,11 +9,11 @@ Makes:  <results>/tables/results.*      test losses of the selected models, as C
         <results>/tables/codes.*        what the selected models learned, as CSV and Markdown
         <results>/tables/runs.csv       what was run, on which images, with which software and hardware
         <results>/tables/costs.*        core-hours and GPU-hours, as CSV and Markdown
-Steps:  tabulate, judge, describe, sum_costs
+Steps:  tabulate_results, judge_claims, describe_codes, sum_costs
 """
 
 
-rule tabulate:
+rule tabulate_results:
     """Tabulate the test losses of the selected models, the selection and the runs that diverged."""
     input:
         summaries=group_files("summaries.csv"),
@@ -48,19 +48,19 @@ rule tabulate:
             labels={"table": "what was run"},
         ),
     log:
-        "<logs>/tabulate.log",
+        "<logs>/tabulate_results.log",
     benchmark:
-        "<benchmarks>/tabulate.tsv"
+        "<benchmarks>/tabulate_results.tsv"
     localrule: True
     conda:
         "../../envs/figures.yaml"
     params:
         left_out=[str(group) for group in found_groups.unfinished],
     script:
-        "../scripts/tabulate.py"
+        "../scripts/tabulate_results.py"
 
 
-rule judge:
+rule judge_claims:
     """Judge the paper's claims."""
     input:
         summaries=group_files("summaries.csv"),
@@ -83,20 +83,20 @@ rule judge:
         ),
         markdown="<results>/tables/claims.md",
     log:
-        "<logs>/judge.log",
+        "<logs>/judge_claims.log",
     benchmark:
-        "<benchmarks>/judge.tsv"
+        "<benchmarks>/judge_claims.tsv"
     localrule: True
     conda:
         "../../envs/figures.yaml"
     params:
-        temperature=config["figures"]["convergence_temperature"],
+        temperature=configuration.figures.convergence_temperature,
         left_out=[str(group) for group in found_groups.unfinished],
     script:
-        "../scripts/judge.py"
+        "../scripts/judge_claims.py"
 
 
-rule describe:
+rule describe_codes:
     """Tabulate what the selected models learned."""
     input:
         bounds=group_files("bounds.csv"),
@@ -109,14 +109,14 @@ rule describe:
         ),
         markdown="<results>/tables/codes.md",
     log:
-        "<logs>/describe.log",
+        "<logs>/describe_codes.log",
     benchmark:
-        "<benchmarks>/describe.tsv"
+        "<benchmarks>/describe_codes.tsv"
     localrule: True
     conda:
         "../../envs/figures.yaml"
     script:
-        "../scripts/describe.py"
+        "../scripts/describe_codes.py"
 
 
 rule sum_costs:

@@ -6,15 +6,15 @@ Makes:  <results>/config.yaml  the options of the study, before its first run
             history.csv   losses of every epoch
             summary.json  the best epoch, its validation losses, hardware, versions
             model.pt      the weights of the best epoch, a state dict
-Steps:  train
+Steps:  train_cells
 """
 
-stacked_axes = groups.stacked_axes(
-    study, found_groups.to_make, asked_cells, config["training"]["stack"]
+stacked_axes = planning.stacked_axes(
+    results, found_groups.to_make, asked_cells, configuration.training.stack
 )
 
 
-rule train:
+rule train_cells:
     """Train a cell, or a stack of cells, and keep the weights of each one's best epoch."""
     input:
         # The sum of the images is compared, not their date.
@@ -36,9 +36,9 @@ rule train:
             allow_missing=True,
         ),
     log:
-        cells.job_path(f"<logs>/train/{cells.CELL_LABEL}.log", stacked_axes),
+        cells.job_path(f"<logs>/train_cells/{cells.CELL_LABEL}.log", stacked_axes),
     benchmark:
-        cells.job_path(f"<benchmarks>/train/{cells.CELL_LABEL}.tsv", stacked_axes)
+        cells.job_path(f"<benchmarks>/train_cells/{cells.CELL_LABEL}.tsv", stacked_axes)
     wildcard_constraints:
         dataset=unless_finished(runs_of_other_stacks, "dataset"),
     conda:
@@ -47,19 +47,24 @@ rule train:
     resources:
         mem_mb=lambda wildcards, attempt: 3_000 * attempt,
         runtime=lambda wildcards, attempt: 720 * attempt,
-        gpu=configuration.gpus_per_job(config["training"]["device"]),
+        gpu=configuration.training.gpus_per_job,
     params:
-        study=lambda wildcards: str(study),
+        study=str(results),
         checkpoint=cells.job_path(
             f"{folder('<checkpoints>')}/{cells.CELL_LABEL}.pt", stacked_axes
         ),
         cells=lambda wildcards: cells.stack_coordinates(wildcards, stacked_axes),
-        perturbations=lambda wildcards: {
-            name: config["perturbations"][name]
+        laws=lambda wildcards: {
+            name: options["perturbations"][name]
             for name in stacked_axes.get("perturbation") or [wildcards.perturbation]
         },
-        options=lambda wildcards: configuration.result_options(
-            config, wildcards.dataset
-        ),
+        model=options["model"],
+        training=lambda wildcards: configuration.training.of_dataset(
+            wildcards.dataset
+        ).result_options(),
+        evaluation=configuration.evaluation.result_options(),
+        device=lambda wildcards, input: configuration.training.device,
+        # Derived from the input, so that other names in it are no reason to train again.
+        configuration=lambda wildcards, input: options,
     script:
-        "../scripts/train.py"
+        "../scripts/train_cells.py"

@@ -1,6 +1,6 @@
 """Compare the noise laws that differ in scale or in shape only."""
 
-from job import logged
+from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.analysis.selection import law_definitions, read_bounds

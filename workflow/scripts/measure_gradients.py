@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
-from job import logged
+from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     import torch
+    from discrete_vae.config.definitions import law_of
+    from discrete_vae.config.options import SmallModels, Training
+    from discrete_vae.config.reading import read
     from discrete_vae.control.gradients import measure_gradients
     from discrete_vae.data.dataset import BinarizedDataset
     from discrete_vae.files import write_csv
@@ -15,15 +18,15 @@ with logged(snakemake.log[0]):
 
     torch.set_num_threads(snakemake.threads)
     params = snakemake.params
-    begin(Path(params.study), snakemake.config)
+    begin(Path(params.study), read(params.configuration, check_files=False))
     dataset, seed = snakemake.wildcards.gradients.split("/")
-    of_all = {"dataset": dataset, "K": params.control["K"], "seed": seed.removeprefix("seed")}
+    of_all = {"dataset": dataset, "K": params.small_models["K"], "seed": seed.removeprefix("seed")}
     table = measure_gradients(
         [Cell.of({**of_all, **point}) for point in params.points],
         BinarizedDataset.load(snakemake.input.images),
-        perturbations=params.perturbations,
-        training=params.training,
-        control=params.control,
-        device=choose_device(snakemake.config["training"]["device"]),
+        laws={name: law_of(definition) for name, definition in params.laws.items()},
+        training=Training.of(params.training),
+        small_models=SmallModels(**params.small_models),
+        device=choose_device(params.device),
     )
     write_csv(snakemake.output[0], table)

@@ -1,6 +1,6 @@
 """Plot losses and gradients against the variance of the noise for one dataset."""
 
-from job import logged
+from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.analysis.selection import read_bounds

@@ -1,6 +1,6 @@
 """Plot the errors of the fits to one target."""
 
-from job import logged
+from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.config.targets import describe

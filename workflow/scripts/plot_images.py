@@ -1,6 +1,6 @@
 """Plot reconstructions and prior samples of one dataset and K."""
 
-from job import logged
+from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from pathlib import Path

@@ -1,6 +1,6 @@
 """Plot validation loss against epoch at the selected temperatures of one dataset."""
 
-from job import logged
+from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.files import read_tables

@@ -1,6 +1,6 @@
 """Write what the groups have cost as CSV and Markdown."""
 
-from job import logged
+from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     import pandas as pd

@@ -1,6 +1,6 @@
 """Summarize the fits of all targets and noise laws."""
 
-from job import logged
+from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.files import read_tables, write_csv

@@ -1,5 +1,7 @@
 """What a configuration defines by name: noise laws, datasets and target distributions. Nothing here needs pydantic."""
 
+import functools
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, make_dataclass
 from typing import Any, Literal
@@ -63,6 +65,9 @@ LAWS: dict[str, type[Law]] = {
 }
 
 
+AnyLaw = functools.reduce(operator.or_, LAWS.values())  # their union
+
+
 def law_of(definition: Mapping[str, Any]) -> Law:
     """Make a law of a definition such as ``{distribution: Normal, loc: 0, scale: 1}`` that has been checked."""
     return LAWS[definition["distribution"]](**definition)
@@ -82,7 +87,7 @@ class Torchvision(Section):
 
 @dataclass(frozen=True)
 class Omniglot(Section):
-    """The IWAE repository's 28x28 chardata.mat (``iwae``), or torchvision's 105x105 archives, resized (``omniglot``)."""
+    """The IWAE repository's 28x28 chardata.mat (``iwae``), or torchvision's 105x105 archives resized (``omniglot``)."""
 
     source: Literal["iwae", "omniglot"]
     sha256: dict[str, str] = option(dict, OWN_SUMS)
@@ -146,3 +151,9 @@ class Table(Section):
 
 
 Target = Binomial | Poisson | NegativeBinomial | Table
+TARGETS = {"binomial": Binomial, "poisson": Poisson, "negative-binomial": NegativeBinomial, "table": Table}
+
+
+def target_of(definition: Mapping[str, Any]) -> Target:
+    """Make a target of a definition such as ``{family: poisson, rate: 50, K: 100}`` that has been checked."""
+    return TARGETS[definition["family"]](**definition)

@@ -1,14 +1,22 @@
 """The options of a model, its training and its evaluation. Nothing here needs pydantic."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Literal, Self
+
+AXES = ("dataset", "K", "perturbation", "temperature", "seed")  # of the grid
 
 
 class Section:
     """A part of the configuration: pydantic refuses unknown keys, numbers as texts, and infinite numbers in it."""
 
-    __pydantic_config__ = {"extra": "forbid", "strict": True, "allow_inf_nan": False}  # noqa: RUF012
+    __pydantic_config__ = {  # noqa: RUF012
+        "extra": "forbid",
+        "strict": True,
+        "allow_inf_nan": False,
+        "regex_engine": "python-re",
+    }
 
 
 def option(default: Any, description: str, **bounds: float | str) -> Any:
@@ -20,6 +28,11 @@ def option(default: Any, description: str, **bounds: float | str) -> Any:
 def required(description: str = "", **bounds: float | str) -> Any:
     """Declare a field without a default, with its meaning and bounds."""
     return field(metadata={"description": description, **bounds})
+
+
+def options_of(kind: type, section: Section) -> dict[str, Any]:
+    """Return those options of a section that a kind of sections declares, without what a subclass adds."""
+    return {declared.name: getattr(section, declared.name) for declared in fields(kind)}
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,11 @@ class Training(Section):
         """Make the section of what `result_options` returned; an option that is missing has its default."""
         annealing = values.get("annealing")
         return cls(**{**values, "annealing": Annealing(**annealing) if annealing else None})
+
+    @property
+    def gpus_per_job(self) -> int:
+        """GPUs that a job asks for: with ``auto``, one where this machine has an NVIDIA driver."""
+        return int(self.device == "cuda" or (self.device == "auto" and Path("/dev/nvidiactl").exists()))
 
     def epochs_of(self, dataset: str) -> int | None:
         """Return the epochs of a dataset, or None where ``epochs`` names other datasets only."""

@@ -4,11 +4,14 @@ import itertools
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from discrete_vae.config.options import AXES
 from discrete_vae.errors import InputError
 
-AXES = ("dataset", "K", "perturbation", "temperature", "seed")
+if TYPE_CHECKING:  # its module needs pydantic
+    from discrete_vae.config.configuration import Configuration
+
 GROUP_AXES = ("dataset", "K", "seed")
 CELL_DIRECTORY = "runs/{dataset}/K{K}/{perturbation}/tau{temperature}/seed{seed}"  # in the study's folder
 CELL_LABEL = "{dataset}-K{K}-{perturbation}-tau{temperature}-seed{seed}"
@@ -89,18 +92,12 @@ class Cell:
         return CELL_LABEL.format(**self.coordinates())
 
 
-def grid_cells(grid: Mapping[str, Any]) -> list[Cell]:
-    """List every cell of a grid: all combinations of its axes, or the union of its blocks.
-
-    Args:
-        grid: the section of the configuration; a block inherits the axes that it leaves out.
-    """
-    points = (point for block in grid["blocks"] or [{}] for point in _products(_block_axes(grid, block)))
+def asked_cells(configuration: "Configuration") -> list[Cell]:
+    """List the cells that a configuration asks for; none where it only draws what is there."""
+    if configuration.draw_only:
+        return []
+    points = (point for part in configuration.grid.parts() for point in _products(part))
     return list(dict.fromkeys(Cell.of(point) for point in points))
-
-
-def _block_axes(grid: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
-    return {axis: block.get(axis, grid[axis]) for axis in AXES}
 
 
 def values_of(cells: Iterable[Cell | Group], axis: str) -> list[Any]:

@@ -8,17 +8,19 @@ import csv
 import functools
 import gzip
 import io
-import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from discrete_vae.config.configuration import asked_cells, result_options, with_defaults
+from discrete_vae.config.options import Evaluation, Model, Training
 from discrete_vae.errors import InputError
-from discrete_vae.grid.cells import CELL_DIRECTORY, CELL_FILES, WILDCARD_PATTERNS, Cell, Group, values_of
+from discrete_vae.grid.cells import CELL_FILES, WILDCARD_PATTERNS, Cell, Group, asked_cells
+
+if TYPE_CHECKING:  # its module needs pydantic
+    from discrete_vae.config.configuration import Configuration
 
 # Of a group's label; a copy such as seed1.bak is none.
 GROUP_PATTERN = f"[^/]+/K(?:{WILDCARD_PATTERNS['K']})/seed(?:{WILDCARD_PATTERNS['seed']})"
@@ -66,18 +68,18 @@ class GroupsOnDisk:
         return sorted(groups, key=lambda group: (names.index(group.dataset), group.K, group.seed))
 
 
-def find_groups(study: Path, config: Mapping[str, Any]) -> GroupsOnDisk:
+def find_groups(study: Path, configuration: "Configuration") -> GroupsOnDisk:
     """Find out which groups are whole, and which of those asked for are not.
 
     Args:
         study: its folder.
-        config: the complete configuration.
+        configuration: what is asked for.
 
     Raises:
         InputError: groups that must not be compared, or a group that lacks a cell that is asked for and whose runs are
             gone.
     """
-    asked = asked_cells(config)
+    asked = asked_cells(configuration)
     asked_of = by_group(asked)
     rows: list[dict[str, str]] = []
     whole, to_make, unfinished = [], [], []
@@ -97,13 +99,18 @@ def find_groups(study: Path, config: Mapping[str, Any]) -> GroupsOnDisk:
         else:
             unfinished.append(group)
     one_of_each = {(cell.dataset, cell.perturbation): cell for cell in asked}
-    check_alike([*rows, *(_options_row(config, cell) for cell in one_of_each.values())])
+    check_alike([*rows, *(_options_row(configuration, cell) for cell in one_of_each.values())])
     return GroupsOnDisk(whole, to_make, unfinished)
 
 
-def _options_row(config: Mapping[str, Any], cell: Cell) -> dict[str, Any]:
+def _options_row(configuration: "Configuration", cell: Cell) -> dict[str, Any]:
     """Return what summaries.csv says of the options of a cell that is asked for."""
-    options = {"law": config["perturbations"][cell.perturbation], **result_options(config, cell.dataset)}
+    options = {
+        "law": asdict(configuration.perturbations[cell.perturbation]),
+        "model": asdict(configuration.model),
+        "training": configuration.training.of_dataset(cell.dataset).result_options(),
+        "evaluation": configuration.evaluation.result_options(),
+    }
     return {**cell.coordinates(), **{section: json.dumps(values) for section, values in options.items()}}
 
 
@@ -141,7 +148,12 @@ def _options(column: str, text: str) -> dict[str, Any]:
     if not text.startswith("{"):
         return {column: text}
     values = json.loads(text)
-    options = values if column == "law" else with_defaults(column, values)
+    complete = {
+        "model": lambda: asdict(Model(**values)),
+        "training": lambda: Training.of(values).result_options(),
+        "evaluation": lambda: Evaluation(**values).result_options(),
+    }
+    options = complete[column]() if column in complete else values
     return {f"{column}.{key}": value for key, value in options.items()}
 
 
@@ -178,163 +190,3 @@ def absent_files(folder: Path) -> list[str]:
 def is_finished(study: Path, cell: Cell) -> bool:
     """Tell whether all files of a cell's run are there."""
     return all((study / cell.directory / name).exists() for name in CELL_FILES)
-
-
-def finished_cells(study: Path, group: Group) -> list[Cell]:
-    """List the cells of a group whose runs are there."""
-    pattern = CELL_DIRECTORY.format(**vars(group), perturbation="*", temperature="*")
-    parts = [path.relative_to(study).parts for path in study.glob(f"{pattern}/summary.json")]
-    names = [(perturbation, tau.removeprefix("tau")) for _, _, _, perturbation, tau, _, _ in parts]
-    cells = [
-        Cell(group.dataset, group.K, perturbation, float(temperature), group.seed)
-        for perturbation, temperature in names
-        if re.fullmatch(WILDCARD_PATTERNS["temperature"], temperature)
-    ]
-    return sorted((cell for cell in cells if is_finished(study, cell)), key=str)
-
-
-def runs_of_other_stacks(study: Path, to_make: Iterable[Group], stack: Sequence[str]) -> list[str]:
-    """List the finished runs that Snakemake would make again, as their jobs trained other cells than one would now.
-
-    Args:
-        study: its folder.
-        to_make: the groups that are to be made.
-        stack: axes, ``training: stack`` of the configuration.
-
-    Returns:
-        Their folders in runs/.
-    """
-    runs = (study / cell.directory for group in to_make for cell in finished_cells(study, group))
-    return [
-        str(run.relative_to(study / "runs"))
-        for run in runs
-        if stack or json.loads((run / "summary.json").read_text(encoding="utf-8"))["cells_in_job"] > 1
-    ]
-
-
-def cells_to_group(study: Path, group: Group, asked: Iterable[Cell], laws: Sequence[str]) -> list[Cell]:
-    """List the cells that a group is made of: those asked for, and all whose runs are there.
-
-    Args:
-        study: its folder.
-        group: the group.
-        asked: the cells of the group in the configured grid.
-        laws: names of the noise laws in their order; others come last.
-
-    Returns:
-        The cells by noise law and temperature.
-
-    Raises:
-        InputError: there is none.
-    """
-    cells = {*asked, *finished_cells(study, group)}
-    if not cells:
-        raise InputError(
-            f"{study / 'groups' / str(group)} is asked for, expected a group of the grid or one with runs; add it to"
-            " the grid"
-        )
-    order = {law: place for place, law in enumerate(laws)}
-    return sorted(
-        cells, key=lambda cell: (order.get(cell.perturbation, len(order)), cell.perturbation, cell.temperature)
-    )
-
-
-Points = dict[str, list[dict[str, Any]]]
-
-
-def asked_gradients(config: Mapping[str, Any], asked: Iterable[Cell]) -> Points:
-    """List the points that each table of the control's gradients is asked to hold, by its label ``dataset/seed``."""
-    control = config["control"]
-    points: Points = {}
-    for cell in asked:
-        if control["enabled"] and (control["datasets"] is None or cell.dataset in control["datasets"]):
-            point = {"perturbation": cell.perturbation, "temperature": cell.temperature}
-            of_table = points.setdefault(f"{cell.dataset}/seed{cell.seed}", [])
-            if point not in of_table:
-                of_table.append(point)
-    return points
-
-
-def asked_fits(config: Mapping[str, Any]) -> Points:
-    """List the points that each table of fits is asked to hold, by its label ``target/perturbation``."""
-    if config["draw_only"]:
-        return {}
-    grid = config["grid"]
-    axes = itertools.product(grid["temperature"], grid["seed"])
-    points = [{"temperature": temperature, "seed": seed} for temperature, seed in axes]
-    return {f"{target}/{law}": points for target in config["fitting"]["targets"] for law in grid["perturbation"]}
-
-
-def find_tables(folder: Path, suffix: str, asked: Points) -> list[str]:
-    """List the labels of the tables in a folder, none of which is ever made again.
-
-    Args:
-        folder: gradients/ or fits/ of a study.
-        suffix: of the tables' files.
-        asked: the points that each is asked to hold.
-
-    Raises:
-        InputError: a table lacks a point that is asked for.
-    """
-    paths = sorted(folder.glob(f"*/*{suffix}"))
-    labels = [f"{path.parent.name}/{path.name.removesuffix(suffix)}" for path in paths]
-    for label, path in zip(labels, paths, strict=True):
-        points = asked.get(label, [])
-        held = {tuple(row[axis] for axis in points[0]) for row in recorded_rows(path)} if points else set()
-        missing = [point for point in points if tuple(map(str, point.values())) not in held]
-        if missing:
-            point = ", ".join(f"{axis} {value}" for axis, value in missing[0].items())
-            raise InputError(
-                f"{path} has no values at {point}, which the grid asks for; ask for what it has, or remove {folder} to"
-                " measure everything again"
-            )
-    return labels
-
-
-def is_outdated(study: Path, path: Path, to_make: Iterable[Group]) -> bool:
-    """Tell whether a path is that of a table or figure that shows groups that are yet to be made."""
-    if path.is_relative_to(study / "tables"):
-        return bool(to_make) and path.stem != "fitting"
-    names = {name for group in to_make for name in (group.dataset, f"{group.dataset}-K{group.K}")}
-    return path.is_relative_to(study / "figures") and path.parent.name != "fitting" and path.stem in names
-
-
-def missing_files(study: Path, to_make: Iterable[Group], asked: Iterable[Cell]) -> list[str]:
-    """List what is missing of the groups that are to be made: weights of their cells, and bounds.
-
-    Without Snakemake's records, as in a clone, files between those that are there would not be made.
-
-    Args:
-        study: its folder.
-        to_make: the groups that are to be made.
-        asked: the cells of the configured grid.
-
-    Returns:
-        Paths in the study's folder.
-    """
-    runs = (f"{cell.directory}/{name}" for cell in cells_to_train(study, to_make, asked) for name in CELL_FILES)
-    bounds = (f"groups/{group}/bounds.csv" for group in to_make)
-    return [path for path in (*runs, *bounds) if not (study / path).exists()]
-
-
-def cells_to_train(study: Path, to_make: Iterable[Group], asked: Iterable[Cell]) -> list[Cell]:
-    """List the cells asked for whose runs the groups that are to be made still lack."""
-    groups = set(to_make)
-    return [cell for cell in asked if cell.group in groups and not is_finished(study, cell)]
-
-
-def stacked_axes(
-    study: Path, to_make: Iterable[Group], asked: Sequence[Cell], stack: Sequence[str]
-) -> dict[str, list[Any]]:
-    """List the values that one training job stacks along each axis: those of the cells that are yet to be trained.
-
-    Args:
-        study: its folder.
-        to_make: the groups that are to be made.
-        asked: the cells of the configured grid.
-        stack: axes, ``training: stack`` of the configuration.
-    """
-    if not stack or not asked:
-        return {}
-    stacked = cells_to_train(study, to_make, asked) or asked
-    return {axis: values_of(stacked, axis) for axis in stack}

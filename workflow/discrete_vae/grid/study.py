@@ -1,14 +1,14 @@
 """The study: a configuration with a name and a folder. What decides its results is fixed when it begins."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from discrete_vae.config.configuration import complete, datasets_of, epochs_of
-from discrete_vae.data.sources import fingerprint
+from discrete_vae.config.configuration import Configuration
+from discrete_vae.config.reading import read
 from discrete_vae.errors import InputError
 from discrete_vae.files import write_text
 
@@ -16,39 +16,46 @@ CONFIG_FILE = "config.yaml"
 HEADER = (
     "# The options of this study, fixed when it began. The grid is that of the beginning; groups/ holds what was run.\n"
 )
-EVIDENCE = ("runs", "groups", "gradients", "fits")
+# Where the results are that depend on the options of a section.
+EVIDENCE = {
+    "model": ("runs", "groups"),
+    "training": ("runs", "groups"),
+    "evaluation": ("runs", "groups"),
+    "control": ("gradients",),
+    "fitting": ("fits",),
+}
 FREE = {
     "training": ("device", "stack", "epochs"),
-    "fitting": ("enabled", "targets"),
     "control": ("enabled", "datasets"),
+    "fitting": ("enabled", "targets"),
 }
 
 
-def has_evidence(study: Path) -> bool:
-    """Tell whether a study has results that depend on its options."""
+def has_evidence(study: Path, section: str | None = None) -> bool:
+    """Tell whether a study has results that depend on the options of a section, or of any."""
+    folders = EVIDENCE[section] if section else {folder for folders in EVIDENCE.values() for folder in folders}
     # Not any folder: Snakemake makes those of a job's outputs before the job starts.
-    return any(path.is_file() for folder in EVIDENCE for path in (study / folder).rglob("*"))
+    return any(path.is_file() for folder in folders for path in (study / folder).rglob("*"))
 
 
-def check_options(study: Path, config: Mapping[str, Any], *, overlay: Path) -> None:
+def check_options(study: Path, configuration: Configuration, *, overlay: Path) -> None:
     """Check that a configuration has the options that a study began with.
 
-    Compared are the definitions and the epochs of names in both, model, training and evaluation. An option that did not
-    exist then counts as its default. A study without results begins again.
+    Compared are the definitions and the epochs of names in both, and the options of sections that results depend on. An
+    option that did not exist then counts as its default. A study without results begins again.
 
     Args:
         study: its folder.
-        config: the complete configuration.
+        configuration: what is asked for.
         overlay: a file of configs/ that may hold the study's options.
 
     Raises:
         InputError: the first option that differs.
     """
-    if not has_evidence(study) or not (study / CONFIG_FILE).exists():
+    if not (study / CONFIG_FILE).exists() or not has_evidence(study):
         return
-    begun = _read(study)
-    asked = dict(_fixed(config, _epochs(begun)))
-    for key, expected in _fixed(begun, _epochs(begun)):
+    asked = dict(_fixed(study, configuration.plain()))
+    for key, expected in _fixed(study, begun_with(study)):
         given = asked.get(key, expected)
         if given != expected:
             own = f"; its own options: --configfile configs/{overlay.name}" if overlay.exists() else ""
@@ -58,82 +65,51 @@ def check_options(study: Path, config: Mapping[str, Any], *, overlay: Path) -> N
             )
 
 
-def check_datasets(data: Path, definitions: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check that the binarized datasets in the folder that all studies share are those asked for.
-
-    Args:
-        data: the folder.
-        definitions: of the datasets that are asked for, by name.
-
-    Raises:
-        InputError: the first one that was made by another definition, or of another file of the user's.
-    """
-    for name, definition in definitions.items():
-        manifest = data / f"{name}.json"
-        if not manifest.exists():
-            continue
-        made = json.loads(manifest.read_text(encoding="utf-8"))
-        advice = f"give the dataset another name, or remove {manifest} and {data / name}.npz"
-        if made["definition"] != definition:
-            raise InputError(
-                f"datasets.{name} is {json.dumps(definition)}, expected {json.dumps(made['definition'])}, of which"
-                f" {data / name}.npz was made for every study; {advice}"
-            )
-        if definition["source"] == "npz":
-            path = Path(definition["path"])
-            if made["sources"][path.name] != fingerprint(path, "sha256"):
-                raise InputError(
-                    f"{path} has changed, expected the content of which {data / name}.npz was made for every study;"
-                    f" {advice}"
-                )
+def _fixed(study: Path, options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield each option that decides results of a study, with its key."""
+    for section, definitions in (
+        ("datasets", options["datasets"]),
+        ("perturbations", options["perturbations"]),
+        ("fitting.targets", options["fitting"]["targets"]),
+        ("training.epochs", _epochs(options)),
+    ):
+        yield from ((f"{section}.{name}", definition) for name, definition in definitions.items())
+    for section in EVIDENCE:
+        if has_evidence(study, section):
+            fixed = (option for option in options[section] if option not in FREE.get(section, ()))
+            yield from ((f"{section}.{option}", options[section][option]) for option in fixed)
 
 
-def begin(study: Path, config: Mapping[str, Any]) -> None:
+def _epochs(options: Mapping[str, Any]) -> dict[str, int]:
+    epochs = options["training"]["epochs"]
+    return epochs if isinstance(epochs, dict) else dict.fromkeys(options["datasets"], epochs)
+
+
+def begun_with(study: Path) -> dict[str, Any]:
+    """Return the options that a study began with, as a YAML file would say them."""
+    return read(yaml.safe_load((study / CONFIG_FILE).read_text(encoding="utf-8")), check_files=False).plain()
+
+
+def begin(study: Path, configuration: Configuration) -> None:
     """Write a study's options before its first result, and add the definitions of new names before later ones.
 
     What belongs to a machine or a moment, such as the mirror, is left out.
 
     Args:
         study: its folder.
-        config: the complete configuration, which agrees with what is written.
+        configuration: what is asked for, which agrees with what is written.
     """
+    options = configuration.plain()
     path = study / CONFIG_FILE
-    fresh = {**config, "mirror": None, "training": {**config["training"], "epochs": {}}}
-    begun = _read(study) if path.exists() and has_evidence(study) else fresh
+    begun = begun_with(study) if path.exists() and has_evidence(study) else {**options}
+    begun |= {section: options[section] for section in EVIDENCE if not has_evidence(study, section)}
     for section in ("datasets", "perturbations"):
-        begun[section] = {**config[section], **begun[section]}
-    targets = {**config["fitting"]["targets"], **begun["fitting"]["targets"]}
+        begun[section] = {**options[section], **begun[section]}
+    targets = {**options["fitting"]["targets"], **begun["fitting"]["targets"]}
     begun["fitting"] = {**begun["fitting"], "targets": targets}
-    epochs = {dataset: epochs_of(config["training"], dataset) for dataset in datasets_of(config)}
-    begun["training"] = {**begun["training"], "epochs": {**epochs, **_epochs(begun)}}
-    text = HEADER + yaml.safe_dump(begun, sort_keys=False, default_flow_style=None)
+    epochs = {dataset: _epochs(options)[dataset] for dataset in configuration.asked_datasets}
+    fixed = _epochs(begun) if has_evidence(study, "training") else {}
+    begun["training"] = {**begun["training"], "epochs": {**epochs, **fixed}}
+    text = HEADER + yaml.safe_dump({**begun, "mirror": None}, sort_keys=False, default_flow_style=None)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
-
-
-def _read(study: Path) -> dict[str, Any]:
-    config = yaml.safe_load((study / CONFIG_FILE).read_text(encoding="utf-8"))
-    complete(config, check_files=False)
-    return config
-
-
-def _epochs(config: Mapping[str, Any]) -> dict[str, int]:
-    epochs = config["training"]["epochs"]
-    return dict(epochs) if isinstance(epochs, Mapping) else dict.fromkeys(config["datasets"], epochs)
-
-
-def _fixed(config: Mapping[str, Any], datasets: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    """Yield each option that decides results, with its key, and the epochs of some datasets."""
-    for section, definitions in (
-        ("datasets", config["datasets"]),
-        ("perturbations", config["perturbations"]),
-        ("fitting.targets", config["fitting"]["targets"]),
-    ):
-        yield from ((f"{section}.{name}", definition) for name, definition in definitions.items())
-    for dataset in datasets:
-        if (epochs := epochs_of(config["training"], dataset)) is not None:
-            yield f"training.epochs of {dataset}", epochs
-    for section in ("model", "training", "evaluation", "fitting", "control"):
-        for option, value in config[section].items():
-            if option not in FREE.get(section, ()):
-                yield f"{section}.{option}", value

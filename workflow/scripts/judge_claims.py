@@ -1,6 +1,6 @@
 """Judge the paper's claims."""
 
-from job import logged
+from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.analysis.claims import judge, stopped_early, summarize_verdicts, to_markdown

@@ -2,13 +2,13 @@
 
 import time
 
-from job import logged
+from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     import pandas as pd
     import torch
     from discrete_vae.analysis.costs import group_costs
-    from discrete_vae.analysis.selection import selected_models
+    from discrete_vae.evaluation.selected import selected_models
     from discrete_vae.data.dataset import BinarizedDataset
     from discrete_vae.evaluation.bounds import evaluate_selected
     from discrete_vae.evaluation.pictures import draw_selected
@@ -18,7 +18,7 @@ with logged(snakemake.log[0]):
 
     started = time.monotonic()
     torch.set_num_threads(snakemake.threads)
-    device = choose_device(snakemake.config["training"]["device"])
+    device = choose_device(snakemake.params.device)
     dataset = BinarizedDataset.load(snakemake.input.images)
     runs = pd.read_csv(snakemake.input.summaries)
     models = selected_models(

@@ -1,6 +1,6 @@
 """Write the table of what the selected models learned."""
 
-from job import logged
+from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.analysis.codes import summarize_codes, to_markdown

@@ -1,6 +1,6 @@
 """Write the results table as CSV, Markdown and LaTeX, and what lies behind it."""
 
-from job import logged
+from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.analysis.selection import diverged_runs, read_bounds

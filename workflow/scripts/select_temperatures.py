@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from job import logged
+from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.analysis.selection import gather_histories, gather_summaries, select_temperatures

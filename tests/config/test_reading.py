@@ -6,17 +6,10 @@ from typing import Any
 import pytest
 import yaml
 from conftest import ROOT
-from discrete_vae.config.configuration import (
-    SCHEMA_FILE,
-    asked_cells,
-    complete,
-    datasets_of,
-    gpus_per_job,
-    result_options,
-    training_options,
-    with_defaults,
-)
+from discrete_vae.config.options import Training
+from discrete_vae.config.reading import read
 from discrete_vae.errors import InputError
+from discrete_vae.grid.cells import asked_cells
 from discrete_vae.grid.paper import PAPER_LAWS, PAPER_OPTIONS
 
 PAPER = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -34,14 +27,13 @@ def paper_with(path: str, value: Any) -> dict[str, Any]:
 
 def message_for(config: dict[str, Any]) -> str:
     with pytest.raises(InputError) as caught:
-        complete(config)
+        read(config)
     return str(caught.value)
 
 
 def test_the_default_configuration_is_the_paper():
     config = copy.deepcopy(PAPER)
-    complete(config)
-    assert config == PAPER
+    assert read(config).plain() == PAPER
     assert config["grid"]["temperature"] == [0.01, 0.03, 0.07, 0.1, 0.25, 0.4, 0.5, 0.67, 0.85, 1.0]
     assert (config["grid"]["K"], config["grid"]["seed"][0]) == ([10, 30, 50], 775)
     assert config["model"] == PAPER_OPTIONS["model"]
@@ -55,27 +47,14 @@ def test_the_default_configuration_is_the_paper():
 def test_whole_and_decimal_numbers_are_one_law_and_one_temperature():
     config = paper_with("perturbations/normal", {"distribution": "Normal", "loc": 0, "scale": 1})
     config["grid"]["temperature"] = [1]
-    complete(config)
+    config = read(config).plain()
     assert str(config["perturbations"]["normal"]) == "{'distribution': 'Normal', 'loc': 0.0, 'scale': 1.0}"
     assert str(config["grid"]["temperature"]) == "[1.0]"
 
 
 def test_the_defaults_of_the_schema_are_those_of_the_default_configuration():
     config = {"grid": {"dataset": PAPER["grid"]["dataset"]}}
-    complete(config)
-    assert config == PAPER
-
-
-def test_every_key_of_the_schema_is_described():
-    def check(schema, path):
-        for key, subschema in schema.get("properties", {}).items():
-            if isinstance(subschema, dict):
-                assert "description" in subschema or "$ref" in subschema, f"{path}.{key}"
-                check(subschema, f"{path}.{key}")
-
-    schema = yaml.safe_load(SCHEMA_FILE.read_text())
-    for part in (schema, *schema["$defs"].values()):
-        check(part, "")
+    assert read(config).plain() == PAPER
 
 
 def test_values_may_be_texts_as_snakemake_passes_them():
@@ -86,7 +65,7 @@ def test_values_may_be_texts_as_snakemake_passes_them():
     config["fitting"]["enabled"] = "true"
     config["fitting"]["targets"]["mine"] = {"family": "table", "probabilities": ["0.5", "0.2", "0.3"]}
     config["fitting"]["targets"]["few"] = {"family": "binomial", "n": "4", "p": "0.5", "K": "5"}
-    complete(config)
+    config = read(config).plain()
     assert config["grid"]["K"] == [20]
     assert config["training"]["learning_rate"] == 0.001
     assert config["training"]["annealing"] is None
@@ -98,10 +77,9 @@ def test_values_may_be_texts_as_snakemake_passes_them():
 
 
 def test_a_dataset_may_have_its_own_epochs():
-    config = paper_with("training/epochs", {"mnist": "50", "fashion-mnist": 60, "omniglot": 300})
-    complete(config)
-    assert training_options(config["training"], "mnist")["epochs"] == 50
-    assert training_options(PAPER["training"], "mnist")["epochs"] == 300
+    training = read(paper_with("training/epochs", {"mnist": "50", "fashion-mnist": 60, "omniglot": 300})).training
+    assert training.of_dataset("mnist").epochs == 50
+    assert read(PAPER).training.of_dataset("mnist").epochs == 300
 
 
 @pytest.mark.parametrize("kept", [["mnist", "omniglot"], ["mnist"]])
@@ -110,31 +88,23 @@ def test_parts_of_the_grid_inherit_the_axes_that_they_leave_out(kept):
         "mnist": {"dataset": ["mnist"], "K": ["10"], "temperature": [1, "0.5"]},
         "omniglot": {"dataset": ["omniglot"], "seed": ["775"]},
     }
-    config = paper_with("grid/blocks", [parts[name] for name in kept])
-    complete(config)
-    block = config["grid"]["blocks"][0]
-    assert str(block) == "{'dataset': ['mnist'], 'K': [10], 'temperature': [1.0, 0.5]}"
-    again = copy.deepcopy(config)
-    complete(again)
-    assert again == config
-    assert datasets_of(config) == kept
-    of_mnist = [cell for cell in asked_cells(config) if cell.dataset == "mnist"]
+    configuration = read(paper_with("grid/blocks", [parts[name] for name in kept]))
+    assert str(configuration.grid.parts()[0]["temperature"]) == "(1.0, 0.5)"
+    assert read(configuration.plain()) == configuration
+    assert configuration.asked_datasets == kept
+    of_mnist = [cell for cell in asked_cells(configuration) if cell.dataset == "mnist"]
     assert len(of_mnist) == 1 * 3 * 2 * 5
-    assert len(asked_cells(config)) - len(of_mnist) == (90 if "omniglot" in kept else 0)
+    assert len(asked_cells(configuration)) - len(of_mnist) == (90 if "omniglot" in kept else 0)
 
 
 def test_parts_of_the_grid_are_taken_back_by_null():
     """As an overlay can neither remove a key nor empty a list on the command line."""
-    config = paper_with("grid/blocks", None)
-    complete(config)
-    assert config == PAPER
+    assert asked_cells(read(paper_with("grid/blocks", None))) == asked_cells(read(PAPER))
 
 
 def test_a_grid_without_datasets_asks_for_no_cells():
     """As the fits alone need none."""
-    config = paper_with("grid/dataset", [])
-    complete(config)
-    assert asked_cells(config) == []
+    assert asked_cells(read(paper_with("grid/dataset", []))) == []
 
 
 def test_a_study_that_only_draws_asks_for_no_cells_and_no_files():
@@ -142,31 +112,28 @@ def test_a_study_that_only_draws_asks_for_no_cells_and_no_files():
     assert "existing" in message_for(copy.deepcopy(config))
     config["draw_only"] = True
     config["control"]["datasets"] = ["mnist"]
-    complete(config)
-    assert asked_cells(config) == datasets_of(config) == []
+    configuration = read(config)
+    assert asked_cells(configuration) == configuration.asked_datasets == []
 
 
 def test_a_stored_configuration_is_read_where_its_files_are_gone():
     config = paper_with("datasets/mnist", {"source": "npz", "path": "none.npz"})
     config["mirror"] = "/no/such/folder"
-    complete(config, check_files=False)
+    read(config, check_files=False)
 
 
-def test_the_options_that_decide_a_result_are_those_of_its_dataset():
-    config = paper_with("training/epochs", {"mnist": 50, "fashion-mnist": 60, "omniglot": 300})
-    options = result_options(config, "mnist")
-    assert list(options) == ["model", "training", "evaluation"]
-    assert options["training"]["epochs"] == 50
-    assert not {"device", "stack"} & options["training"].keys()
-    assert options["evaluation"] == {"validation_samples": 10, "selection_samples": 100}
+def test_the_options_that_decide_a_result():
+    training = read(PAPER).training.of_dataset("mnist")
+    assert training.result_options().keys() == PAPER["training"].keys() - {"device", "stack"}
+    assert read(PAPER).evaluation.result_options() == {"validation_samples": 10, "selection_samples": 100}
 
 
 def test_options_that_are_missing_in_an_older_result_are_their_defaults():
-    assert with_defaults("training", {"epochs": 50, "kl": "codes"}) == {
-        **PAPER["training"],
-        "epochs": 50,
-        "kl": "codes",
-    }
+    expected = {**PAPER["training"], "epochs": 50, "kl": "codes"}
+    older = Training.of({"epochs": 50, "kl": "codes"})
+    assert older == read(paper_with("training", expected)).training
+    annealed = read(paper_with("training/annealing", {"rate": 0.1})).training
+    assert Training.of(annealed.result_options()) == annealed
 
 
 def test_a_file_that_the_pipeline_makes_is_nobodys_source(tmp_path, monkeypatch):
@@ -181,15 +148,6 @@ def test_a_file_that_the_pipeline_makes_is_nobodys_source(tmp_path, monkeypatch)
         assert "would overwrite" in message_for(config)
 
 
-def test_two_sums_for_one_file_are_told():
-    sums = {"train-images-idx3-ubyte": "0" * 64}
-    config = paper_with("datasets/mine", {"source": "torchvision", "class": "MNIST", "sha256": sums})
-    config["grid"]["dataset"] = ["mnist", "mine"]
-    message = message_for(config)
-    assert "datasets.mine expects data/raw/mnist/train-images-idx3-ubyte" in message
-    assert "datasets.mnist" in message
-
-
 @pytest.mark.parametrize("axis", ["temperature", "seed", "perturbation"])
 def test_parts_that_differ_in_a_stacked_axis_are_told_in_one_line(axis):
     value = PAPER["grid"][axis][0]
@@ -201,12 +159,12 @@ def test_parts_that_differ_in_a_stacked_axis_are_told_in_one_line(axis):
     assert "\n" not in message
     for block in config["grid"]["blocks"]:
         block[axis] = [value]
-    complete(config)
+    config = read(config).plain()
 
 
 def test_annealing_is_completed_from_one_key():
     config = paper_with("training/annealing", {"rate": 0.001})
-    complete(config)
+    config = read(config).plain()
     assert config["training"]["annealing"] == {"rate": 0.001, "minimum": 0.1, "interval": 1000}
 
 
@@ -215,7 +173,7 @@ def test_definitions_are_added_to_those_of_the_schema():
         "grid": {"dataset": ["digits"]},
         "perturbations": {"wide": {"distribution": "Normal", "loc": 0, "scale": 2}},
     }
-    complete(config)
+    config = read(config).plain()
     assert list(config["perturbations"]) == ["gumbel", "normal", "logistic", "wide"]
 
 
@@ -232,14 +190,13 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("grid/perturbation", ["laplace"], ["grid.perturbation has 'laplace'", "defined under perturbations"]),
         ("grid/temperature", [0], ["grid.temperature[0] is 0", "above 0"]),
         ("grid/temperature", [0.5, -1], ["grid.temperature[1] is -1", "above 0"]),
-        ("grid/temperature", [1, 1.0], ["grid.temperature is [1, 1.0]", "every value once"]),
+        ("grid/temperature", [1, 1.0], ["grid.temperature is [1.0, 1.0]", "every value once"]),
         ("grid/temperature", [float("nan")], ["grid.temperature[0] is nan", "a finite number"]),
         ("grid/temperature", [float("inf")], ["grid.temperature[0] is inf", "a finite number"]),
         ("grid/seed", [True], ["grid.seed[0] is True", "a whole number"]),
         ("grid/seed", [-1], ["grid.seed[0] is -1", "at least 0"]),
         ("grid/temperature", [1e16], ["grid.temperature[0] is 1e+16", "at most 1000000"]),
-        ("datasets", {3: {"source": "sklearn"}}, ["datasets has the name 3", "a text", "rename it"]),
-        ("datasets/mnist/sha256", {"images.gz": "0" * 64}, ["mnist.sha256 has 'images.gz'", "train-images-idx3-ubyte"]),
+        ("datasets", {3: {"source": "sklearn"}}, ["datasets has the name '3'", "begins with a letter", "rename it"]),
         ("training/epochs", {"mnits": 9}, ["training.epochs has 'mnits'", "did you mean mnist?"]),
         ("mirror", "", ["mirror is ''", "an existing directory"]),
         ("grid/blocks", [{"dataset": ["mnits"]}], ["grid.blocks[0].dataset has 'mnits'", "did you mean mnist?"]),
@@ -247,7 +204,7 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("grid/blocks", [{"K": [1]}], ["grid.blocks[0].K[0] is 1", "at least 2"]),
         ("grid/blocks", [{"K": []}], ["grid.blocks[0].K is []", "at least one value"]),
         ("grid/blocks", [{"seeds": [1]}], ["grid.blocks[0].seeds", "did you mean seed?"]),
-        ("grid/blocks", [10], ["grid.blocks[0] is 10", "expected a mapping (values of some axes"]),
+        ("grid/blocks", [10], ["grid.blocks[0] is 10", "expected a mapping (a list of parts"]),
         ("grid/blocks", {"K": [10]}, ["grid.blocks is {'K': [10]}", "a list or null", "a list of parts such as"]),
         ("grid/only", {"mnist": {}}, ["grid.only is {'mnist': {}}", "no such key"]),
         ("study", "a/b", ["study is 'a/b'", "expected letters, digits and dashes"]),
@@ -269,12 +226,12 @@ def test_definitions_are_added_to_those_of_the_schema():
         (
             "perturbations/gumbel/distribution",
             "Gumbl",
-            ["gumbel.distribution is 'Gumbl'", "Gumbel", "correct the name"],
+            ["gumbel.distribution is 'Gumbl'", "one of Beta", "did you mean Gumbel?"],
         ),
         ("perturbations/gumbel/distribution", "Poisson", ["distribution is 'Poisson'", "one of"]),
-        ("perturbations/gumbel/scale", 0, ["perturbations.gumbel.scale is 0", "a positive number"]),
+        ("perturbations/gumbel/scale", 0, ["perturbations.gumbel.scale is 0", "a number above 0"]),
         ("perturbations/gumbel/scale", "wide", ["perturbations.gumbel.scale is 'wide'", "a finite number"]),
-        ("perturbations/gumbel/df", 3, ["perturbations.gumbel.df is not a parameter of Gumbel", "loc, scale"]),
+        ("perturbations/gumbel/df", 3, ["perturbations.gumbel.df is 3", "distribution, loc, scale"]),
         ("perturbations/gumbel", {"distribution": "Gumbel", "loc": 0}, ["perturbations.gumbel.scale is missing"]),
         ("perturbations/gumbel", {"loc": 0}, ["perturbations.gumbel.distribution is missing"]),
         ("perturbations/gumbel", {"distribution": "Uniform", "low": 1, "high": 1}, ["high is 1", "above low, 1"]),
@@ -305,11 +262,11 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("fitting/targets/poisson/K", "ten", ["fitting.targets.poisson.K is 'ten'", "a whole number"]),
         ("fitting/targets/poisson/rate", 0, ["fitting.targets.poisson.rate is 0", "above 0"]),
         ("fitting/targets/poisson/mean", 3, ["fitting.targets.poisson.mean is 3", "no such key"]),
-        ("fitting/targets/poisson/p", 0.5, ["targets.poisson.p is not a parameter of poisson", "expected rate, K"]),
+        ("fitting/targets/poisson/p", 0.5, ["targets.poisson.p is 0.5", "one of family, rate, K"]),
         (
             "fitting/targets/x",
             {"family": "poisson", "K": 3},
-            ["fitting.targets.x.rate is missing", "poisson needs one"],
+            ["fitting.targets.x.rate is missing", "mean before truncation"],
         ),
         ("fitting/targets/binomial/n", 1.5, ["fitting.targets.binomial.n is 1.5", "a whole number"]),
         ("fitting/targets/binomial/p", 1, ["fitting.targets.binomial.p is 1", "a number below 1"]),
@@ -326,7 +283,7 @@ def test_definitions_are_added_to_those_of_the_schema():
         (
             "fitting/targets/poisson/family",
             "table",
-            ["targets.poisson.rate is not a parameter of table", "or choose another name, as an overlay adds"],
+            ["targets.poisson.rate is 50", "or choose another name, as an overlay adds"],
         ),
         ("sede", 1, ["sede is 1", "no such key", "correct or remove it"]),
     ],
@@ -349,8 +306,3 @@ def test_codes_of_unknown_probabilities_cannot_be_trained_on():
 
 def test_a_configuration_without_a_grid_is_told():
     assert "grid is missing" in message_for({})
-
-
-@pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("cuda", 1)])
-def test_gpus_are_asked_for_where_the_device_needs_one(device, gpus):
-    assert gpus_per_job(device) == gpus

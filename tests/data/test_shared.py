@@ -1,0 +1,40 @@
+"""One name of a dataset is one definition in every study."""
+
+import json
+
+import numpy as np
+import pytest
+from discrete_vae.data.binarization import binarize
+from discrete_vae.data.shared import check_datasets
+from discrete_vae.errors import InputError
+
+
+@pytest.fixture
+def own_dataset(tmp_path) -> dict[str, str]:
+    """A binarized dataset of the user's, made of my.npz."""
+    path = tmp_path / "my.npz"
+    definition = {"source": "npz", "path": str(path)}
+    images = np.random.default_rng(0).integers(0, 2, (3, 4, 4)).astype(np.uint8)
+    np.savez(path, train=images, validation=images, test=images)
+    dataset = binarize(definition, [path])
+    (tmp_path / "data").mkdir()
+    dataset.save(tmp_path / "data" / "mine.npz")
+    (tmp_path / "data" / "mine.json").write_text(json.dumps(dataset.manifest))
+    return definition
+
+
+def test_a_name_of_a_dataset_is_one_definition_in_every_study(tmp_path, own_dataset):
+    data = tmp_path / "data"
+    check_datasets(data, {"mine": own_dataset, "not-made": {"source": "sklearn"}})
+    with pytest.raises(InputError) as caught:
+        check_datasets(data, {"mine": {"source": "sklearn"}})
+    message = str(caught.value)
+    assert message.startswith('datasets.mine is {"source": "sklearn"}, expected {"source": "npz"')
+    assert message.endswith(f"give the dataset another name, or remove {data}/mine.json and {data}/mine.npz")
+
+
+def test_a_changed_file_of_ones_own_is_told(tmp_path, own_dataset):
+    images = np.zeros((3, 4, 4), dtype=np.uint8)
+    np.savez(tmp_path / "my.npz", train=images, validation=images, test=images)
+    with pytest.raises(InputError, match=rf"{tmp_path}/my.npz has changed, expected .*; give the dataset another name"):
+        check_datasets(tmp_path / "data", {"mine": own_dataset})

@@ -1,0 +1,164 @@
+"""What the keys of a configuration must have in common with each other and with the files that they name."""
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from discrete_vae.config.configuration import PATTERNS, SUM, Configuration
+from discrete_vae.config.definitions import WITHOUT_CODE_PROBABILITIES, OwnFile, Table
+from discrete_vae.config.options import AXES
+from discrete_vae.errors import InputError
+
+BINARIZED_FILE = "data/{dataset}.npz"
+SUM_TOLERANCE = 1e-6  # of the probabilities of a table
+
+
+def did_you_mean(given: Any, known: Iterable[str]) -> str:
+    """Ask for the closest known name; empty where none is close."""
+    close = difflib.get_close_matches(str(given), list(known), n=1)
+    return f"did you mean {close[0]}?" if close else ""
+
+
+def check(configuration: Configuration, *, check_files: bool) -> None:
+    """Check what no single key tells.
+
+    Args:
+        configuration: with keys of the right type and bounds.
+        check_files: whether the files that it names must exist.
+
+    Raises:
+        InputError: the first thing that is wrong, in one line.
+    """
+    _check_grid(configuration)
+    _check_stack(configuration)
+    _check_control(configuration)
+    _check_epochs(configuration)
+    _check_kl(configuration)
+    _check_definitions(configuration)
+    if check_files:
+        _check_paths(configuration)
+
+
+def _check_grid(configuration: Configuration) -> None:
+    grid = configuration.grid
+    blocks = {f"grid.blocks[{i}]": block for i, block in enumerate(grid.blocks or ())}
+    for place, axes in {"grid": grid, **blocks}.items():
+        for axis in AXES:
+            _check_once(f"{place}.{axis}", getattr(axes, axis) or ())
+        _check_defined(f"{place}.dataset", axes.dataset or (), "datasets", configuration.datasets)
+        _check_defined(f"{place}.perturbation", axes.perturbation or (), "perturbations", configuration.perturbations)
+
+
+def _check_once(key: str, values: Sequence[Any]) -> None:
+    if len(set(values)) < len(values):
+        raise InputError(f"{key} is {list(values)}, expected every value once; remove what is twice")
+
+
+def _check_defined(key: str, names: Iterable[str], section: str, known: Mapping[str, Any]) -> None:
+    for name in names:
+        if name not in known:
+            question = did_you_mean(name, known)
+            raise InputError(
+                f"{key} has {name!r}, expected a name defined under {section} ({', '.join(known)});"
+                f" define it there or correct the name{question and f' ({question})'}"
+            )
+
+
+def _check_stack(configuration: Configuration) -> None:
+    _check_once("training.stack", configuration.training.stack)
+    first, *others = configuration.grid.parts()
+    for axis in configuration.training.stack:
+        for i, part in enumerate(others, start=1):
+            if part[axis] != first[axis]:
+                raise InputError(
+                    f"grid.blocks[{i}] has the {axis}s {list(part[axis])}, expected those of grid.blocks[0],"
+                    f" {list(first[axis])}, as training.stack has {axis!r}; leave {axis} out of the stack"
+                )
+
+
+def _check_control(configuration: Configuration) -> None:
+    asked = configuration.asked_datasets
+    for name in configuration.control.datasets or ():
+        if asked and name not in asked:
+            raise InputError(
+                f"control.datasets has {name!r}, expected datasets of the grid ({', '.join(asked)}); add it to"
+                " grid.dataset or remove it"
+            )
+
+
+def _check_epochs(configuration: Configuration) -> None:
+    training = configuration.training
+    of_datasets = training.epochs if isinstance(training.epochs, dict) else {}
+    _check_defined("training.epochs", of_datasets, "datasets", configuration.datasets)
+    keys = {f"training.epochs.{name}": epochs for name, epochs in of_datasets.items()}
+    for key, epochs in (keys or {"training.epochs": training.epochs}).items():
+        if epochs == 0 or (isinstance(epochs, int) and epochs < 1):
+            raise InputError(f"{key} is {epochs}, expected at least 1; correct it")
+    for name in configuration.asked_datasets:
+        if training.epochs_of(name) is None:
+            raise InputError(
+                f"training.epochs is {training.epochs}, expected a number for every dataset of the grid; add {name!r}"
+            )
+
+
+def _check_kl(configuration: Configuration) -> None:
+    if configuration.training.kl != "codes" or configuration.draw_only:
+        return
+    for name in configuration.grid.values("perturbation"):
+        law = configuration.perturbations[name].distribution
+        if law in WITHOUT_CODE_PROBABILITIES:
+            raise InputError(
+                f"training.kl is 'codes', expected 'softmax' with {name!r} in grid.perturbation, as the probabilities"
+                f" of codes under {law} noise are not known; set it to softmax or leave {name!r} out"
+            )
+
+
+def _check_definitions(configuration: Configuration) -> None:
+    for name, law in configuration.perturbations.items():
+        if law.distribution == "Uniform" and law.low >= law.high:
+            raise InputError(
+                f"perturbations.{name}.high is {law.high:g}, expected a number above low, {law.low:g}; correct one"
+            )
+    for name, target in configuration.fitting.targets.items():
+        if isinstance(target, Table):
+            _check_table(f"fitting.targets.{name}.probabilities", target.probabilities)
+    for name, source in configuration.datasets.items():
+        for file, digits in getattr(source, "sha256", {}).items():
+            if not re.match(SUM, digits):
+                raise InputError(f"datasets.{name}.sha256.{file} is {digits!r}, expected {PATTERNS[SUM]}; correct it")
+
+
+def _check_table(key: str, probabilities: Sequence[float]) -> None:
+    for i, probability in enumerate(probabilities):
+        if probability < 0:
+            raise InputError(f"{key}[{i}] is {probability}, expected at least 0; correct it")
+    total = math.fsum(probabilities)
+    if abs(total - 1) > SUM_TOLERANCE:
+        raise InputError(f"{key} sums to {total:g}, expected 1; correct the table")
+
+
+def _check_paths(configuration: Configuration) -> None:
+    mirror = configuration.mirror
+    if mirror is not None and "://" not in mirror and not (mirror and Path(mirror).is_dir()):
+        raise InputError(
+            f"mirror is {mirror!r}, expected an existing directory or a base URL; correct it or set it to null"
+        )
+    made = [BINARIZED_FILE.format(dataset=dataset) for dataset in configuration.datasets]
+    for name in configuration.asked_datasets:
+        source = configuration.datasets[name]
+        if not isinstance(source, OwnFile):
+            continue
+        path = Path(source.path)
+        if not path.is_file():
+            raise InputError(
+                f"datasets.{name}.path is {source.path!r}, expected an existing .npz file, and there is none at"
+                f" {path.resolve()}; correct the path"
+            )
+        if path.resolve() in [Path(file).resolve() for file in made]:
+            raise InputError(
+                f"datasets.{name}.path is {source.path!r}, expected a file other than those that the pipeline makes"
+                f" and would overwrite ({', '.join(made)}); move yours"
+            )

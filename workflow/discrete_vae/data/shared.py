@@ -1,0 +1,39 @@
+"""The folder data/, which all studies share: one name of a dataset is one definition."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from discrete_vae.data.sources import fingerprint
+from discrete_vae.errors import InputError
+
+
+def check_datasets(data: Path, definitions: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that the binarized datasets in a folder are those asked for.
+
+    Args:
+        data: the folder.
+        definitions: of the datasets that are asked for, by name, as the configuration file says them.
+
+    Raises:
+        InputError: the first one that was made by another definition, or of another file of the user's.
+    """
+    for name, definition in definitions.items():
+        manifest = data / f"{name}.json"
+        if not manifest.exists():
+            continue
+        made = json.loads(manifest.read_text(encoding="utf-8"))
+        advice = f"give the dataset another name, or remove {manifest} and {data / name}.npz"
+        if made["definition"] != definition:
+            raise InputError(
+                f"datasets.{name} is {json.dumps(definition)}, expected {json.dumps(made['definition'])}, of which"
+                f" {data / name}.npz was made for every study; {advice}"
+            )
+        if definition["source"] == "npz":
+            path = Path(definition["path"])
+            if made["sources"][path.name] != fingerprint(path, "sha256"):
+                raise InputError(
+                    f"{path} has changed, expected the content of which {data / name}.npz was made for every study;"
+                    f" {advice}"
+                )
