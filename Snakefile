@@ -1,5 +1,6 @@
 """Regenerates the discrete-VAE experiment of arXiv 2406.02180: configuration in, targets out."""
 
+import dataclasses
 import itertools
 import re
 import sys

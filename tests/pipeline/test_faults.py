@@ -29,10 +29,12 @@ pytestmark = pytest.mark.faults
 
 KILLS_PER_STAGE = 42
 STAGES = {  # the scripts of each
-    "download": {"download"},
-    "binarize": {"binarize"},
-    "train": {"train"},
-    "select": {"select", "evaluate", "tabulate", "judge", "describe", "sum_costs"},
+    "download": {"download_source"},
+    "binarize": {"binarize_dataset"},
+    "train": {"train_cells"},
+    "select": {
+        *("select_temperatures", "evaluate_models", "tabulate_results", "judge_claims", "describe_codes", "sum_costs"),
+    },
     "plot": {"plot_convergence", "plot_temperature", "plot_validation", "plot_images"},
 }
 CONFIG = """
@@ -196,9 +198,9 @@ class TestKills:
                 time.sleep(0.02)
             time.sleep(chance.uniform(0, 1.1 * case.longest_job(stage)))
             running = running_scripts(directory)
-            if "train" in running and chance.random() < 0.5:
+            if "train_cells" in running and chance.random() < 0.5:
                 # As schedulers do: the job is asked to end and has a moment to save its checkpoint.
-                running["train"].send_signal(signal.SIGTERM)
+                running["train_cells"].send_signal(signal.SIGTERM)
                 time.sleep(chance.uniform(0, 0.5))
             return set(running)
         finally:

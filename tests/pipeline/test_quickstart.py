@@ -69,7 +69,7 @@ class TestQuickstart:
         logs, benchmarks = quickstart / "logs/quickstart", quickstart / "logs/quickstart/benchmarks"
         logged = {path.relative_to(logs).with_suffix("") for path in logs.rglob("*.log")}
         assert logged == {path.relative_to(benchmarks).with_suffix("") for path in benchmarks.rglob("*.tsv")}
-        assert len([path for path in logged if path.parent.name == "train"]) == 6
+        assert len([path for path in logged if path.parent.name == "train_cells"]) == 6
 
     def test_every_training_job_says_how_many_cells_are_finished(self, quickstart):
         lines = (quickstart / "logs/quickstart/progress.txt").read_text().splitlines()

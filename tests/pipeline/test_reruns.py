@@ -246,7 +246,7 @@ def widened(own, tmp_path_factory) -> Path:
 def widened_on_a_cluster(own, tmp_path_factory) -> Path:
     def make(directory: Path) -> None:
         widen(own, directory, *CLUSTER)
-        assert (directory / "job.log").read_text().count("Finished jobid: 0 (Rule: evaluate)") == 2
+        assert (directory / "job.log").read_text().count("Finished jobid: 0 (Rule: evaluate_models)") == 2
 
     return made_once(tmp_path_factory, "widened-on-a-cluster", make)
 
@@ -363,8 +363,8 @@ class TestDrawingInAClone:
         grid = "grid={perturbation: [normal]}"
         output = run_snakemake(clone, "--cores", "all", *targets, *with_own(clone, grid)).stdout
         assert "Finished jobid: 0" in output
-        assert "rule tabulate:" in output
-        assert "rule judge:" in output
+        assert "rule tabulate_results:" in output
+        assert "rule judge_claims:" in output
         assert files_of(clone) == before
 
     def test_one_cell_asked_for_by_name_has_the_same_bits_and_changes_nothing_else(self, own, clone):
@@ -481,7 +481,7 @@ def end_training_once_it_reports(log: Path) -> None:
     """Send SIGTERM to the training process when it has written its first epoch to its log."""
     wait_for_an_epoch(log)
     for process in psutil.Process().children(recursive=True):
-        if any(word.endswith("train.py") for word in process.cmdline()[1:]) and not process.children():
+        if any(word.endswith("train_cells.py") for word in process.cmdline()[1:]) and not process.children():
             process.send_signal(signal.SIGTERM)
 
 
@@ -495,7 +495,7 @@ def test_a_training_job_that_is_ended_continues_to_the_same_bits(own, tmp_path):
     expected = result_of(tmp_path, cell)
     shutil.rmtree(tmp_path / "results")
 
-    log = tmp_path / "logs/own/train/mine-K4-normal-tau0.5-seed3.log"
+    log = tmp_path / "logs/own/train_cells/mine-K4-normal-tau0.5-seed3.log"
     log.unlink()
     ending = threading.Thread(target=end_training_once_it_reports, args=(log,))
     ending.start()

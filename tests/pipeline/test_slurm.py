@@ -153,7 +153,7 @@ def cell_arguments(directory: Path) -> list[str]:
 
 def train_while(disturb: Callable[[Path], None], directory: Path, *options: str, profile=SLURM) -> str:
     """Train the cell on the cluster, and disturb its first job once it has reported an epoch; return the last log."""
-    log = directory / "logs/own/train" / f"{LABEL}.log"
+    log = directory / "logs/own/train_cells" / f"{LABEL}.log"
 
     def disturb_once_it_reports() -> None:
         wait_for(lambda: log.exists() and "epoch" in log.read_text(), seconds=120)
@@ -175,7 +175,7 @@ def send_to_training(directory: Path, number: int) -> None:
     """Send a signal to the process that trains under a working directory, without its shell."""
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if len(words) == 2 and words[1].startswith(str(directory)) and words[1].endswith("train.py"):
+        if len(words) == 2 and words[1].startswith(str(directory)) and words[1].endswith("train_cells.py"):
             process.send_signal(number)
 
 
@@ -238,7 +238,7 @@ def test_a_job_that_fails_once_is_retried_to_the_same_bits(cluster, expected, tm
 def test_a_job_past_its_time_limit_is_retried_with_more_time_and_continues_to_the_same_bits(
     cluster, expected, tmp_path
 ):
-    resources = ("--set-resources", "train:gpu=1", "train:runtime=attempt")  # in minutes
+    resources = ("--set-resources", "train_cells:gpu=1", "train_cells:runtime=attempt")  # in minutes
     log = train_while(lambda directory: send_to_training(directory, signal.SIGSTOP), tmp_path, *resources)
     assert states(tmp_path) in (["TIMEOUT"] * n + ["COMPLETED"] for n in (1, 2, 3)), "a slow machine may need more"
     assert "continuing from" in log

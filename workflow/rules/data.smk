@@ -19,9 +19,14 @@ rule download_source:
     conda:
         "../../envs/torch.yaml"
     params:
-        fingerprint=lambda wildcards: sources.find_source_file(
-            config, sources.RAW_FILE.format(**wildcards), first=asked_datasets
-        ).fingerprint,
+        file=lambda wildcards: dataclasses.asdict(
+            sources.find_source_file(
+                configuration.datasets,
+                sources.RAW_FILE.format(**wildcards),
+                first=configuration.asked_datasets,
+            )
+        ),
+        mirror=lambda wildcards, output: configuration.mirror,
     script:
         "../scripts/download_source.py"
 

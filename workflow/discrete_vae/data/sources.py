@@ -115,23 +115,17 @@ _FILES = {
 }
 
 
-def source_files(definition: Mapping[str, Any]) -> list[SourceFile]:
-    """List the files that a dataset definition of the configuration is made from and that can be obtained.
-
-    A sum under the definition's ``sha256`` takes the place of the official fingerprint.
-    """
-    source = definition["source"]
-    files = _TORCHVISION_FILES[definition["class"]] if source == "torchvision" else _FILES.get(source, ())
-    sums = definition.get("sha256", {})
+def source_files(source) -> list[SourceFile]:
+    files = _TORCHVISION_FILES[source.dataset_class] if source.source == "torchvision" else _FILES.get(source.source, ())
+    sums = getattr(source, "sha256", {})
     return [
         dataclasses.replace(file, fingerprint=f"sha256:{sums[file.name]}") if file.name in sums else file
         for file in files
     ]
 
 
-def input_files(definition: Mapping[str, Any]) -> list[str]:
-    """List the paths that a dataset is binarized from: its source files, or the user's own .npz."""
-    return [definition["path"]] if definition["source"] == "npz" else [file.path for file in source_files(definition)]
+def input_files(source) -> list[str]:
+    return [source.path] if source.source == "npz" else [file.path for file in source_files(source)]
 
 
 def check_sums(datasets: Mapping[str, Mapping[str, Any]]) -> None:
@@ -143,7 +137,7 @@ def check_sums(datasets: Mapping[str, Mapping[str, Any]]) -> None:
     expected: dict[str, tuple[str, str | None]] = {}
     for name, definition in datasets.items():
         files = source_files(definition)
-        for file in definition.get("sha256", {}):
+        for file in getattr(definition, "sha256", {}):
             if file not in [known.name for known in files]:
                 raise InputError(
                     f"datasets.{name}.sha256 has {file!r}, expected {' or '.join(known.name for known in files)};"
@@ -164,7 +158,7 @@ def find_source_file(config: Mapping[str, Any], path: str, *, first: Collection[
     Raises:
         InputError: no dataset is made from such a file.
     """
-    datasets = config["datasets"]
+    datasets = config
     for name in sorted(datasets, key=lambda name: name not in first):
         for file in source_files(datasets[name]):
             if file.path == path:
