@@ -8,13 +8,17 @@ def folder(path):
     return Path(workflow.modifier.path_modifier.modify(workflow.pathvars.apply(path)))
 
 
-options = configuration.plain()  # what jobs are handed: mappings, lists, texts and numbers
+options = (
+    configuration.plain()
+)  # what jobs are handed: mappings, lists, texts and numbers
 results = folder("<results>")
 asked_cells = cells.asked_cells(configuration)
 asked_gradients = planning.asked_gradients(configuration, asked_cells)
 asked_fits = planning.asked_fits(configuration)
 # Fits that are there are shown as they are, unless more of them are asked for.
-fits_to_make = asked_fits if configuration.fitting.enabled or "fitting" in sys.argv else {}
+fits_to_make = (
+    asked_fits if configuration.fitting.enabled or "fitting" in sys.argv else {}
+)
 try:
     study.check_options(
         results,

@@ -38,7 +38,7 @@ rule measure_gradients:
         },
         training=configuration.training.of_dataset("").result_options(),
         small_models=options_of(SmallModels, configuration.control),
-        device=configuration.training.device,
+        device=lambda wildcards, input: configuration.training.device,
         configuration=lambda wildcards, input: options,
     script:
         "../scripts/measure_gradients.py"

@@ -12,9 +12,7 @@ fit_labels = [
     label
     for label in map(
         "/".join,
-        itertools.product(
-            configuration.fitting.targets, configuration.perturbations
-        ),
+        itertools.product(configuration.fitting.targets, configuration.perturbations),
     )
     if label in asked_fits or label in found_fits
 ]
@@ -43,7 +41,7 @@ rule fit_target:
         temperatures=configuration.grid.temperature,
         seeds=configuration.grid.seed,
         fit=options_of(Fit, configuration.fitting),
-        configuration=lambda wildcards: options,
+        configuration=lambda wildcards, output: options,
     script:
         "../scripts/fit_target.py"
 

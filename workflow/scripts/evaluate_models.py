@@ -8,10 +8,10 @@ with logged(snakemake.log[0]):
     import pandas as pd
     import torch
     from discrete_vae.analysis.costs import group_costs
-    from discrete_vae.evaluation.selected import selected_models
     from discrete_vae.data.dataset import BinarizedDataset
     from discrete_vae.evaluation.bounds import evaluate_selected
     from discrete_vae.evaluation.pictures import draw_selected
+    from discrete_vae.evaluation.selected import selected_models
     from discrete_vae.files import write_arrays, write_csv
     from discrete_vae.training.loop import choose_device
     from discrete_vae.training.run_files import environment

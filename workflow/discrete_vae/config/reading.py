@@ -4,14 +4,16 @@ import json
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import Field, fields, is_dataclass
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from discrete_vae.config.checks import check, did_you_mean
 from discrete_vae.config.configuration import ADAPTER, DEFAULT_DEFINITIONS, PATTERNS, Configuration
 from discrete_vae.errors import InputError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 ANOTHER_NAME = "or choose another name, as an overlay adds to what config.yaml defines under this one"
 # Snakemake's --config gives every value as text, and YAML 1.1 reads 1e-3, without a point, as text.
@@ -76,7 +78,7 @@ def _without_texts_of_null(values: Any) -> Any:
     return None if values in ("null", "~") else values
 
 
-def _convert(values: dict[str, Any], error: ErrorDetails) -> bool:
+def _convert(values: dict[str, Any], error: "ErrorDetails") -> bool:
     """Replace a text by the number or truth value that is expected; False where it is none."""
     if not isinstance(error["input"], str) or error["type"] not in FROM_TEXT:
         return False
@@ -90,7 +92,7 @@ def _convert(values: dict[str, Any], error: ErrorDetails) -> bool:
     return True
 
 
-def _place(values: Any, error: ErrorDetails) -> Path_:
+def _place(values: Any, error: "ErrorDetails") -> Path_:
     """Return the keys that lead to an error: its location, less the tags that pydantic adds to it."""
     place: Path_ = []
     for step in error["loc"]:
@@ -100,7 +102,7 @@ def _place(values: Any, error: ErrorDetails) -> Path_:
     return [*place, error["loc"][-1]] if error["type"] == "missing" else place
 
 
-def _describe(values: dict[str, Any], errors: list[ErrorDetails]) -> str:
+def _describe(values: dict[str, Any], errors: list["ErrorDetails"]) -> str:
     # An unknown key comes first: it may be a misspelled one that is missing, or of an overlaid definition.
     errors = sorted(errors, key=lambda error: error["type"] != "unexpected_keyword_argument")
     places = [_place(values, error) for error in errors]
@@ -133,7 +135,7 @@ def _describe(values: dict[str, Any], errors: list[ErrorDetails]) -> str:
     return f"{key} is {given!r}, expected {' or '.join(expected)}{f' ({meaning})' if meaning else ''}; correct it"
 
 
-def _expectation(error: ErrorDetails) -> str:
+def _expectation(error: "ErrorDetails") -> str:
     context = {
         name: int(bound) if isinstance(bound, float) and bound.is_integer() else bound
         for name, bound in error.get("ctx", {}).items()
