@@ -30,7 +30,13 @@ def fitted(tmp_path_factory) -> tuple[Path, tuple[str, ...]]:
         "fitting={steps: 30, record_every: 10, targets: {mine: {family: table, probabilities: [0.6, 0.3, 0.1]}}}",
     )
     arguments = (*make_own(directory), "--config", *config)
-    run_snakemake(directory, "--cores", "all", "results/own/figures/fitting/mine.png", *arguments)
+    modules = directory / "modules"  # of the user's, of which none may take the place of ours
+    modules.mkdir()
+    for name in ("job", "files", "errors", "data", "model", "fitting", "fit_target"):
+        (modules / f"{name}.py").write_text("raise ImportError('this is another module')")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(modules))
+        run_snakemake(directory, "--cores", "all", "results/own/figures/fitting/mine.png", *arguments)
     run_snakemake(directory, "--cores", "all", "results/own/tables/fitting.csv", *arguments, "draw_only=true")
     return directory, arguments
 
@@ -148,6 +154,13 @@ class TestConfiguration:
         assert "did you mean epochs?" in line
         assert "Traceback" not in completed.stdout
         assert [path.name for path in tmp_path.iterdir() if path.name != ".snakemake"] == []
+
+    def test_a_number_that_yaml_misreads_ends_in_one_line(self, tmp_path):
+        overlay = tmp_path / "overlay.yaml"
+        overlay.write_text("grid:\n  seed: [0775]\n")
+        line = refusal(tmp_path, "--configfile", str(overlay))
+        expected = "line 2, has 0775, which YAML reads as 509; write 775 or 509"
+        assert line == f"ERROR in the configuration: {overlay}, {expected}"
 
     def test_a_file_that_a_job_refuses_ends_in_one_line_and_leaves_no_output(self, tmp_path):
         arguments = make_own(tmp_path)
