@@ -144,6 +144,7 @@ def test_the_rules_of_the_architecture_page_are_those_of_the_workflow():
     rows = re.findall(r"^\| (`\w+_[^|]+) \|", PAGES["architecture.md"], re.MULTILINE)
     described = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert described | {"all", "tables", "figures", "control", "fitting"} == rules
+    assert described <= {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
 
 
 @pytest.mark.parametrize("page", PAGES)
