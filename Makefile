@@ -14,7 +14,7 @@ DRAWN = find $(STUDIES:%=results/%/tables) $(STUDIES:%=results/%/figures) -type 
 # Snakemake keeps these while it runs, and after it was killed.
 LOCKS = $(wildcard .snakemake/locks/*)
 
-.PHONY: quickstart help redraw report test test-slurm test-report test-faults bench lint lock rulegraph clean distclean
+.PHONY: quickstart help redraw report test test-slurm test-report test-faults bench lint lock docs rulegraph clean distclean
 
 quickstart: .venv/installed ## install, and run a small case (what `make` alone does)
 	@echo "Each job writes its progress to logs/quickstart/."
@@ -76,6 +76,9 @@ lint: .venv/installed ## run the linters
 # envs/ must then follow, as a test says.
 lock: ## renew the pins in requirements.lock; needs uv
 	uv pip compile --universal --python-version 3.11 --all-extras --no-annotate --upgrade pyproject.toml -o requirements.lock
+
+docs: .venv/installed ## write the table of keys in docs/configuration.md, and docs/config.schema.json
+	PYTHONPATH=workflow $(BIN)/python -m discrete_vae.config.documentation docs
 
 rulegraph: .venv/installed ## draw docs/rulegraph.svg; needs Graphviz
 	$(BIN)/snakemake --rulegraph > rulegraph.dot
