@@ -1,4 +1,4 @@
-# `make` sets up .venv and runs a small case; `make test` sets up the same and runs every test.
+# `make` installs and runs a small case. `make help` lists everything else.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -11,71 +11,86 @@ STUDIES := $(or $(STUDY),$(patsubst results/%/config.yaml,%,$(wildcard results/*
 DRAW = $(BIN)/snakemake --cores all --configfile results/$(1)/config.yaml --config draw_only=true --quiet all
 DRAWN = find $(STUDIES:%=results/%/tables) $(STUDIES:%=results/%/figures) -type f
 
-.PHONY: quickstart redraw report test test-slurm test-report test-faults bench lint lock rulegraph clean
+# Snakemake keeps these while it runs, and after it was killed.
+LOCKS = $(wildcard .snakemake/locks/*)
 
-quickstart: .venv/installed
-	@echo "Each training job writes its progress to logs/quickstart/train/."
+.PHONY: quickstart help redraw report test test-slurm test-report test-faults bench lint lock docs rulegraph clean distclean
+
+quickstart: .venv/installed ## install, and run a small case (what `make` alone does)
+	@echo "Each job writes its progress to logs/quickstart/."
 	$(BIN)/snakemake --cores all --configfile configs/quickstart.yaml --quiet rules host reason
 	@echo "Made these figures and tables:"
 	@find results/quickstart/figures results/quickstart/tables -type f | sort
 
-# All figures and tables again from the groups that are there: no training, no data. `make redraw STUDY=mnist-k10` draws one.
-redraw: .venv/installed
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
+	    printf '%-13s%s\n' "$$target" "$$text"; done
+
+# From the groups that are there: no training, no data.
+redraw: .venv/installed ## draw all tables and figures again and compare their bits; STUDY=mnist-k10 draws one study
 	@mkdir -p .snakemake && ($(DRAWN) -exec sha256sum {} + 2>/dev/null || true) > .snakemake/drawn.sha256
 	@$(foreach study,$(STUDIES),echo "drawing $(study)" && $(call DRAW,$(study)) --forceall &&) true
 	@sha256sum --quiet --check .snakemake/drawn.sha256 \
 	    && echo "All $$(wc -l < .snakemake/drawn.sha256) files have the same bits as before." \
 	    || echo "The files named above have changed; all others have the same bits as before."
 
-# One page with all figures and tables of a study: results/STUDY/report.html.
-report: .venv/installed
+report: .venv/installed ## make one page of a study, results/STUDY/report.html; STUDY=mnist-k10 names it
 	@test -e results/$(or $(STUDY),paper)/config.yaml || { echo "There is no study results/$(or $(STUDY),paper); name one: make report STUDY=NAME"; exit 1; }
 	$(call DRAW,$(or $(STUDY),paper)) --forceall
 	$(call DRAW,$(or $(STUDY),paper)) --report results/$(or $(STUDY),paper)/report.html
 
 # In parallel by class or file, whose tests share runs of the pipeline.
-test: .venv/installed
+test: .venv/installed ## run every test that needs neither root nor an hour
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope
 
-# On a real Slurm, for as long as the test runs; as root on Debian.
-test-slurm: .venv/installed
+test-slurm: .venv/installed ## test on a real Slurm, started for the test; needs root on Debian
 	apt-get install --yes --no-install-recommends slurm-wlm munge
 	$(BIN)/python -m pytest -m slurm -k "$(SLURM_TESTS)"
 
-# In a real browser; as root on Debian.
-test-report: .venv/installed
+test-report: .venv/installed ## test the report in a real browser; needs root on Debian
 	apt-get install --yes --no-install-recommends chromium chromium-driver
 	$(BIN)/python -m pytest -m browser
 
-# Kills at 200 random moments, full disks, bad mirrors; half an hour to an hour, and root for the small disks.
-test-faults: .venv/installed
+# Root is for the small disks.
+test-faults: .venv/installed ## kill at 200 random moments, fill disks, break mirrors; an hour, and root
 	$(BIN)/python -m pytest -m faults --capture=no
 
-# About a quarter of an hour; nothing else should run meanwhile. On a machine with a GPU it measures that.
-bench: .venv/installed
+# Nothing else should run meanwhile.
+bench: .venv/installed ## measure the speed of training and of the pipeline; a quarter of an hour
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/pipeline.py
 
-lint: .venv/installed
+lint: .venv/installed ## run the linters
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
+# The package itself is installed so that `import discrete_vae` works everywhere; this needs no network.
 .venv/installed: requirements.lock
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Pins anew everything that pyproject.toml allows; envs/ must then follow, as a test says.
-lock:
+# envs/ must then follow, as a test says.
+lock: ## renew the pins in requirements.lock; needs uv
 	uv pip compile --universal --python-version 3.11 --all-extras --no-annotate --upgrade pyproject.toml -o requirements.lock
 
-# Needs Graphviz's dot.
-rulegraph: .venv/installed
+docs: .venv/installed ## write the table of keys in docs/configuration.md, and docs/config.schema.json
+	PYTHONPATH=workflow $(BIN)/python -m discrete_vae.config.documentation docs
+
+rulegraph: .venv/installed ## draw docs/rulegraph.svg; needs Graphviz
 	$(BIN)/snakemake --rulegraph > rulegraph.dot
 	dot -Tsvg rulegraph.dot -o docs/rulegraph.svg
 	rm rulegraph.dot
 
-clean:
-	rm -rf .venv results/quickstart logs/quickstart checkpoints/quickstart
+# Resume points are hours of work, except those that a training has set aside. Logs are only read by people.
+clean: ## remove the quick start, all logs and caches; keeps data/, other studies and their resume points
+	$(if $(LOCKS),$(error Snakemake runs in this folder, or was killed: wait for it, or run `snakemake --unlock` first))
+	rm -rf results/quickstart checkpoints/quickstart logs .pytest_cache .ruff_cache .snakemake/log
+	find checkpoints -name '*.unused' -delete 2>/dev/null || true
+	find workflow tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## remove also .venv, and what Snakemake keeps (its conda environments, too)
+	rm -rf .venv .snakemake

@@ -1,12 +1,20 @@
-"""Every Snakemake command of the README and of docs/ plans, and their tables are the published ones."""
+"""What the documentation says is true: commands plan, code runs, numbers are the published ones, links lead on."""
 
+import csv
 import re
 import shlex
+import subprocess
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+import yaml
 from conftest import ROOT, run_snakemake
+from discrete_vae.model.network import Architecture, initial_parameters
 
-PAGES = {path.name: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+PATHS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *sorted(ROOT.glob("docs/*.md"))]
+PAGES = {path.name: path.read_text() for path in PATHS}
 COMMANDS = sorted(
     {
         command.split("  #")[0].strip()
@@ -14,20 +22,90 @@ COMMANDS = sorted(
         for command in re.findall(r"^(snakemake .+)$", text, re.MULTILINE) + re.findall(r"`(snakemake [^`]+)`", text)
     }
 )
-PLANNING = [command for command in COMMANDS if "--unlock" not in command.split()]  # which needs a lock
-# What changes nothing about a plan.
-BESIDES_THE_PLAN = r"--(sdm conda|cores \S+|quiet rules|dry-run)"
-PLANS = sorted({tuple(shlex.split(re.sub(BESIDES_THE_PLAN, "", command))[1:]) for command in PLANNING})
+# An unlock needs a lock, and the last are placeholders.
+PLANNING = [command for command in COMMANDS if not re.search(r"--unlock|[A-Z]\.yaml|\bFILE\b", command)]
 
 
-def test_there_are_commands():
+def arguments_of(command: str) -> tuple[str, ...]:
+    """Return the arguments of a command, without those that change nothing about a plan."""
+    return tuple(shlex.split(re.sub(r"--(sdm conda|cores \S+|quiet rules|dry-run)", "", command))[1:])
+
+
+PLANS = sorted(set(map(arguments_of, PLANNING)))
+# Such as: snakemake --cores all   # the whole grid: 1,350 training jobs
+TRAININGS = sorted(
+    {
+        (command.split("  #")[0].strip(), int(count.replace(",", "")))
+        for text in PAGES.values()
+        for command, count in re.findall(r"^(snakemake .+?) ([\d,]+) training jobs$", text, re.MULTILINE)
+    }
+)
+# A block of YAML begins with the name of its file.
+OVERLAYS = {
+    name: block
+    for text in PAGES.values()
+    for block, name in re.findall(r"```yaml\n(# (\w+\.yaml)\n.*?)```", text, re.DOTALL)
+}
+# Such as: 2.64 nats (1.46 to 3.81)
+DIFFERENCES = sorted(
+    {
+        (page, *numbers)
+        for page, text in PAGES.items()
+        for numbers in re.findall(r"(\d+\.\d+)\s+nats\s+\((-?\d+\.\d+)\s+to\s+(-?\d+\.\d+)\)", text)
+    }
+)
+
+
+def rows_of(pattern: str) -> list[dict[str, str]]:
+    """Read the rows of all published tables that a pattern below results/ matches."""
+    paths = sorted((ROOT / "results").glob(pattern))
+    return [row for path in paths for row in csv.DictReader(path.read_text().splitlines())]
+
+
+def test_there_is_something_to_check():
     assert len(COMMANDS) >= 12
     assert len(PLANS) >= 10
+    assert len(TRAININGS) >= 2
+    assert len(OVERLAYS) >= 3
+    assert len(DIFFERENCES) >= 10
+
+
+def test_the_readme_is_short():
+    assert len(PAGES["README.md"].split()) <= 1200
 
 
 @pytest.mark.parametrize("arguments", PLANS, ids=" ".join)
 def test_a_command_plans(arguments, tmp_path):
+    np.savez(tmp_path / "my.npz", **{split: np.zeros((4, 3, 3), np.uint8) for split in ("train", "validation", "test")})
+    for name, overlay in OVERLAYS.items():
+        (tmp_path / name).write_text(overlay)
+    arguments = [str(tmp_path / argument) if argument in OVERLAYS else argument for argument in arguments]
     assert "Job stats" in run_snakemake(tmp_path, "--dry-run", *arguments).stdout
+
+
+@pytest.mark.parametrize(("command", "count"), TRAININGS)
+def test_a_command_plans_as_many_trainings_as_its_comment_says(command, count, tmp_path):
+    stats = run_snakemake(tmp_path, "--dry-run", *arguments_of(command)).stdout
+    assert re.findall(r"^train\w* +(\d+)$", stats, re.MULTILINE)[0] == str(count)
+
+
+def test_the_readme_counts_the_cells_of_the_grid(tmp_path):
+    grid = yaml.safe_load((ROOT / "config.yaml").read_text())["grid"]
+    cells = np.prod([len(grid[axis]) for axis in ("dataset", "K", "perturbation", "temperature", "seed")])
+    assert f"`snakemake --cores all`, the whole grid | {cells:,} |" in PAGES["README.md"]
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
+    (code,) = re.findall(r"```python\n(.*?)```", PAGES["README.md"], re.DOTALL)
+    path = tmp_path / re.search(r'"(results/.*?model\.pt)"', code)[1]
+    path.parent.mkdir(parents=True)
+    sizes = Architecture(pixels=64, hidden=100, variables=10, categories=10)
+    torch.save(initial_parameters(sizes, torch.Generator().manual_seed(0)), path)
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    exec(code, found)
+    assert found["images"].shape == (5, 8, 8)
+    assert 0 < found["images"].min() < found["images"].max() < 1
 
 
 @pytest.mark.parametrize("study", ["mnist-k10", "omniglot-temperature-1"])
@@ -36,8 +114,70 @@ def test_tables_in_docs_are_the_published_ones(study):
     assert published in PAGES["results.md"]
 
 
+@pytest.mark.parametrize(("page", "size", "low", "high"), DIFFERENCES)
+def test_a_difference_and_its_interval_are_published(page, size, low, high):
+    # A page says which law is ahead, and by how much: the sign is in its words.
+    digits = len(size.partition(".")[2])
+    published = {
+        tuple(f"{sign * float(row[column]):.{digits}f}" for column in columns)
+        for row in rows_of("*/tables/claims.csv") + rows_of("*/tables/control.csv")
+        if row["low"]
+        for sign, columns in ((1, ("difference", "low", "high")), (-1, ("difference", "high", "low")))
+    }
+    assert (size, low, high) in published
+
+
+@pytest.mark.parametrize("page", ["README.md", "results.md"])
+def test_cells_and_hours_of_published_studies_are_those_of_their_tables(page):
+    pattern = r"\[([\w-]+)\]\([\w./-]+/tables(?:/costs\.md)?\) \|(?:[^|]+\|)?? (\d+) \| ([\d.]+) \|"
+    stated = re.findall(pattern, PAGES[page])
+    assert len(stated) >= 4
+    for study, cells, hours in stated:
+        hours_of_jobs = [float(row["core_hours"]) for row in rows_of(f"{study}/tables/costs.csv")]
+        assert int(cells) == len(rows_of(f"{study}/groups/*/*/*/summaries.csv"))
+        assert float(hours) == pytest.approx(sum(hours_of_jobs), abs=0.051)
+
+
+def test_the_rules_of_the_architecture_page_are_those_of_the_workflow():
+    files = [ROOT / "Snakefile", *(ROOT / "workflow" / "rules").glob("*.smk")]
+    rules = {name for path in files for name in re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE)}
+    rows = re.findall(r"^\| (`\w+_[^|]+) \|", PAGES["architecture.md"], re.MULTILINE)
+    described = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert described | {"all", "tables", "figures", "control", "fitting"} == rules
+    assert described <= {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_links_lead_to_files(page):
-    folder = ROOT if page == "README.md" else ROOT / "docs"
-    links = [link for link in re.findall(r"\]\(([^)#]+)", PAGES[page]) if "://" not in link]
-    assert [link for link in links if not (folder / link).exists()] == []
+def test_files_that_are_named_are_there(page):
+    words = re.findall(r"`([\w./-]+)`", PAGES[page])
+    folders = ("workflow/", "configs/", "tests/", "benchmarks/", "envs/")
+    modules = [f"workflow/discrete_vae/{word}" for word in words if re.fullmatch(r"([a-z]+/)?[a-z_]+\.py", word)]
+    named = [*(word for word in words if word.startswith(folders)), *modules]
+    assert [name for name in named if not (ROOT / name).exists() and "NAME" not in name] == []
+
+
+def test_targets_of_make_that_are_named_are_listed_by_its_help():
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = {line.split()[0] for line in listed.splitlines()}
+    text = "\n".join(PAGES.values())
+    named = set(re.findall(r"`make ([a-z-]+)", text) + re.findall(r"^make ([a-z-]+)", text, re.MULTILINE))
+    assert named <= targets
+    assert targets == set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_links_lead_to_files_and_headings(path):
+    broken = []
+    for target, heading in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", PAGES[path.name]):
+        if "://" in target:
+            continue
+        file = path.parent / target if target else path
+        if not file.exists() or (heading and heading not in headings(file)):
+            broken.append(f"{target}#{heading}")
+    assert broken == []
+
+
+def headings(path: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
