@@ -81,7 +81,7 @@ rule all:
     """Make all tables and figures of the study."""
     default_target: True
     input:
-        rules.tables.input,
-        rules.figures.input,
-        rules.control.input if found_gradients or asked_gradients else [],
-        rules.fitting.input if found_fits or configuration.fitting.enabled else [],
+        tables_results,
+        figures_results,
+        control_results if found_gradients or asked_gradients else [],
+        fitting_results if found_fits or configuration.fitting.enabled else [],

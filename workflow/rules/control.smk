@@ -103,13 +103,18 @@ rule plot_control:
         "../scripts/plot_control.py"
 
 
+control_results = [
+    *missing_files,
+    *["<results>/tables/control.csv", "<results>/tables/control.md"],
+    *expand(
+        "<results>/figures/control/{dataset}.{suffix}",
+        dataset=control_datasets,
+        suffix=["pdf", "png"],
+    ),
+]
+
+
 rule control:
     """Make the control's table and figures."""
     input:
-        missing_files,
-        ["<results>/tables/control.csv", "<results>/tables/control.md"],
-        expand(
-            "<results>/figures/control/{dataset}.{suffix}",
-            dataset=control_datasets,
-            suffix=["pdf", "png"],
-        ),
+        control_results,

@@ -10,7 +10,7 @@ Steps:  download_source, binarize_dataset
 rule download_source:
     """Obtain one source file and check its sum."""
     output:
-        sources.RAW_FILE,
+        "data/raw/{folder}/{file}",
     log:
         "<logs>/download_source/{folder}-{file}.log",
     benchmark:
@@ -22,7 +22,7 @@ rule download_source:
         file=lambda wildcards: dataclasses.asdict(
             sources.find_source_file(
                 configuration.datasets,
-                sources.RAW_FILE.format(**wildcards),
+                f"data/raw/{wildcards.folder}/{wildcards.file}",
                 first=configuration.asked_datasets,
             )
         ),

@@ -107,20 +107,25 @@ rule plot_images:
         "../scripts/plot_images.py"
 
 
+figures_results = [
+    *missing_files,
+    *expand(
+        "<results>/figures/{kind}/{dataset}.{suffix}",
+        kind=["convergence", "temperature", "validation"],
+        dataset=cells.values_of(shown_groups, "dataset"),
+        suffix=["pdf", "png"],
+    ),
+    *sorted(
+        {
+            f"<results>/figures/images/{group.dataset}-K{group.K}.{suffix}"
+            for group in shown_groups
+            for suffix in ["pdf", "png"]
+        }
+    ),
+]
+
+
 rule figures:
     """Make all figures of the experiment."""
     input:
-        missing_files,
-        expand(
-            "<results>/figures/{kind}/{dataset}.{suffix}",
-            kind=["convergence", "temperature", "validation"],
-            dataset=cells.values_of(shown_groups, "dataset"),
-            suffix=["pdf", "png"],
-        ),
-        sorted(
-            {
-                f"<results>/figures/images/{group.dataset}-K{group.K}.{suffix}"
-                for group in shown_groups
-                for suffix in ["pdf", "png"]
-            }
-        ),
+        figures_results,

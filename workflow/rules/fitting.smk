@@ -97,12 +97,17 @@ rule plot_fits:
         "../scripts/plot_fits.py"
 
 
+fitting_results = [
+    "<results>/tables/fitting.csv",
+    *expand(
+        "<results>/figures/fitting/{target}.{suffix}",
+        target=dict.fromkeys(label.split("/")[0] for label in fit_labels),
+        suffix=["pdf", "png"],
+    ),
+]
+
+
 rule fitting:
     """Make the table and the figures of the other experiment."""
     input:
-        "<results>/tables/fitting.csv",
-        expand(
-            "<results>/figures/fitting/{target}.{suffix}",
-            target=dict.fromkeys(label.split("/")[0] for label in fit_labels),
-            suffix=["pdf", "png"],
-        ),
+        fitting_results,

@@ -142,15 +142,20 @@ rule sum_costs:
         "../scripts/sum_costs.py"
 
 
-table_files = [
+table_names = [
     *("results.csv", "results.md", "results.tex", "selection.csv", "diverged.csv"),
     *("runs.csv", "claims.csv", "verdicts.csv", "claims.md", "codes.csv", "codes.md"),
     *("costs.csv", "costs.md"),
 ]
 
 
+tables_results = [
+    *missing_files,
+    *([f"<results>/tables/{name}" for name in table_names] if shown_groups else []),
+]
+
+
 rule tables:
     """Make all tables of the experiment."""
     input:
-        missing_files,
-        [f"<results>/tables/{file}" for file in table_files] if shown_groups else [],
+        tables_results,

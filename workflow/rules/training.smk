@@ -21,24 +21,30 @@ rule train_cells:
         images=ancient("data/{dataset}.npz"),
     output:
         history=expand(
-            f"<results>/{cells.CELL_DIRECTORY}/history.csv",
+            "<results>/runs/{dataset}/K{K}/{perturbation}/tau{temperature}/seed{seed}/history.csv",
             **stacked_axes,
             allow_missing=True,
         ),
         summary=expand(
-            f"<results>/{cells.CELL_DIRECTORY}/summary.json",
+            "<results>/runs/{dataset}/K{K}/{perturbation}/tau{temperature}/seed{seed}/summary.json",
             **stacked_axes,
             allow_missing=True,
         ),
         model=expand(
-            f"<results>/{cells.CELL_DIRECTORY}/model.pt",
+            "<results>/runs/{dataset}/K{K}/{perturbation}/tau{temperature}/seed{seed}/model.pt",
             **stacked_axes,
             allow_missing=True,
         ),
     log:
-        cells.job_path(f"<logs>/train_cells/{cells.CELL_LABEL}.log", stacked_axes),
+        cells.job_path(
+            "<logs>/train_cells/{dataset}-K{K}-{perturbation}-tau{temperature}-seed{seed}.log",
+            stacked_axes,
+        ),
     benchmark:
-        cells.job_path(f"<benchmarks>/train_cells/{cells.CELL_LABEL}.tsv", stacked_axes)
+        cells.job_path(
+            "<benchmarks>/train_cells/{dataset}-K{K}-{perturbation}-tau{temperature}-seed{seed}.tsv",
+            stacked_axes,
+        )
     wildcard_constraints:
         dataset=unless_finished(runs_of_other_stacks, "dataset"),
     conda:
