@@ -1,1 +1,1 @@
-"""Analysis: selection, comparisons with their uncertainty, and claims."""
+"""Analysis: selection, comparisons with their uncertainty, claims, use of the codes, and costs."""
