@@ -82,7 +82,10 @@ def test_one_seed_is_never_a_verdict():
 def test_a_law_that_diverged_in_every_seed_is_no_verdict():
     selection, bounds = selected({"gumbel": 1.0, "normal": 0.0})
     selection.loc[selection["perturbation"] == "normal", "temperature"] = np.nan
-    table = compare_test_losses(selection, bounds.query("perturbation == 'gumbel'"), {})
+    of_gumbel = bounds.query("perturbation == 'gumbel'")
+    per_image = {str(Cell.of(row)): np.ones((3, 7)) for row in of_gumbel.to_dict("records")}
+    table = compare_test_losses(selection, of_gumbel, per_image)
+    assert table["image_se"].isna().all()
     assert table["verdict"].unique().tolist() == ["inconclusive (nothing to compare)"]
 
 

@@ -34,7 +34,8 @@ def test_claims_have_rules_notes_verdicts_and_comparisons():
     markdown = claims(table, ["mnist: not as in the study"])
     assert markdown.startswith("- 1: Normal-Softmax has the lowest test loss")
     assert "\n- mnist: not as in the study\n" in markdown
-    head, *comparisons = (dict(zip(rows[0], row, strict=True)) for rows in [rows_of(markdown, table=1)] for row in rows)
+    head, *rows = rows_of(markdown, table=1)
+    comparisons = [dict(zip(head, row, strict=True)) for row in rows]
     assert [row["image s.e."] for row in comparisons] == ["0.12", "0.34", ""]
     assert [row["difference"] for row in comparisons] == [f"{value:.2f}" for value in table["difference"]]
     low, high = table.loc[0, ["low", "high"]]
@@ -44,7 +45,7 @@ def test_claims_have_rules_notes_verdicts_and_comparisons():
 def test_a_joint_verdict_says_how_much_was_run():
     table = compare_test_losses(*selected({"gumbel": 1.0, "normal": 0.0, "logistic": 2.0}), {})
     verdicts = {row[1]: row[3] for row in rows_of(claims(table))}
-    assert (verdicts["paper loss"], verdicts["negative ELBO"]) == ("supported in all 2 run", "contradicted")
+    assert (verdicts["paper loss"], verdicts["negative ELBO"]) == ("supported in 2 of 2", "contradicted")
 
 
 @pytest.mark.parametrize("diverged", [False, True])
@@ -73,9 +74,8 @@ def test_without_the_claimed_law_there_is_one_line():
 )
 def test_codes_have_means_and_deviations(seeds, kl, expected):
     ones = dict.fromkeys(["reconstruction", "kl_of_softmax", "active_variables", "perplexity"], 1.0)
-    bounds = pd.DataFrame(
-        {"dataset": "d", "K": 10, "perturbation": "gumbel", "seed": [1, 2], "kl_of_codes": kl, **ones}
-    )
+    cell = {"dataset": "d", "K": 10, "perturbation": "gumbel"}
+    bounds = pd.DataFrame({**cell, "seed": [1, 2], "kl_of_codes": kl, **ones})
     assert rows_of(codes_to_markdown(summarize_codes(bounds.head(seeds))))[1][6] == expected
 
 

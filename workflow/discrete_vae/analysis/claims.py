@@ -82,10 +82,9 @@ def compare_test_losses(
             by_seed = group.pivot(index="seed", columns="perturbation", values=column)
             for other in _others(group["perturbation"]):
                 claim = _test_claim(_paper_name(dataset, datasets), K, other, chosen=chosen)
-                coordinates = {"claim": claim, "dataset": dataset, "K": K, "measure": measure, "other": other}
                 comparison = paired_comparison(by_seed[CLAIMED] - by_seed[other])
-                image_se = standard_errors(images[CLAIMED] - images[other])[column]
-                rows.append(coordinates | comparison | {"image_se": image_se})
+                comparison["image_se"] = standard_errors(images[CLAIMED] - images[other])[column]
+                rows.append(dict(zip(COLUMNS, (claim, dataset, K, measure, other), strict=False)) | comparison)
     return _with_verdicts(rows)
 
 
@@ -120,8 +119,7 @@ def compare_convergence(histories: pd.DataFrame, runs: pd.DataFrame, temperature
             curves = group.pivot(index="epoch", columns=["perturbation", "seed"], values=loss)
             for measure, comparison in _compare_curves(curves[CLAIMED], curves[REFERENCE], goal).items():
                 name = f"{loss.replace('_', ' ')}: {measure}"
-                coordinates = {"claim": claim, "dataset": dataset, "K": K, "measure": name, "other": REFERENCE}
-                rows.append(coordinates | comparison)
+                rows.append(dict(zip(COLUMNS, (claim, dataset, K, name, REFERENCE), strict=False)) | comparison)
     return _with_verdicts(rows)
 
 

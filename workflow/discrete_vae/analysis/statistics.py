@@ -53,12 +53,13 @@ def mean_of_images(cells: Sequence[Cell], per_image: Mapping[str, np.ndarray]) -
         per_image: measures x images of each cell, by the cell's name.
 
     Returns:
-        Nats, measures x images, float64. Missing, for two images, if a cell is not in ``per_image``.
+        Nats, measures x images, float64. A single missing value a measure, if a cell is not in ``per_image``.
     """
     known = [per_image[str(cell)].astype(float) for cell in cells if str(cell) in per_image]
-    return np.mean(known, axis=0) if known and len(known) == len(cells) else np.full((len(MEASURES), 2), np.nan)
+    return np.mean(known, axis=0) if known and len(known) == len(cells) else np.full((len(MEASURES), 1), np.nan)
 
 
 def standard_errors(losses: np.ndarray) -> dict[str, float]:
-    """Return the standard error of the mean over images for each measure, from measures x images."""
-    return dict(zip(MEASURES, scipy.stats.sem(losses, axis=1), strict=True))
+    """Return the standard error of the mean over images for each measure, from measures x images; missing for one."""
+    errors = scipy.stats.sem(losses, axis=1) if losses.shape[1] > 1 else losses[:, 0] * np.nan
+    return dict(zip(MEASURES, errors, strict=True))

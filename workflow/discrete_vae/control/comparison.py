@@ -59,21 +59,16 @@ def laws_by_variance(variances: Mapping[str, float]) -> list[list[str]]:
 def pairs_of_laws(
     perturbations: Mapping[str, Definition], variances: Mapping[str, float]
 ) -> list[tuple[str, tuple[str, str]]]:
-    """List the pairs of noise laws that differ in scale only, or in shape only.
-
-    Returns:
-        ``scale`` or ``shape`` with each pair. In a pair of scale the wider law comes first.
-    """
+    """List the pairs of noise laws that differ in ``scale`` only, the wider law first, or in ``shape`` only."""
     pairs = []
     level = {law: level for level, laws in enumerate(laws_by_variance(variances)) for law in laws}
-    for first, second in itertools.combinations(perturbations, 2):
-        equal_variance = level[first] == level[second]
-        same_shape = shape(perturbations[first]) == shape(perturbations[second])
+    for pair in itertools.combinations(perturbations, 2):
+        equal_variance = level[pair[0]] == level[pair[1]]
+        same_shape = shape(perturbations[pair[0]]) == shape(perturbations[pair[1]])
         if same_shape and not equal_variance:
-            wider_first = (first, second) if variances[first] > variances[second] else (second, first)
-            pairs.append(("scale", wider_first))
+            pairs.append(("scale", tuple(sorted(pair, key=variances.get, reverse=True))))
         elif not same_shape and equal_variance:
-            pairs.append(("shape", (first, second)))
+            pairs.append(("shape", pair))
     return pairs
 
 
@@ -97,11 +92,6 @@ def compare_scale_and_shape(
 
     Laws without a finite variance are left out, and laws that a dataset was not run with.
 
-    Args:
-        losses: see `losses_of_laws`.
-        perturbations: the definition of each law.
-        variances: of each law.
-
     Returns:
         One row for each dataset, K, measure and pair: the difference in nats per image, first minus other, with
         interval, p-value and verdict. Holm's method adjusts the p-values of scale together, and those of shape.
@@ -114,9 +104,9 @@ def compare_scale_and_shape(
         for column, measure in CONTROL_MEASURES.items():
             by_seed = group.pivot(index="seed", columns="perturbation", values=column)
             for kind, (first, second) in pairs:
-                coordinates = {"differ_in": kind, "dataset": dataset, "K": K, "measure": measure}
+                coordinates = (kind, dataset, K, measure, first, second)
                 comparison = paired_comparison(by_seed[first] - by_seed[second])
-                rows.append(coordinates | {"perturbation": first, "other": second} | comparison)
+                rows.append(dict(zip(COLUMNS, coordinates, strict=False)) | comparison)
     if not rows:
         return pd.DataFrame(columns=COLUMNS)
     table = pd.DataFrame(rows).sort_values("differ_in", kind="stable", ignore_index=True)
@@ -127,27 +117,16 @@ def compare_scale_and_shape(
 
 
 def control_to_markdown(table: pd.DataFrame, *, temperature: float, notes: Iterable[str]) -> str:
-    """Lay the comparisons out in Markdown: the number of each verdict by kind and measure, then every comparison.
+    """Lay out the number of each verdict by kind and measure, the notes, and every comparison.
 
-    Args:
-        table: see `compare_scale_and_shape`.
-        temperature: of the training losses.
-        notes: on the runs.
+    ``temperature`` is the one wanted for the training losses; ``notes`` are on the runs.
     """
     if table.empty:
         return "No comparison: no two noise laws of the grid share a shape or a variance.\n"
     kinds = table.assign(size=table["difference"].abs()).groupby(["differ_in", "measure"], sort=False)
     counts = kinds["verdict"].value_counts().unstack(fill_value=0)
     counts.insert(0, "median size (nats)", kinds["size"].median())
-    each = table.assign(interval=interval_texts(table)).drop(columns=["low", "high", "p", "p_holm"])
-    verdicts = each.pop("verdict")
-    return "\n".join(
-        [
-            to_markdown(
-                counts.reset_index(),
-                [*(note.format(temperature=temperature) for note in NOTES), *notes],
-                formats={"median size (nats)": ".2f"},
-            ),
-            to_markdown(each.assign(verdict=verdicts), formats={"difference": ".2f"}),
-        ]
-    )
+    all_notes = [*(note.format(temperature=temperature) for note in NOTES), *notes]
+    above = to_markdown(counts.reset_index(), all_notes, formats={"median size (nats)": ".2f"})
+    each = table.assign(interval=interval_texts(table))[[*COLUMNS[:8], "interval", "verdict"]]
+    return f"{above}\n{to_markdown(each, formats={'difference': '.2f'})}"

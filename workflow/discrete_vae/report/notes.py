@@ -25,12 +25,7 @@ ITEMS = {
 
 
 def notes_on_runs(runs: pd.DataFrame, *, left_out: Sequence[str] = ()) -> list[str]:
-    """Say of each dataset what was run, and what of it is not as in the paper's study.
-
-    Args:
-        runs: see `selection.gather_summaries`.
-        left_out: groups that are not finished.
-    """
+    """Say of each dataset what was run and what is not as in the study, and name the unfinished groups left out."""
     lines = []
     for dataset, group in runs.groupby("dataset", sort=False):
         seeds = ", ".join(map(str, sorted(group["seed"].unique())))

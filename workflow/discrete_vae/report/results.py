@@ -14,7 +14,7 @@ MARKS = {EDGE: "edge_selections", LATE: "late_selections", DIVERGED: "diverged_r
 ROW = ["dataset", "K", "measure"]
 MEANINGS = (
     "nats per image on the test set, at the temperature and epoch with the lowest validation loss. Lower is better",
-    "bold: the lowest mean of a row. Whether a difference is established, the claims say",
+    "bold: the lowest mean of a row. The claims say whether a difference is established",
     "paper loss: reconstruction of discrete codes plus KL(softmax || uniform). For Gumbel noise only, this is the KL of"
     " the codes",
     "negative ELBO: with the KL of the codes. It is a bound on the negative log-likelihood for every noise law",
@@ -80,13 +80,7 @@ def _entry(row: Mapping[str, Any], bold: str) -> str:
 
 
 def results_notes(table: pd.DataFrame, runs: pd.DataFrame, *, left_out: Sequence[str] = ()) -> list[str]:
-    """Return what a reader of the table must know: measures, spread, runs and marks.
-
-    Args:
-        table: see `test_losses.summarize_test_losses`.
-        runs: see `selection.gather_summaries`.
-        left_out: groups that are not finished.
-    """
+    """Return what a reader of the table must know: measures, spread, runs, groups left out, and marks."""
     seeds = table.loc[table["seeds"] > 0, "seeds"]
     several = seeds.max() > 1
     marked = {mark for mark, count in MARKS.items() if table[count].any()}

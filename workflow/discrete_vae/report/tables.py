@@ -5,7 +5,15 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from discrete_vae.analysis.claims import CLAIMED, COUNTS, NO_COMPARISON, REFERENCE, short_names, summarize_verdicts
+from discrete_vae.analysis.claims import (
+    CLAIMED,
+    COLUMNS,
+    COUNTS,
+    NO_COMPARISON,
+    REFERENCE,
+    short_names,
+    summarize_verdicts,
+)
 from discrete_vae.grid.measures import ACTIVE_INFORMATION
 
 QUANTITIES = {
@@ -20,13 +28,16 @@ RULES = (
     " the comparisons of its claim",
     "contradicted: above zero, with the same p",
     "inconclusive: everything else, and always with one seed",
-    "as a whole: only what was run counts. Supported if every comparison supports the claim, contradicted if one"
-    " contradicts it",
+    "as a whole: over what was run. Supported if all comparisons support the claim, contradicted if one contradicts it",
     "no p-value is adjusted for verdicts read before, with fewer seeds",
     f"n: seeds. difference: {CLAIMED} minus the other law, in nats per image or epochs. interval: Student's t at 95%"
     " over seeds",
     "image s.e.: standard error of the difference over the test images, for these seeds. p: of the paired t test."
     " Holm: p after the adjustment",
+    f"claim 2 compares {CLAIMED} with {REFERENCE} noise at the temperature nearest to {{temperature}}, by means over"
+    " all images. At one temperature the relaxed training loss flatters noise of low variance",
+    f"a run that never reaches {REFERENCE}'s loss counts all its epochs. The difference is then a lower bound, so there"
+    " is no interval and no verdict",
 )
 COUNTED = (
     "core-hours: wall time of a job times its threads. GPU-hours: wall time of a job on a GPU",
@@ -42,19 +53,15 @@ def to_markdown(
 ) -> str:
     """Lay a table out in Markdown, with its notes as a list below.
 
-    Args:
-        table: numbers without a format and texts are shown as they are.
-        notes: one a line.
-        formats: of columns of numbers, such as ``.2f``. A missing number is an empty cell.
+    ``formats`` are for columns of numbers, such as ``.2f``. A missing number is then an empty cell.
     """
-    texts = table.assign(
-        **{
-            column: ["" if pd.isna(value) else format(value, form) for value in table[column]]
-            for column, form in formats.items()
-        }
-    )
+    texts = table.assign(**{column: _spelled(table[column], form) for column, form in formats.items()})
     parts = [texts.to_markdown(index=False, disable_numparse=True) + "\n", "".join(f"- {note}\n" for note in notes)]
     return "\n".join(filter(None, parts))
+
+
+def _spelled(numbers: pd.Series, form: str) -> list[str]:
+    return ["" if pd.isna(number) else format(number, form) for number in numbers]
 
 
 def interval_texts(table: pd.DataFrame) -> list[str]:
@@ -76,31 +83,21 @@ def claims_to_markdown(table: pd.DataFrame, *, temperature: float, notes: Iterab
     """Lay out the claims, the verdicts with their rules, notes on the runs, and each comparison."""
     if table.empty:
         return f"{NO_COMPARISON}.\n"
-    at_least = ["at least " if count > 0 else "" for count in table["not_reached"]]
-    differences = [f"{difference:.2f}" if pd.notna(difference) else "" for difference in table["difference"]]
     each = table.assign(
         claim=short_names(table["claim"]),
-        difference=[prefix + difference for prefix, difference in zip(at_least, differences, strict=True)],
+        difference=_spelled(table["difference"], ".2f"),
         interval=interval_texts(table),
     ).rename(columns={"image_se": "image s.e.", "p_holm": "Holm"})
-    columns = ["claim", "dataset", "K", "measure", "other", "n", "difference", "interval", "image s.e.", "p", "Holm"]
+    each.loc[table["not_reached"] > 0, "difference"] = "at least " + each["difference"]
+    columns = [*COLUMNS[:7], "interval", "image s.e.", "p", "Holm", "verdict"]
     verdicts = summarize_verdicts(table)
-    number = verdicts[COUNTS].str.partition(" ")[0]  # of comparisons that support the claim
-    supported = verdicts["as a whole"] == "supported"
-    verdicts.loc[supported, "as a whole"] = "supported in all " + number[supported] + " run"
-    about_claim_2 = (
-        f"claim 2 compares {CLAIMED} with {REFERENCE} noise at the temperature nearest to {temperature}, by means over"
-        " all images. At one temperature the relaxed training loss flatters noise of low variance",
-        f"a run that never reaches {REFERENCE}'s loss counts all its epochs. The difference is then a lower bound, so"
-        " there is no interval and no verdict",
-    )
-    return "\n".join(
-        [
-            "".join(f"- {claim}\n" for claim in table["claim"].unique()),
-            to_markdown(verdicts, [*RULES, *about_claim_2, *notes]),
-            to_markdown(each[[*columns, "verdict"]], formats={"image s.e.": ".2f", "p": ".2g", "Holm": ".2g"}),
-        ]
-    )
+    number = verdicts[COUNTS].str.partition(" ")[0]
+    supported_by = "supported in " + number + " of " + number
+    verdicts["as a whole"] = verdicts["as a whole"].where(verdicts["as a whole"] != "supported", supported_by)
+    claims = "".join(f"- {claim}\n" for claim in table["claim"].unique())
+    rules = [rule.format(temperature=temperature) for rule in RULES]
+    comparisons = to_markdown(each[columns], formats={"image s.e.": ".2f", "p": ".2g", "Holm": ".2g"})
+    return "\n".join([claims, to_markdown(verdicts, [*rules, *notes]), comparisons])
 
 
 def codes_to_markdown(table: pd.DataFrame) -> str:
@@ -115,7 +112,7 @@ def codes_to_markdown(table: pd.DataFrame) -> str:
         " all categories are used equally",
         "none: quadrature does not give the code probabilities of this law",
     )
-    return to_markdown(shown, notes)
+    return to_markdown(shown, notes if table["kl_of_codes"].isna().any() else notes[:-1])
 
 
 def costs_to_markdown(table: pd.DataFrame) -> str:
