@@ -2,12 +2,11 @@
 
 import numpy as np
 import pandas as pd
-from discrete_vae.analysis.selection import select_temperatures
+from discrete_vae.analysis.selection import LOSSES, select_temperatures
 from discrete_vae.analysis.test_losses import summarize_test_losses
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import MEASURES
 
-PARTS = ("loss", "reconstruction", "kl")
 SEEDS = (1, 2, 3, 4, 5)
 
 
@@ -15,29 +14,25 @@ def runs_of(validation: dict, diverged=()) -> pd.DataFrame:
     """Make runs from losses by (perturbation, temperature, seed)."""
     rows = []
     for (perturbation, temperature, seed), loss in validation.items():
-        key = (perturbation, temperature, seed)
-        broken = key in diverged
+        broken = (perturbation, temperature, seed) in diverged
         rows.append(
-            {
-                "dataset": "digits",
-                "K": 10,
-                "perturbation": perturbation,
-                "temperature": temperature,
-                "seed": seed,
+            dict(zip(AXES, ("digits", 10, perturbation, temperature, seed), strict=True))
+            | {
+                "law": f'{{"distribution": "{perturbation.capitalize()}", "loc": 0.0, "scale": 1.0}}',
                 "diverged": broken,
                 "diverged_epoch": 3 if broken else np.nan,
-                "stopped_early": False,
-                "device": "cpu",
                 "epochs_run": 3 if broken else 9,
-                "best_epoch": 5,
-                "data_origin": "a_test & more",
-                "model": '{"variables": 10, "hidden": 300}',
-                "training": '{"batch_size": 100, "learning_rate": 0.001, "annealing": null}',
-                "law": f'{{"distribution": "{perturbation.capitalize()}", "loc": 0.0, "scale": 1.0}}',
-                **{f"validation_{part}": np.nan if broken else loss for part in PARTS},
+                **dict.fromkeys(LOSSES, np.nan if broken else loss),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(
+        stopped_early=False,
+        device="cpu",
+        best_epoch=5,
+        data_origin="a_test & more",
+        model='{"variables": 10, "hidden": 300}',
+        training='{"batch_size": 100, "learning_rate": 0.001, "annealing": null}',
+    )
 
 
 def bounds_of(selection: pd.DataFrame) -> pd.DataFrame:
@@ -73,20 +68,9 @@ def selected(
         shared = rng.normal(0, 5)  # a seed's own level, which pairing takes out
         for law, effect in effects.items():
             loss = 100 + shared + effect + rng.normal(0, 0.1)
-            rows.append(
-                {
-                    "dataset": dataset,
-                    "K": K,
-                    "perturbation": law,
-                    "temperature": 0.5,
-                    "seed": seed,
-                    "runs": temperatures,
-                    "paper_loss": loss,
-                    "negative_elbo": loss - 2 * effect,
-                    "importance_weighted_bound": 100 + shared + rng.normal(0, 0.1),
-                }
-            )
-    table = pd.DataFrame(rows)
+            losses = (loss, loss - 2 * effect, 100 + shared + rng.normal(0, 0.1))
+            rows.append((dataset, K, law, 0.5, seed, temperatures, *losses))
+    table = pd.DataFrame(rows, columns=[*AXES, "runs", *MEASURES])
     return table.drop(columns=list(MEASURES)), table
 
 
