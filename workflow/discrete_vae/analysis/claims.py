@@ -61,11 +61,6 @@ def compare_test_losses(
 ) -> pd.DataFrame:
     """Compare the selected models of the claimed noise law with every other law, under each measure.
 
-    Args:
-        selection: see `selection.select_temperatures`.
-        bounds: of the selected models.
-        per_image: measures x images of each of them, by the cell's name.
-
     Returns:
         One row for each dataset, K, measure and other law: the comparison in nats per image, claimed minus other.
         ``image_se`` is the standard error of the difference over the test images, which both laws share.
@@ -91,14 +86,9 @@ def compare_test_losses(
 def compare_convergence(histories: pd.DataFrame, runs: pd.DataFrame, temperature: float) -> pd.DataFrame:
     """Compare the loss curves of the claimed noise law with the reference law's at one temperature.
 
-    The relaxed training loss flatters noise of low variance; the discrete validation loss does not. Each has three
-    measures: the final loss, its mean over epochs, and the epochs to the reference law's goal (see CURVES). A seed with
-    a diverged run is left out. A dataset and K with a run that stopped early (patience) is not compared.
-
-    Args:
-        histories: see `selection.gather_histories`.
-        runs: see `selection.gather_summaries`.
-        temperature: the one wanted. Each dataset is compared at its nearest one.
+    There are two losses: the relaxed training loss, which flatters noise of low variance, and the discrete validation
+    loss. Each has three measures: the final loss, its mean over epochs, and the epochs to the reference law's goal (see
+    CURVES). A seed with a diverged run is left out. A dataset and K with a run that stopped early is not compared.
 
     Returns:
         One row for each dataset, K and measure: the comparison, claimed minus reference, in nats or epochs.

@@ -97,9 +97,6 @@ def select_temperatures(runs: pd.DataFrame) -> pd.DataFrame:
 
     Diverged runs are never selected. If all runs of a noise law diverged, its row has no temperature.
 
-    Args:
-        runs: see `gather_summaries`.
-
     Returns:
         One row a model: temperature, best epoch, epochs run, whether the run stopped early, and validation losses;
         ``at_grid_edge``, whether the temperature is the lowest or the highest of those run, so that the best one may

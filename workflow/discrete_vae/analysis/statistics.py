@@ -46,11 +46,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def mean_of_images(cells: Sequence[Cell], per_image: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Average the losses of each test image over the seeds of some cells.
-
-    Args:
-        cells: the selected cells of one dataset, K and perturbation.
-        per_image: measures x images of each cell, by the cell's name.
+    """Average the losses of each test image over the seeds of one dataset, K and perturbation.
 
     Returns:
         Nats, measures x images, float64. A single missing value a measure, if a cell is not in ``per_image``.

@@ -20,11 +20,6 @@ def summarize_test_losses(
 ) -> pd.DataFrame:
     """Summarize the test losses of the selected models over seeds.
 
-    Args:
-        selection: see `selection.select_temperatures`.
-        bounds: of the selected models.
-        per_image: measures x images of each of them, by the cell's name.
-
     Returns:
         One row for each dataset, K, measure and perturbation: mean over seeds in nats per image, sample standard
         deviation, 95% t interval and number of seeds; ``image_se``, the standard error of the mean over the test

@@ -75,9 +75,9 @@ def pairs_of_laws(
 def losses_of_laws(
     selection: pd.DataFrame, bounds: pd.DataFrame, histories: pd.DataFrame, *, temperature: float
 ) -> pd.DataFrame:
-    """Add to the selected models a column for each of CONTROL_MEASURES, missing where it is not known.
+    """Add a column for each of CONTROL_MEASURES to the selected models, missing where it is not known.
 
-    The training loss is the one after the last epoch at the temperature of the histories nearest to ``temperature``.
+    The training loss is the one after the last epoch at ``temperature``, or the nearest.
     """
     shown = at_nearest_temperature(histories, temperature)
     last = shown[shown["epoch"] == shown.groupby("dataset")["epoch"].transform("max")]
@@ -117,10 +117,7 @@ def compare_scale_and_shape(
 
 
 def control_to_markdown(table: pd.DataFrame, *, temperature: float, notes: Iterable[str]) -> str:
-    """Lay out the number of each verdict by kind and measure, the notes, and every comparison.
-
-    ``temperature`` is the one wanted for the training losses; ``notes`` are on the runs.
-    """
+    """Lay out the number of each verdict by kind and measure, the notes, and every comparison."""
     if table.empty:
         return "No comparison: no two noise laws of the grid share a shape or a variance.\n"
     kinds = table.assign(size=table["difference"].abs()).groupby(["differ_in", "measure"], sort=False)

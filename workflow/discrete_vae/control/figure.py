@@ -15,12 +15,9 @@ SMALL = {"markersize": 3.5, "markeredgewidth": 0}
 
 
 def draw_control(losses: pd.DataFrame, gradients: pd.DataFrame, *, dataset: str) -> Figure:
-    """Draw losses against the variance of the noise, and the gradients of small models.
+    """Draw one dataset's losses against the variance of the noise, and the gradients of small models.
 
-    Args:
-        losses: of one dataset, see `comparison.losses_of_laws`.
-        gradients: see `gradients.measure_gradients`.
-        dataset: its name.
+    ``losses`` are of `comparison.losses_of_laws`, ``gradients`` of `gradients.measure_gradients`.
     """
     variances = gradients.groupby("perturbation", sort=False)["noise_variance"].first()
     palette = style.colours(list(variances.index))

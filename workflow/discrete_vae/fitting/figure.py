@@ -25,9 +25,7 @@ def describe(name: str, definition: Mapping[str, Any]) -> str:
 def draw_fits(fits: pd.DataFrame, *, target: str) -> Figure:
     """Draw the errors of fits to a target: along the fit at three temperatures, and after its last step at all.
 
-    Args:
-        fits: of all noise laws, see `fit.fit`, with the column ``perturbation``.
-        target: in words.
+    ``fits`` are of `fit.fit`, with the column ``perturbation``.
     """
     temperatures = sorted(fits["temperature"].unique())
     shown = sorted({temperatures[0], temperatures[len(temperatures) // 2], temperatures[-1]})

@@ -6,10 +6,9 @@ from discrete_vae.grid.measures import FIT_ERRORS
 
 
 def summarize_fits(fits: pd.DataFrame) -> pd.DataFrame:
-    """Summarize the errors of fits after the last step: mean, lowest and highest over seeds.
+    """Summarize the errors after the last step: mean, lowest and highest over seeds.
 
-    Args:
-        fits: see `fit.fit`, with the columns ``target`` and ``perturbation``.
+    ``fits`` are of `fit.fit`, with the columns ``target`` and ``perturbation``.
     """
     last = fits[fits["step"] == fits["step"].max()]
     functions = {"mean": "mean", "lowest": "min", "highest": "max"}

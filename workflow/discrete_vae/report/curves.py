@@ -1,7 +1,6 @@
 """Figures of losses: against epoch at one temperature or at the selected ones, and against temperature.
 
-Curves and places show the mean over seeds. A band or a bar goes from the lowest seed to the highest. Histories and
-runs are tables of `selection.gather_histories` and `selection.gather_summaries`.
+Curves and places show the mean over seeds. A band or a bar goes from the lowest seed to the highest.
 """
 
 import numpy as np
@@ -22,10 +21,7 @@ CURVE = ["K", "perturbation"]
 
 
 def draw_convergence(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, temperature: float) -> Figure:
-    """Draw one dataset's training loss against epoch, a column a K, a colour a noise law.
-
-    The temperature drawn is the one in the histories nearest to ``temperature``.
-    """
+    """Draw one dataset's training loss against epoch at one temperature, a column a K, a colour a noise law."""
     shown = at_nearest_temperature(histories, temperature)
     what = f"{dataset}, temperature {shown['temperature'].iloc[0]:g}"
     title = _title(what, runs, style.seeds_in_words(shown, CURVE))

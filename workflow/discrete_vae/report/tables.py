@@ -5,15 +5,7 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from discrete_vae.analysis.claims import (
-    CLAIMED,
-    COLUMNS,
-    COUNTS,
-    NO_COMPARISON,
-    REFERENCE,
-    short_names,
-    summarize_verdicts,
-)
+from discrete_vae.analysis import claims
 from discrete_vae.grid.measures import ACTIVE_INFORMATION
 
 QUANTITIES = {
@@ -30,14 +22,13 @@ RULES = (
     "inconclusive: everything else, and always with one seed",
     "as a whole: over what was run. Supported if all comparisons support the claim, contradicted if one contradicts it",
     "no p-value is adjusted for verdicts read before, with fewer seeds",
-    f"n: seeds. difference: {CLAIMED} minus the other law, in nats per image or epochs. interval: Student's t at 95%"
-    " over seeds",
-    "image s.e.: standard error of the difference over the test images, for these seeds. p: of the paired t test."
-    " Holm: p after the adjustment",
-    f"claim 2 compares {CLAIMED} with {REFERENCE} noise at the temperature nearest to {{temperature}}, by means over"
-    " all images. At one temperature the relaxed training loss flatters noise of low variance",
-    f"a run that never reaches {REFERENCE}'s loss counts all its epochs. The difference is then a lower bound, so there"
-    " is no interval and no verdict",
+    f"n: seeds. difference: {claims.CLAIMED} minus the other law, in nats per image or epochs",
+    "interval: Student's t at 95% over seeds. p: of the paired t test. Holm: p after the adjustment",
+    "image s.e.: standard error of the difference over the test images, for these seeds",
+    f"claim 2 compares {claims.CLAIMED} with {claims.REFERENCE} noise at the temperature nearest to {{temperature}}, by"
+    " means over all images. At one temperature the relaxed training loss flatters noise of low variance",
+    f"a run that never reaches {claims.REFERENCE}'s loss counts all its epochs. The difference is then a lower bound,"
+    " so there is no interval and no verdict",
 )
 COUNTED = (
     "core-hours: wall time of a job times its threads. GPU-hours: wall time of a job on a GPU",
@@ -82,22 +73,22 @@ def mean_and_deviation(mean: float, deviation: float) -> str:
 def claims_to_markdown(table: pd.DataFrame, *, temperature: float, notes: Iterable[str]) -> str:
     """Lay out the claims, the verdicts with their rules, notes on the runs, and each comparison."""
     if table.empty:
-        return f"{NO_COMPARISON}.\n"
+        return f"{claims.NO_COMPARISON}.\n"
     each = table.assign(
-        claim=short_names(table["claim"]),
+        claim=claims.short_names(table["claim"]),
         difference=_spelled(table["difference"], ".2f"),
         interval=interval_texts(table),
     ).rename(columns={"image_se": "image s.e.", "p_holm": "Holm"})
     each.loc[table["not_reached"] > 0, "difference"] = "at least " + each["difference"]
-    columns = [*COLUMNS[:7], "interval", "image s.e.", "p", "Holm", "verdict"]
-    verdicts = summarize_verdicts(table)
-    number = verdicts[COUNTS].str.partition(" ")[0]
+    columns = [*claims.COLUMNS[:7], "interval", "image s.e.", "p", "Holm", "verdict"]
+    verdicts = claims.summarize_verdicts(table)
+    number = verdicts[claims.COUNTS].str.partition(" ")[0]
     supported_by = "supported in " + number + " of " + number
     verdicts["as a whole"] = verdicts["as a whole"].where(verdicts["as a whole"] != "supported", supported_by)
-    claims = "".join(f"- {claim}\n" for claim in table["claim"].unique())
+    listed = "".join(f"- {claim}\n" for claim in table["claim"].unique())
     rules = [rule.format(temperature=temperature) for rule in RULES]
     comparisons = to_markdown(each[columns], formats={"image s.e.": ".2f", "p": ".2g", "Holm": ".2g"})
-    return "\n".join([claims, to_markdown(verdicts, [*rules, *notes]), comparisons])
+    return "\n".join([listed, to_markdown(verdicts, [*rules, *notes]), comparisons])
 
 
 def codes_to_markdown(table: pd.DataFrame) -> str:
