@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from discrete_vae.analysis.costs import COLUMNS, group_costs, sum_costs, to_markdown
+from discrete_vae.analysis.costs import COLUMNS, group_costs, sum_costs
 
 CPU = {"device": "cpu", "hardware": "a processor", "threads": 1}
 GPU = {"device": "cuda", "hardware": "a GPU", "threads": 2}
@@ -62,16 +62,3 @@ def test_groups_are_summed_up_training_first():
         ["evaluate", 10, 2, pytest.approx(0.04), pytest.approx(0.02)],
         ["evaluate", 30, 1, pytest.approx(0.02), pytest.approx(0.01)],
     ]
-
-
-def test_the_markdown_ends_in_the_sums():
-    table = sum_costs(group_costs(runs(training=1800, where=GPU), 3600, CPU))
-    lines = [line for line in to_markdown(table).splitlines() if line.startswith("|")]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert rows[0] == ["step", "dataset", "K", "hardware", "jobs", "core_hours", "gpu_hours"]
-    assert rows[2] == ["train", "mnist", "10", "a GPU", "2", "2.000", "1.000"]
-    assert rows[-1] == ["total", "", "", "", "3", "3.000", "1.000"]
-
-
-def test_results_without_costs_have_an_empty_table():
-    assert "| total" in to_markdown(sum_costs(pd.DataFrame(columns=COLUMNS)))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.stats
-from discrete_vae.analysis.statistics import holm, mean_of_images, paired_comparison, standard_error, t_interval
+from discrete_vae.analysis.statistics import holm, mean_of_images, paired_comparison, standard_errors, t_interval
 from discrete_vae.grid.cells import Cell
 
 
@@ -60,7 +60,11 @@ def test_the_mean_of_images_needs_every_seed():
     cells = [Cell("d", 10, "normal", 0.5, seed) for seed in (1, 2)]
     by_measure = np.array([[0], [10], [20]])
     per_image = {str(cell): np.full((3, 4), cell.seed + by_measure, dtype=np.float32) for cell in cells}
-    assert mean_of_images(cells, "negative_elbo", per_image).tolist() == [11.5] * 4
-    assert mean_of_images(cells, "negative_elbo", {str(cells[0]): per_image[str(cells[0])]}) is None
-    assert mean_of_images([], "negative_elbo", per_image) is None
-    assert np.isnan(standard_error(None))
+    assert mean_of_images(cells, per_image).tolist() == [[1.5] * 4, [11.5] * 4, [21.5] * 4]
+    for unknown in (mean_of_images([], per_image), mean_of_images(cells, {str(cells[0]): per_image[str(cells[0])]})):
+        assert np.isnan(list(standard_errors(unknown).values())).all()
+
+
+def test_the_standard_errors_over_images_are_scipys():
+    losses = np.random.default_rng(0).normal(size=(3, 50))
+    assert standard_errors(losses)["negative_elbo"] == pytest.approx(scipy.stats.sem(losses[1]))

@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from discrete_vae.analysis.statistics import holm
-from discrete_vae.config.laws import shape
 from discrete_vae.control.comparison import (
     CONTROL_MEASURES,
     compare_scale_and_shape,
+    control_to_markdown,
     laws_by_variance,
     losses_of_laws,
     pairs_of_laws,
-    to_markdown,
+    shape,
 )
 
 PERTURBATIONS = {
@@ -70,7 +70,7 @@ def test_a_planted_effect_of_the_scale_is_found_and_none_of_the_shape():
     assert verdicts == {"scale": ["higher"], "shape": ["inconclusive"]}
     for _, of_kind in compared.groupby("differ_in"):
         assert of_kind["p_holm"].tolist() == pytest.approx(holm(of_kind["p"]).tolist())
-    markdown = to_markdown(compared, temperature=1.0, notes=["what was run"])
+    markdown = control_to_markdown(compared, temperature=1.0, notes=["what was run"])
     assert "- what was run\n\n|" in markdown
     kind, measure, median_size, *_ = (entry.strip() for entry in markdown.splitlines()[2].split("|")[1:])
     assert (kind, measure) == ("scale", "paper loss")
@@ -102,7 +102,7 @@ def test_laws_that_share_nothing_are_not_compared():
     losses = losses.assign(**dict.fromkeys(CONTROL_MEASURES, 1.0))
     compared = compare_scale_and_shape(losses, {"gumbel": PERTURBATIONS["gumbel"]}, {"gumbel": 1.6})
     assert compared.empty
-    assert "No comparison" in to_markdown(compared, temperature=1.0, notes=[])
+    assert "No comparison" in control_to_markdown(compared, temperature=1.0, notes=[])
 
 
 def test_training_losses_are_those_of_the_last_epoch_at_the_temperature_nearest_to_the_wanted_one():

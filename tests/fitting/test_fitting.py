@@ -10,7 +10,6 @@ import scipy.stats
 import torch
 import torch.nn.functional as F
 from conftest import LAWS
-from discrete_vae.config.targets import describe
 from discrete_vae.fitting.fit import (
     RelaxedNoise,
     fit,
@@ -19,10 +18,10 @@ from discrete_vae.fitting.fit import (
     target_probabilities,
     total_variation,
 )
+from discrete_vae.fitting.table import summarize_fits
 from discrete_vae.model.code_probabilities import argmax_probabilities
 from discrete_vae.model.noise import distribution, sample
 from discrete_vae.model.random_streams import generator
-from discrete_vae.report.tables import summarize_fits
 
 P = np.array([0.5, 0.3, 0.15, 0.05])
 OPTIONS = {"steps": 20, "samples": 10, "learning_rate": 0.1, "record_every": 8}
@@ -181,17 +180,3 @@ def test_a_law_without_distribution_function_is_fitted_without_errors(caplog):
     assert fits["step"].tolist() == [0, 8, 16, 20]
     assert fits[["discrete_error", "relaxed_error"]].isna().all(axis=None)
     assert "has no distribution function" in caplog.text
-
-
-def test_the_table_has_the_last_step_over_seeds():
-    errors = {"discrete_error": [0.9, 0.1, 0.9, 0.3], "relaxed_error": [0.9, 0.01, 0.9, 0.02]}
-    fits = pd.DataFrame({"target": "t", "perturbation": "normal", "temperature": 0.5, "seed": [1, 1, 2, 2], **errors})
-    (row,) = summarize_fits(fits.assign(step=[0, 20, 0, 20])).to_dict("records")
-    assert (row["step"], row["seeds"]) == (20, 2)
-    assert [row[f"discrete_error_{name}"] for name in ("mean", "lowest", "highest")] == [0.2, 0.1, 0.3]
-    assert row["relaxed_error_mean"] == 0.015
-
-
-def test_targets_are_described():
-    assert describe("poisson", {"family": "poisson", "rate": 50, "K": 100}) == "poisson: rate = 50, K = 100"
-    assert describe("mine", {"family": "table", "probabilities": [0.5, 0.2, 0.3]}) == "mine: table, K = 3"

@@ -4,7 +4,7 @@ from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.analysis.selection import law_definitions, read_bounds
-    from discrete_vae.control.comparison import compare_scale_and_shape, losses_of_laws, to_markdown
+    from discrete_vae.control.comparison import compare_scale_and_shape, control_to_markdown, losses_of_laws
     from discrete_vae.files import read_tables, write_csv, write_text
     from discrete_vae.report.notes import notes_on_runs
 
@@ -20,4 +20,6 @@ with logged(snakemake.log[0]):
     variances = read_tables(snakemake.input.gradients).groupby("perturbation")["noise_variance"].first().to_dict()
     table = compare_scale_and_shape(losses, law_definitions(runs), variances)
     write_csv(snakemake.output.csv, table)
-    write_text(snakemake.output.markdown, to_markdown(table, temperature=temperature, notes=notes_on_runs(runs)))
+    write_text(
+        snakemake.output.markdown, control_to_markdown(table, temperature=temperature, notes=notes_on_runs(runs))
+    )

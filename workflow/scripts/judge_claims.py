@@ -3,10 +3,11 @@
 from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
-    from discrete_vae.analysis.claims import judge, stopped_early, summarize_verdicts, to_markdown
+    from discrete_vae.analysis.claims import judge, stopped_early, summarize_verdicts
     from discrete_vae.analysis.selection import read_bounds
     from discrete_vae.files import read_arrays, read_tables, write_csv, write_text
     from discrete_vae.report.notes import notes_on_runs
+    from discrete_vae.report.tables import claims_to_markdown
 
     runs = read_tables(snakemake.input.summaries)
     bounds = read_bounds(snakemake.input.bounds)
@@ -22,4 +23,4 @@ with logged(snakemake.log[0]):
     write_csv(snakemake.output.csv, table)
     write_csv(snakemake.output.verdicts, summarize_verdicts(table))
     notes = [*stopped_early(runs, temperature), *notes_on_runs(runs, left_out=snakemake.params.left_out)]
-    write_text(snakemake.output.markdown, to_markdown(table, temperature=temperature, notes=notes))
+    write_text(snakemake.output.markdown, claims_to_markdown(table, temperature=temperature, notes=notes))

@@ -5,8 +5,9 @@ from discrete_vae_job import logged
 with logged(snakemake.log[0]):
     from discrete_vae.analysis.selection import read_bounds
     from discrete_vae.control.comparison import losses_of_laws
+    from discrete_vae.control.figure import draw_control
     from discrete_vae.files import read_tables
-    from discrete_vae.report.figures import draw_control, save
+    from discrete_vae.report.style import save
 
     losses = losses_of_laws(
         read_tables(snakemake.input.selection),

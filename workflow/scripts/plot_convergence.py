@@ -4,7 +4,8 @@ from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.files import read_tables
-    from discrete_vae.report.figures import draw_convergence, save
+    from discrete_vae.report.curves import draw_convergence
+    from discrete_vae.report.style import save
 
     figure = draw_convergence(
         read_tables(snakemake.input.histories),

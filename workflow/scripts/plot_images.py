@@ -6,7 +6,8 @@ with logged(snakemake.log[0]):
     from pathlib import Path
 
     from discrete_vae.files import read_arrays
-    from discrete_vae.report.figures import draw_images, save
+    from discrete_vae.report.strips import draw_images
+    from discrete_vae.report.style import save
 
     title = f"{snakemake.wildcards.dataset}, $K$ = {snakemake.wildcards.K}"
     if snakemake.input:

@@ -4,7 +4,8 @@ from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.files import read_tables
-    from discrete_vae.report.figures import draw_temperatures, save
+    from discrete_vae.report.curves import draw_temperatures
+    from discrete_vae.report.style import save
 
     runs = read_tables(snakemake.input.summaries)
     save(draw_temperatures(runs, dataset=snakemake.wildcards.dataset), snakemake.output)

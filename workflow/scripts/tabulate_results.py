@@ -4,18 +4,19 @@ from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.analysis.selection import diverged_runs, read_bounds
+    from discrete_vae.analysis.test_losses import summarize_test_losses
     from discrete_vae.files import read_arrays, read_tables, write_csv, write_text
     from discrete_vae.report.notes import describe_runs
-    from discrete_vae.report.tables import notes, summarize_test_losses, to_latex, to_markdown
+    from discrete_vae.report.results import results_notes, results_to_latex, results_to_markdown
 
     runs = read_tables(snakemake.input.summaries)
     selection = read_tables(snakemake.input.selection)
     bounds = read_bounds(snakemake.input.bounds)
     table = summarize_test_losses(selection, bounds, read_arrays(snakemake.input.image_losses))
-    table_notes = notes(table, runs, left_out=snakemake.params.left_out)
+    notes = results_notes(table, runs, left_out=snakemake.params.left_out)
     write_csv(snakemake.output.csv, table)
-    write_text(snakemake.output.markdown, to_markdown(table, table_notes))
-    write_text(snakemake.output.latex, to_latex(table, table_notes))
+    write_text(snakemake.output.markdown, results_to_markdown(table, notes))
+    write_text(snakemake.output.latex, results_to_latex(table, notes))
     write_csv(snakemake.output.selection, selection)
     write_csv(snakemake.output.diverged, diverged_runs(runs))
     write_csv(snakemake.output.runs, describe_runs(runs))

@@ -1,1 +1,11 @@
-"""Analysis: selection, comparisons with their uncertainty, and claims."""
+"""Analysis: selection, comparisons with their uncertainty, claims, use of the codes, and costs.
+
+Functions here, in report and in control share these arguments:
+
+- ``runs``: summaries, a row a run, see `selection.gather_summaries`;
+- ``histories``: a row a run and epoch, see `selection.gather_histories`;
+- ``selection``: the selected models, a row each, see `selection.select_temperatures`;
+- ``bounds``: their losses and their use of the codes on the test set, a row each, see `selection.read_bounds`;
+- ``per_image``: measures x images of each selected model, in nats, by the cell's name;
+- ``temperature``: the one wanted; each dataset is shown or compared at its nearest one.
+"""

@@ -14,6 +14,8 @@ from discrete_vae.grid.cells import AXES, Cell
 from discrete_vae.grid.measures import BOUNDS
 
 MODEL_AXES = ["dataset", "K", "perturbation", "seed"]
+LOSSES = ("validation_loss", "validation_reconstruction", "validation_kl")
+OUTCOME = ("temperature", "best_epoch", "epochs_run", "stopped_early", *LOSSES)  # of the selected run
 NESTED = ("law", "model", "training", "evaluation")
 
 
@@ -28,9 +30,7 @@ def gather_summaries(paths: Iterable[str | Path]) -> pd.DataFrame:
 def gather_histories(paths: Iterable[str | Path], runs: pd.DataFrame) -> pd.DataFrame:
     """Read the history.csv of many runs: one row for each cell and epoch, with the cell's coordinates first.
 
-    Args:
-        paths: of the histories.
-        runs: the summaries of the same runs, in the same order.
+    ``runs`` are the summaries of the same runs, in the same order.
     """
     histories = []
     for path, run in zip(paths, runs.to_dict("records"), strict=True):
@@ -95,40 +95,28 @@ def selected_models(
 def select_temperatures(runs: pd.DataFrame) -> pd.DataFrame:
     """Select, for each dataset, K, perturbation and seed, the temperature with the lowest validation loss.
 
-    Diverged runs are never selected; a noise law with no other run has a row without a temperature.
-
-    Args:
-        runs: what `gather_summaries` returns.
+    Diverged runs are never selected. If all runs of a noise law diverged, its row has no temperature.
 
     Returns:
-        One row a model: the selected run's temperature, best epoch, epochs run, whether it stopped early, and its
-        validation losses; ``at_grid_edge``, whether that temperature is the lowest or the highest of those run, so that
-        the best one may lie outside; and the numbers of runs and of diverged runs.
+        One row a model: temperature, best epoch, epochs run, whether the run stopped early, and validation losses;
+        ``at_grid_edge``, whether the temperature is the lowest or the highest of those run, so that the best one may
+        lie outside; and the numbers of runs and of diverged runs.
     """
     rows = []
     for coordinates, group in runs.groupby(MODEL_AXES, sort=False):
         finite = group[~group["diverged"]]
-        chosen = finite.loc[finite["validation_loss"].idxmin()] if len(finite) else None
+        chosen = finite.loc[finite["validation_loss"].idxmin()] if len(finite) else pd.Series()
+        edges = (group["temperature"].min(), group["temperature"].max())
         rows.append(
             dict(zip(MODEL_AXES, coordinates, strict=True))
-            | _outcome(chosen)
+            | {column: chosen.get(column, np.nan) for column in OUTCOME}
             | {
-                "at_grid_edge": chosen is not None and _at_edge(chosen["temperature"], group["temperature"]),
+                "at_grid_edge": chosen.get("temperature") in edges,
                 "runs": len(group),
                 "diverged_runs": int(group["diverged"].sum()),
             }
         )
     return pd.DataFrame(rows)
-
-
-def _outcome(chosen: pd.Series | None) -> dict[str, float | bool]:
-    losses = [f"validation_{part}" for part in ("loss", "reconstruction", "kl")]
-    columns = ("temperature", "best_epoch", "epochs_run", "stopped_early", *losses)
-    return {column: np.nan if chosen is None else chosen[column] for column in columns}
-
-
-def _at_edge(temperature: float, temperatures: Sequence[float]) -> bool:
-    return temperature in (min(temperatures), max(temperatures))
 
 
 def selected_cells(selection: pd.DataFrame) -> list[Cell]:
@@ -137,7 +125,7 @@ def selected_cells(selection: pd.DataFrame) -> list[Cell]:
 
 
 def at_nearest_temperature(table: pd.DataFrame, temperature: float) -> pd.DataFrame:
-    """Return the rows of each dataset at that of its temperatures that is nearest to the wanted one."""
+    """Return the rows of each dataset at the one of its temperatures that is nearest to the wanted one."""
     available = table[["dataset", "temperature"]].drop_duplicates(ignore_index=True)
     distance = (available["temperature"] - temperature).abs()
     nearest = available.loc[distance.groupby(available["dataset"]).idxmin()]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import scipy.stats
+from statsmodels.stats.multitest import multipletests
 
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.measures import MEASURES
@@ -13,77 +14,48 @@ LEVEL = 0.05  # of the tests; the intervals are at 1 - LEVEL
 
 
 def t_interval(values: Sequence[float] | pd.Series) -> tuple[float, float]:
-    """Return Student's t interval of the mean at 95%, missing for fewer than two values or equal ones."""
-    low, high, _ = _t_test(_finite(values))
-    return low, high
-
-
-def interval_texts(table: pd.DataFrame) -> list[str]:
-    """Spell the intervals ``low`` to ``high`` of a table's rows, with two decimals."""
-    return [
-        "no interval" if np.isnan(low) else f"{low:.2f} to {high:.2f}"
-        for low, high in zip(table["low"], table["high"], strict=True)
-    ]
+    """Return Student's t interval of the mean at 95%. It is missing for fewer than two values, and for equal ones."""
+    comparison = paired_comparison(values)
+    return comparison["low"], comparison["high"]
 
 
 def paired_comparison(differences: Sequence[float] | pd.Series) -> dict[str, float]:
-    """Test whether the mean of paired differences is zero.
+    """Test whether the mean of paired differences is zero. Missing differences are left out.
 
     Returns:
-        ``n`` seeds; ``difference``, the mean; its 95% t interval ``low`` to ``high`` and the two-sided ``p`` of the
-        paired t test, all three missing for a single seed and for equal differences. A pair with a missing value is
-        left out.
+        ``n`` seeds; ``difference``, the mean; ``low`` to ``high``, its 95% t interval; ``p`` of the two-sided t test.
+        The last three are missing for a single seed, and for equal differences.
     """
-    values = _finite(differences)
-    low, high, p = _t_test(values)
-    return {
-        "n": len(values),
-        "difference": values.mean() if len(values) else np.nan,
-        "low": low,
-        "high": high,
-        "p": p,
-    }
-
-
-def _t_test(values: np.ndarray) -> tuple[float, float, float]:
-    """Return the interval of the mean and the p-value; missing where the spread is unknown."""
-    if len(values) < 2 or values.std() == 0:
-        return np.nan, np.nan, np.nan
-    test = scipy.stats.ttest_1samp(values, 0)
-    return *test.confidence_interval(1 - LEVEL), test.pvalue
-
-
-def _finite(values: Sequence[float] | pd.Series) -> np.ndarray:
-    values = np.asarray(values, dtype=float)
-    return values[np.isfinite(values)]
+    values = np.asarray(differences, dtype=float)
+    values = values[np.isfinite(values)]
+    mean = values.mean() if len(values) else np.nan
+    low = high = p = np.nan
+    if len(values) > 1 and values.std() > 0:
+        test = scipy.stats.ttest_1samp(values, 0)
+        (low, high), p = test.confidence_interval(1 - LEVEL), test.pvalue
+    return {"n": len(values), "difference": mean, "low": low, "high": high, "p": p}
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Adjust p-values for their number by the step-down method of Holm (1979); missing ones stay missing."""
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p)[: np.isfinite(p).sum()]
-    adjusted = np.full_like(p, np.nan)
-    factors = np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1)
-    return adjusted
+    """Adjust p-values for their number by Holm's method (1979). Missing ones stay missing and do not count."""
+    p = np.array(p_values, dtype=float)
+    known = np.isfinite(p)
+    if known.any():
+        p[known] = multipletests(p[known], method="holm")[1]
+    return p
 
 
-def mean_of_images(cells: Sequence[Cell], measure: str, per_image: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """Average a loss of each test image over the seeds of some cells.
-
-    Args:
-        cells: the selected cells of one dataset, K and perturbation.
-        measure: a column of MEASURES, in whose order the arrays' rows are.
-        per_image: what `bounds.evaluate_selected` keeps, by the name of the cell.
+def mean_of_images(cells: Sequence[Cell], per_image: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Average the losses of each test image over the seeds of one dataset, K and perturbation.
 
     Returns:
-        Nats for each image, float64; None where a cell's are not known.
+        Nats, measures x images, float64. A single missing value a measure, if a cell is not in ``per_image``.
     """
-    row = list(MEASURES).index(measure)
-    known = [per_image[str(cell)][row].astype(float) for cell in cells if str(cell) in per_image]
-    return np.mean(known, axis=0) if known and len(known) == len(cells) else None
+    known = [per_image[str(cell)].astype(float) for cell in cells if str(cell) in per_image]
+    return np.mean(known, axis=0) if known and len(known) == len(cells) else np.full((len(MEASURES), 1), np.nan)
 
 
-def standard_error(values: np.ndarray | None) -> float:
-    """Return the standard error of the mean over images, missing where their values are."""
-    return np.nan if values is None else float(scipy.stats.sem(values))
+def standard_errors(losses: np.ndarray) -> dict[str, float]:
+    """Return the standard error of the mean over images for each measure, from measures x images; missing for one."""
+    errors = scipy.stats.sem(losses, axis=1) if losses.shape[1] > 1 else losses[:, 0] * np.nan
+    return dict(zip(MEASURES, errors, strict=True))

@@ -7,14 +7,25 @@ import pandas as pd
 
 from discrete_vae.grid.paper import PAPER_IMAGES, PAPER_LAWS, PAPER_OPTIONS, STANDS_FOR
 
+# The rows of `describe_runs` that list the values of a column.
+ITEMS = {
+    "images": "data_origin",
+    "sum of the images": "data_sha256",
+    "K": "K",
+    "seeds": "seed",
+    "epochs": "epochs_run",
+    "options of the model": "model",
+    "options of the training": "training",
+    "samples of the validation": "evaluation",
+    "torch": "torch",
+    "Python": "python",
+    "hardware": "hardware",
+    "source revision": "git_revision",
+}
+
 
 def notes_on_runs(runs: pd.DataFrame, *, left_out: Sequence[str] = ()) -> list[str]:
-    """Say of each dataset what was run, and what of it is not as in the paper's study.
-
-    Args:
-        runs: summaries of runs, see `selection.gather_summaries`.
-        left_out: groups that are not finished.
-    """
+    """Say of each dataset what was run and what is not as in the study, and name the unfinished groups left out."""
     lines = []
     for dataset, group in runs.groupby("dataset", sort=False):
         seeds = ", ".join(map(str, sorted(group["seed"].unique())))
@@ -22,56 +33,30 @@ def notes_on_runs(runs: pd.DataFrame, *, left_out: Sequence[str] = ()) -> list[s
             f"{dataset}: {group['data_origin'].iloc[0]}; {extent(group['epochs_run'])} epochs;"
             f" {_noun('temperature', group)} {temperatures_in_words(group)}; {_noun('seed', group)} {seeds}"
         )
-        departures = _departures(group)
-        if departures:
+        if departures := _departures(group):
             lines.append(f"{dataset}: not as in the study: {', '.join(departures)}")
-    if left_out:
-        lines.append(f"left out, as they are not finished: {', '.join(left_out)}")
-    return lines
+    return [*lines, *([f"left out, as they are not finished: {', '.join(left_out)}"] if left_out else [])]
 
 
 def describe_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """State in a table what was run: a column for each dataset, with images, numbers, software and hardware.
-
-    Args:
-        runs: summaries of runs, see `selection.gather_summaries`.
-    """
-    items = {
-        "images": "data_origin",
-        "sum of the images": "data_sha256",
-        "K": "K",
-        "seeds": "seed",
-        "epochs": "epochs_run",
-        "options of the model": "model",
-        "options of the training": "training",
-        "samples of the validation": "evaluation",
-        "torch": "torch",
-        "Python": "python",
-        "hardware": "hardware",
-        "source revision": "git_revision",
-    }
+    """Tabulate what was run: a column for each dataset, with images, numbers, software and hardware."""
     columns = {}
     for dataset, group in runs.groupby("dataset", sort=False):
-        values = {item: " / ".join(map(str, sorted(group[column].dropna().unique()))) for item, column in items.items()}
+        values = {item: " / ".join(map(str, sorted(group[column].dropna().unique()))) for item, column in ITEMS.items()}
         epochs = {"epochs": extent(group["epochs_run"])}
         columns[dataset] = {"runs": len(group), "temperatures": temperatures_in_words(group), **values, **epochs}
     return pd.DataFrame(columns).rename_axis("item").reset_index()
 
 
 def temperatures_in_words(runs: pd.DataFrame) -> str:
-    """List the temperatures of a dataset's runs; where some were not run for every model, each list with its models.
-
-    Args:
-        runs: summaries of runs, see `selection.gather_summaries`, for one dataset.
-    """
+    """List the temperatures of one dataset's runs. If models differ in them, each list names its models."""
     axes = ["K", "perturbation", "seed"]
     models = runs.groupby(axes, sort=False)["temperature"].agg(lambda values: tuple(sorted(values))).reset_index()
     parts = []
     for temperatures, group in models.groupby("temperature", sort=False):
+        values = {axis: set(group[axis]) for axis in axes}
         narrowed = [
-            f"{axis} {', '.join(map(str, group[axis].unique()))}"
-            for axis in axes
-            if set(group[axis]) != set(models[axis])
+            f"{axis} {', '.join(map(str, group[axis].unique()))}" for axis in axes if values[axis] != set(models[axis])
         ]
         parts.append(", ".join(map(str, temperatures)) + (f" ({'; '.join(narrowed)})" if narrowed else ""))
     return " and ".join(parts)
@@ -84,12 +69,12 @@ def extent(values: pd.Series) -> str:
 
 
 def _departures(runs: pd.DataFrame) -> list[str]:
-    """Name the images, options and noise laws of a dataset's runs that are not the study's."""
+    """Name the images, options and noise laws of one dataset's runs that are not the study's."""
     first = runs.iloc[0]
     used = {section: defaults | json.loads(first[section]) for section, defaults in PAPER_OPTIONS.items()}
+    if "cuda" not in set(runs["device"]):  # on a CPU all precisions are one
+        used["training"]["matmul_precision"] = PAPER_OPTIONS["training"]["matmul_precision"]
     images = PAPER_IMAGES.get(STANDS_FOR.get(first["dataset"], first["dataset"]), first["data_origin"])
-    if "cuda" not in set(runs["device"]):
-        used["training"]["matmul_precision"] = PAPER_OPTIONS["training"]["matmul_precision"]  # all one on a CPU
     laws = {name: json.loads(law) for name, law in runs[["perturbation", "law"]].drop_duplicates().to_numpy()}
     return [
         *([f"images other than {images}"] if first["data_origin"] != images else []),

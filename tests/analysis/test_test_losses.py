@@ -1,0 +1,52 @@
+"""The summary of the test losses against numbers done by hand and scipy."""
+
+import numpy as np
+import pytest
+import scipy.stats
+from discrete_vae.analysis.selection import select_temperatures
+from discrete_vae.analysis.test_losses import summarize_test_losses
+from discrete_vae.errors import InputError
+from planted import bounds_of, runs_of, summarized, two_laws
+
+
+def test_the_table_has_mean_and_spread_over_seeds_and_marks_the_best():
+    table = summarized(two_laws())
+    assert table["measure"].unique().tolist() == ["paper loss", "negative ELBO", "IWAE bound"]
+    assert table.loc[table["perturbation"] == "normal", "mean"].tolist() == pytest.approx([13, 12, 11])
+    gumbel, normal = table[table["measure"] == "paper loss"].to_dict("records")
+    assert (gumbel["mean"], normal["mean"]) == pytest.approx((21.6, 13.0))
+    assert (gumbel["sd"], normal["sd"]) == pytest.approx((np.sqrt(0.5), np.sqrt(2)))
+    assert (gumbel["best"], normal["best"]) == (False, True)
+    assert (gumbel["edge_selections"], normal["edge_selections"]) == (2, 0)
+    assert (gumbel["late_selections"], normal["late_selections"]) == (0, 0)
+    assert normal["seeds"] == 2
+
+
+def test_a_best_epoch_among_the_last_is_not_marked_where_the_run_stopped_early():
+    """It had its chance. A law of which every run diverged has neither."""
+    runs = runs_of({("normal", 0.5, 1): 1.0, ("normal", 0.5, 2): 1.0, ("gumbel", 0.5, 1): 2.0}, [("gumbel", 0.5, 1)])
+    table = summarized(runs.assign(epochs_run=100, best_epoch=99, stopped_early=runs["seed"] == 1))
+    of_loss = table[table["measure"] == "paper loss"].set_index("perturbation")["late_selections"]
+    assert of_loss.to_dict() == {"normal": 1, "gumbel": 0}
+
+
+def test_the_error_over_images_is_that_of_the_mean_over_seeds_of_the_selected_models():
+    runs = runs_of({(law, t, s): t for law in ("gumbel", "normal") for t in (0.5, 1.0) for s in (1, 2)})
+    selection = select_temperatures(runs)
+    rng = np.random.default_rng(0)
+    losses = {law: {s: rng.normal(size=(3, 50)) for s in (1, 2)} for law in ("gumbel", "normal")}
+    per_image = {
+        f"digits-K10-{law}-tau0.5-seed{s}": values for law, seeds in losses.items() for s, values in seeds.items()
+    }
+    table = summarize_test_losses(selection, bounds_of(selection), per_image)
+    for row in table.to_dict("records"):
+        measure = ["paper loss", "negative ELBO", "IWAE bound"].index(row["measure"])
+        mean = sum(losses[row["perturbation"]].values())[measure] / 2
+        assert row["image_se"] == pytest.approx(scipy.stats.sem(mean))
+
+
+def test_bounds_of_another_model_are_not_taken_for_those_of_the_selected_one():
+    selection = select_temperatures(runs_of({("normal", 0.5, 1): 1.0, ("normal", 1.0, 1): 2.0}))
+    stale = bounds_of(selection).assign(temperature=1.0)
+    with pytest.raises(InputError, match=r"K10/seed1 has no bounds of its selected model .*tau0.5-seed1.*remove"):
+        summarize_test_losses(selection, stale, {})

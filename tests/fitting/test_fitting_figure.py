@@ -1,0 +1,45 @@
+"""The table and the figure of the fits, and a target in words."""
+
+import pandas as pd
+import pytest
+from discrete_vae.fitting.figure import describe, draw_fits
+from discrete_vae.fitting.table import summarize_fits
+
+
+def test_targets_are_described():
+    assert describe("poisson", {"family": "poisson", "rate": 50, "K": 100}) == "poisson: rate = 50, K = 100"
+    assert describe("mine", {"family": "table", "probabilities": [0.5, 0.2, 0.3]}) == "mine: table, K = 3"
+
+
+def test_the_table_has_the_last_step_over_seeds():
+    errors = {"discrete_error": [0.9, 0.1, 0.9, 0.3], "relaxed_error": [0.9, 0.01, 0.9, 0.02]}
+    fits = pd.DataFrame({"target": "t", "perturbation": "normal", "temperature": 0.5, "seed": [1, 1, 2, 2], **errors})
+    (row,) = summarize_fits(fits.assign(step=[0, 20, 0, 20])).to_dict("records")
+    assert (row["step"], row["seeds"]) == (20, 2)
+    assert [row[f"discrete_error_{name}"] for name in ("mean", "lowest", "highest")] == [0.2, 0.1, 0.3]
+    assert row["relaxed_error_mean"] == 0.015
+
+
+def test_fits_have_columns_of_steps_and_one_of_temperatures():
+    fits = pd.DataFrame(
+        {
+            "perturbation": law,
+            "temperature": temperature,
+            "seed": seed,
+            "step": [0, 10, 15],
+            "discrete_error": [0.5, 0.2, 0.1 * temperature + 0.01 * seed],
+            "relaxed_error": [0.5, 0.2, 0.01],
+        }
+        for law in ("gumbel", "normal")
+        for temperature in (0.1, 0.3, 0.5, 1.0)
+        for seed in (1, 3)
+    ).explode(["step", "discrete_error", "relaxed_error"])
+    fits = fits.astype({"step": int, "discrete_error": float, "relaxed_error": float})
+    figure = draw_fits(fits, target="t")
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles == ["temperature 0.1", "temperature 0.5", "temperature 1", "after 15 steps"]
+    curves = [line.get_xydata() for line in figure.axes[-1].lines if len(line.get_xdata())]
+    assert len(curves) == 4
+    assert curves[0].tolist() == [[t, pytest.approx(0.1 * t + 0.02)] for t in (0.1, 0.3, 0.5, 1.0)]
+    assert curves[3][:, 1].tolist() == [0.01] * 4
+    assert "range over 2 seeds" in figure.get_suptitle()

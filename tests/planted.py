@@ -1,0 +1,102 @@
+"""Results with planted effects, which the tests of the analysis and of the report share."""
+
+import numpy as np
+import pandas as pd
+from discrete_vae.analysis.selection import LOSSES, select_temperatures
+from discrete_vae.analysis.test_losses import summarize_test_losses
+from discrete_vae.grid.cells import AXES
+from discrete_vae.grid.measures import MEASURES
+
+SEEDS = (1, 2, 3, 4, 5)
+
+
+def runs_of(validation: dict, diverged=()) -> pd.DataFrame:
+    """Make runs from losses by (perturbation, temperature, seed)."""
+    rows = []
+    for (perturbation, temperature, seed), loss in validation.items():
+        broken = (perturbation, temperature, seed) in diverged
+        rows.append(
+            dict(zip(AXES, ("digits", 10, perturbation, temperature, seed), strict=True))
+            | {
+                "law": f'{{"distribution": "{perturbation.capitalize()}", "loc": 0.0, "scale": 1.0}}',
+                "diverged": broken,
+                "diverged_epoch": 3 if broken else np.nan,
+                "epochs_run": 3 if broken else 9,
+                **dict.fromkeys(LOSSES, np.nan if broken else loss),
+            }
+        )
+    return pd.DataFrame(rows).assign(
+        stopped_early=False,
+        device="cpu",
+        best_epoch=5,
+        data_origin="a_test & more",
+        model='{"variables": 10, "hidden": 300}',
+        training='{"batch_size": 100, "learning_rate": 0.001, "annealing": null}',
+    )
+
+
+def bounds_of(selection: pd.DataFrame) -> pd.DataFrame:
+    """Make paper losses equal to the validation losses and bounds 1 and 2 nats below, and none for logistic noise."""
+    bounds = selection.dropna(subset="temperature").copy()
+    bounds["paper_loss"] = bounds["validation_loss"]
+    bounds["negative_elbo"] = (bounds["paper_loss"] - 1).where(bounds["perturbation"] != "logistic")
+    bounds["importance_weighted_bound"] = bounds["negative_elbo"] - 1
+    return bounds
+
+
+def summarized(runs: pd.DataFrame) -> pd.DataFrame:
+    selection = select_temperatures(runs)
+    return summarize_test_losses(selection, bounds_of(selection), {})
+
+
+def two_laws() -> pd.DataFrame:
+    """Make runs of gumbel noise with its best temperature at the edge, and of normal noise with the lower losses."""
+    losses = {
+        **{("gumbel", t, s): 20.0 + s + t for t in (0.1, 0.5, 1.0) for s in (1, 2)},
+        **{("normal", t, s): 10.0 + 2 * s + abs(t - 0.5) for t in (0.1, 0.5, 1.0) for s in (1, 2)},
+    }
+    return runs_of(losses)
+
+
+def selected(
+    effects: dict[str, float], seeds=SEEDS, temperatures: int = 10, dataset: str = "mnist", K: int = 10
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make selected models whose paper losses differ by planted effects, and whose negative ELBOs do the other way."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for seed in seeds:
+        shared = rng.normal(0, 5)  # a seed's own level, which pairing takes out
+        for law, effect in effects.items():
+            loss = 100 + shared + effect + rng.normal(0, 0.1)
+            losses = (loss, loss - 2 * effect, 100 + shared + rng.normal(0, 0.1))
+            rows.append((dataset, K, law, 0.5, seed, temperatures, *losses))
+    table = pd.DataFrame(rows, columns=[*AXES, "runs", *MEASURES])
+    return table.drop(columns=list(MEASURES)), table
+
+
+def curves(normal_rate: float, temperature: float = 1.0, dataset: str = "omniglot") -> pd.DataFrame:
+    """Make training losses that fall at a rate each, and validation losses lowest at epoch 24 over the rate."""
+    epochs = np.arange(1, 51)
+    rng = np.random.default_rng(0)
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "dataset": dataset,
+                "K": 10,
+                "perturbation": law,
+                "temperature": temperature,
+                "seed": seed,
+                "epoch": epochs,
+                "training_loss": 100 * np.exp(-rate * epochs / 50) + seed + rng.normal(0, 0.01),
+                "validation_loss": 100 - 0.1 * rate + 0.01 * (epochs * rate - 24) ** 2 + seed + rng.normal(0, 0.01),
+            }
+        )
+        for seed in SEEDS
+        for law, rate in (("gumbel", 1.0), ("normal", normal_rate))
+    )
+
+
+def runs_of_histories(histories: pd.DataFrame, stopped: str = "none") -> pd.DataFrame:
+    """Make the summaries of the runs of some histories, of which one noise law stopped early."""
+    runs = histories[list(AXES)].drop_duplicates()
+    return runs.assign(stopped_early=runs["perturbation"] == stopped)

@@ -1,0 +1,72 @@
+"""The notes say what was run, and what departs from the study."""
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+from discrete_vae.data.binarization import origin_of
+from discrete_vae.grid.paper import PAPER_IMAGES
+from discrete_vae.report.notes import describe_runs, notes_on_runs, temperatures_in_words
+from planted import runs_of
+
+
+def test_seeds_that_were_not_run_at_every_temperature_are_named():
+    everywhere = {(law, t, s): 1.0 for law in ("gumbel", "normal") for t in (0.1, 0.5, 1.0) for s in (1, 2)}
+    assert temperatures_in_words(runs_of(everywhere)) == "0.1, 0.5, 1.0"
+    runs = runs_of(everywhere | {(law, t, 3): 1.0 for law in ("gumbel", "normal") for t in (0.1, 0.5)})
+    in_words = "temperatures 0.1, 0.5, 1.0 (seed 1, 2) and 0.1, 0.5 (seed 3); seeds 1, 2, 3"
+    assert any(note.endswith(in_words) for note in notes_on_runs(runs))
+    runs = runs_of({**everywhere, ("normal", 0.1, 3): 1.0})
+    assert temperatures_in_words(runs) == "0.1, 0.5, 1.0 (seed 1, 2) and 0.1 (perturbation normal; seed 3)"
+
+
+def test_options_other_than_the_studys_are_named_below_the_table():
+    runs = runs_of({("normal", 0.5, 1): 1.0})
+    assert not any("not as in the study" in note for note in notes_on_runs(runs))
+    runs["training"] = '{"batch_size": 100, "learning_rate": 0.001, "kl": "codes", "annealing": null}'
+    assert "digits: not as in the study: training.kl codes (there softmax)" in notes_on_runs(runs)
+    runs["law"] = '{"distribution": "Normal", "loc": 0, "scale": 3}'
+    assert "(there softmax), normal noise {" in " ".join(notes_on_runs(runs))
+
+
+def test_fewer_epochs_and_other_images_than_the_studys_are_named():
+    options = '{"epochs": 120, "patience": 30}'
+    runs = runs_of({("normal", 0.5, 1): 1.0}).assign(dataset="omniglot", data_origin="other drawings", training=options)
+    departures = "images other than chardata.mat of the IWAE repository, 28x28, training.epochs 120 (there 300)"
+    departures += ", training.patience 30 (there None)"
+    assert f"omniglot: not as in the study: {departures}" in notes_on_runs(runs)
+    resized = runs.assign(dataset="omniglot-resized")
+    assert f"omniglot-resized: not as in the study: {departures}" in notes_on_runs(resized)
+
+
+@pytest.mark.parametrize(("devices", "named"), [(["cpu", "cpu"], False), (["cpu", "cuda"], True)])
+def test_the_precision_of_matrix_products_departs_from_the_study_where_a_run_was_on_a_gpu(devices, named):
+    runs = runs_of({("normal", 0.5, 1): 1.0, ("normal", 0.5, 2): 1.0})
+    runs = runs.assign(device=devices, training='{"matmul_precision": "high"}')
+    assert ("matmul_precision high (there highest)" in " ".join(notes_on_runs(runs))) == named
+
+
+def test_groups_that_are_left_out_are_named():
+    runs = runs_of({("normal", 0.5, 1): 1.0})
+    note = "left out, as they are not finished: digits/K5/seed2, digits/K5/seed3"
+    assert note in notes_on_runs(runs, left_out=["digits/K5/seed2", "digits/K5/seed3"])
+    assert not any("left out" in line for line in notes_on_runs(runs))
+
+
+def test_what_was_run_is_stated_by_dataset():
+    runs = runs_of({("normal", 0.5, 2): 1.0, ("normal", 1.0, 1): 1.0})
+    runs = runs.assign(data_sha256="abc", evaluation="{}", torch="2", hardware="a CPU", git_revision=[None, "x"])
+    runs = pd.concat(
+        [runs.assign(epochs_run=[7, 9], python=["3.13", "3.12"]), runs.assign(dataset="mnist", python="3")]
+    )
+    table = describe_runs(runs).set_index("item")
+    expected = {"runs": 2, "seeds": "1 / 2", "epochs": "7 to 9", "sum of the images": "abc", "Python": "3.12 / 3.13"}
+    expected |= {"temperatures": "0.5 (seed 2) and 1.0 (seed 1)", "source revision": "x"}
+    assert {item: table.loc[item, "digits"] for item in expected} == expected
+    assert (table.loc["epochs", "mnist"], table.loc["Python", "mnist"]) == ("9", "3")
+
+
+def test_the_studys_images_are_those_of_the_default_configuration():
+    definitions = yaml.safe_load((ROOT / "config.yaml").read_text())["datasets"]
+    origins = {name: origin_of(definitions[name]) for name in PAPER_IMAGES}
+    assert origins == PAPER_IMAGES

@@ -1,0 +1,76 @@
+"""The table of test losses in Markdown and LaTeX."""
+
+import pytest
+from discrete_vae.report.results import results_notes, results_to_latex, results_to_markdown
+from planted import runs_of, summarized, two_laws
+
+
+@pytest.fixture
+def table_and_notes():
+    table = summarized(runs := two_laws())
+    return table, results_notes(table, runs)
+
+
+def test_markdown_and_latex_show_the_same_numbers(table_and_notes):
+    table, table_notes = table_and_notes
+    markdown, latex = results_to_markdown(table, table_notes), results_to_latex(table, table_notes)
+    assert "**13.00 ± 1.41**" in markdown
+    assert "21.60 ± 0.71†" in markdown
+    assert r"\textbf{13.00 $\pm$ 1.41}" in latex
+    assert r"21.60 $\pm$ 0.71$^\dagger$" in latex
+    assert r"a\_test \& more" in latex
+    assert "a_test & more" in markdown
+
+
+def test_latex_escapes_what_notes_and_names_may_hold(table_and_notes):
+    table, _ = table_and_notes
+    latex = results_to_latex(table, ["training.annealing {'rate': 0.1}", "100% of my_$x^2~y.npz"])
+    assert r"\footnotesize training.annealing \{'rate': 0.1\}\\" in latex
+    assert r"100\% of my\_\$x\textasciicircum{}2\textasciitilde{}y.npz" in latex
+
+
+def test_a_best_epoch_among_the_last_is_marked():
+    runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0})
+    runs["epochs_run"] = 100
+    runs["best_epoch"] = runs["perturbation"].map({"gumbel": 91, "normal": 90})
+    table = summarized(runs)
+    markdown, latex = (layout(table, results_notes(table, runs)) for layout in (results_to_markdown, results_to_latex))
+    assert "2.00†§ " in markdown
+    assert "**1.00**† " in markdown
+    assert "more epochs may lower the loss" in markdown
+    assert r"2.00$^\dagger$$^\S$" in latex
+    assert r"$^\S$ at least one best epoch" in latex
+
+
+def test_one_seed_has_no_spread_and_the_notes_say_so():
+    runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0})
+    table = summarized(runs)
+    markdown = results_to_markdown(table, results_notes(table, runs))
+    assert "±" not in markdown
+    assert "one seed: no spread, no verdict" in markdown
+
+
+def test_a_group_that_diverged_entirely_is_shown_as_such():
+    runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0}, diverged=[("gumbel", 0.5, 1)])
+    table = summarized(runs)
+    assert "diverged‡" in results_to_markdown(table, results_notes(table, runs))
+
+
+def test_a_law_without_bounds_is_shown_as_such():
+    table = summarized(runs := runs_of({("normal", 0.5, 1): 1.0, ("logistic", 0.5, 1): 2.0}))
+    markdown = results_to_markdown(table, results_notes(table, runs))
+    assert "none: no bound is computed for logistic" in markdown
+    assert markdown.count("| none") == 2
+
+
+def test_a_law_without_bounds_of_which_a_run_diverged_is_not_taken_for_diverged():
+    losses = {("normal", t, s): 1.0 for t in (0.5, 1.0) for s in (1, 2)} | {
+        ("logistic", t, s): 2.0 + t for t in (0.5, 1.0) for s in (1, 2)
+    }
+    runs = runs_of(losses, diverged=[("logistic", 0.5, 1)])
+    table = summarized(runs)
+    markdown = results_to_markdown(table, results_notes(table, runs))
+    assert "| diverged" not in markdown
+    assert markdown.count("| none") == 2
+    assert "none: no bound is computed for logistic" in markdown
+    assert "standard deviation over 2 seeds" in markdown, "whatever the measures that a law lacks"

@@ -1,0 +1,91 @@
+"""The one layout of tables, and the claims, codes and costs in it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from discrete_vae.analysis.claims import compare_convergence, compare_test_losses
+from discrete_vae.analysis.codes import summarize_codes
+from discrete_vae.analysis.costs import COLUMNS, sum_costs
+from discrete_vae.report.tables import claims_to_markdown, codes_to_markdown, costs_to_markdown, to_markdown
+from planted import curves, runs_of_histories, selected
+
+
+def rows_of(markdown: str, *, table: int = 0) -> list[list[str]]:
+    """Return the texts of a table's rows, the head first."""
+    blocks = [block for block in markdown.split("\n\n") if block.startswith("|")]
+    lines = blocks[table].splitlines()
+    return [[text.strip() for text in line.strip("|").split("|")] for line in (lines[0], *lines[2:])]
+
+
+def claims(table: pd.DataFrame, notes=()) -> str:
+    return claims_to_markdown(table, temperature=1.0, notes=notes)
+
+
+def test_numbers_are_spelled_by_their_format_and_missing_ones_left_out():
+    table = pd.DataFrame({"law": ["a", "b"], "loss": [1.234, np.nan], "n": [3, 4]})
+    markdown = to_markdown(table, ["first", "second"], formats={"loss": ".2f"})
+    assert rows_of(markdown) == [["law", "loss", "n"], ["a", "1.23", "3"], ["b", "", "4"]]
+    assert markdown.endswith("|\n\n- first\n- second\n")
+    assert to_markdown(table).endswith("|\n")
+
+
+def test_claims_have_rules_notes_verdicts_and_comparisons():
+    table = compare_test_losses(*selected({"gumbel": 1.0, "normal": 0.0}), {}).assign(image_se=[0.12, 0.34, np.nan])
+    markdown = claims(table, ["mnist: not as in the study"])
+    assert markdown.startswith("- 1: Normal-Softmax has the lowest test loss")
+    assert "\n- mnist: not as in the study\n" in markdown
+    head, *rows = rows_of(markdown, table=1)
+    comparisons = [dict(zip(head, row, strict=True)) for row in rows]
+    assert [row["image s.e."] for row in comparisons] == ["0.12", "0.34", ""]
+    assert [row["difference"] for row in comparisons] == [f"{value:.2f}" for value in table["difference"]]
+    low, high = table.loc[0, ["low", "high"]]
+    assert comparisons[0]["interval"] == f"{low:.2f} to {high:.2f}"
+
+
+def test_a_joint_verdict_says_how_much_was_run():
+    table = compare_test_losses(*selected({"gumbel": 1.0, "normal": 0.0, "logistic": 2.0}), {})
+    verdicts = {row[1]: row[3] for row in rows_of(claims(table))}
+    assert (verdicts["paper loss"], verdicts["negative ELBO"]) == ("supported in 2 of 2", "contradicted")
+
+
+@pytest.mark.parametrize("diverged", [False, True])
+def test_one_seed_and_no_seed_have_no_interval(diverged):
+    selection, bounds = selected({"gumbel": 1.0, "normal": 0.0}, seeds=(1,))
+    if diverged:
+        selection.loc[selection["perturbation"] == "normal", "temperature"] = np.nan
+        bounds = bounds.query("perturbation == 'gumbel'")
+    markdown = claims(compare_test_losses(selection, bounds, {}))
+    assert "no interval" in markdown
+    assert "nan" not in markdown
+
+
+def test_a_goal_that_is_not_reached_is_shown_as_a_lower_bound():
+    histories = curves(0.5).query("epoch <= 40")
+    assert "at least 16.00" in claims(compare_convergence(histories, runs_of_histories(histories), 1.0))
+
+
+def test_without_the_claimed_law_there_is_one_line():
+    table = compare_test_losses(*selected({"gumbel": 1.0, "logistic": 0.0}), {})
+    assert claims(table).startswith("No comparison")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "kl", "expected"), [(2, [1.0, 2.0], "1.50 ± 0.71"), (1, [1.0, 2.0], "1.00"), (2, [np.nan] * 2, "none")]
+)
+def test_codes_have_means_and_deviations(seeds, kl, expected):
+    ones = dict.fromkeys(["reconstruction", "kl_of_softmax", "active_variables", "perplexity"], 1.0)
+    cell = {"dataset": "d", "K": 10, "perturbation": "gumbel"}
+    bounds = pd.DataFrame({**cell, "seed": [1, 2], "kl_of_codes": kl, **ones})
+    assert rows_of(codes_to_markdown(summarize_codes(bounds.head(seeds))))[1][6] == expected
+
+
+def test_costs_end_in_the_sums():
+    costs = pd.DataFrame([["mnist", 10, 1, step, "cuda", "a GPU", 2, 2, 1800.0] for step in ("train", "evaluate")])
+    head, train, _, total = rows_of(costs_to_markdown(sum_costs(costs.set_axis(COLUMNS, axis=1))))
+    assert head == ["step", "dataset", "K", "hardware", "jobs", "core_hours", "gpu_hours"]
+    assert train == ["train", "mnist", "10", "a GPU", "2", "1.000", "0.500"]
+    assert total == ["total", "", "", "", "4", "2.000", "1.000"]
+
+
+def test_results_without_costs_have_an_empty_table():
+    assert rows_of(costs_to_markdown(sum_costs(pd.DataFrame(columns=COLUMNS))))[1][0] == "total"

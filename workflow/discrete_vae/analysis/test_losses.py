@@ -1,0 +1,78 @@
+"""The test losses of the selected models under each measure, and their summary over seeds."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from discrete_vae.analysis.selection import selected_cells
+from discrete_vae.analysis.statistics import mean_of_images, standard_errors, t_interval
+from discrete_vae.errors import InputError
+from discrete_vae.grid.cells import AXES, Cell
+from discrete_vae.grid.measures import MEASURES
+
+LATE_PART = 0.9  # of the epochs run; a best epoch beyond it leaves open whether more epochs would be better
+SUMMARIZED = ["dataset", "K", "measure", "perturbation"]
+
+
+def summarize_test_losses(
+    selection: pd.DataFrame, bounds: pd.DataFrame, per_image: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
+    """Summarize the test losses of the selected models over seeds.
+
+    Returns:
+        One row for each dataset, K, measure and perturbation: mean over seeds in nats per image, sample standard
+        deviation, 95% t interval and number of seeds; ``image_se``, the standard error of the mean over the test
+        images; the selected temperatures; the numbers of selections at the edge of the grid, of selections of an epoch
+        among the last tenth, and of diverged runs; ``best``, the lowest mean of its dataset, K and measure.
+    """
+    # A run that stopped early had its chance.
+    stopped_early = selection["stopped_early"].fillna(False).astype(bool)
+    late = (selection["best_epoch"] > LATE_PART * selection["epochs_run"]) & ~stopped_early
+    long = with_bounds(selection.assign(late=late), bounds).melt(
+        id_vars=[*AXES, "at_grid_edge", "late", "diverged_runs"],
+        value_vars=list(MEASURES),
+        var_name="measure",
+        value_name="nats",
+    )
+    table = long.groupby(SUMMARIZED, sort=False).agg(
+        mean=("nats", "mean"),
+        sd=("nats", "std"),
+        low=("nats", lambda nats: t_interval(nats)[0]),
+        high=("nats", lambda nats: t_interval(nats)[1]),
+        seeds=("nats", "count"),
+        temperatures=("temperature", lambda selected: " ".join(map(str, sorted(selected.dropna().unique())))),
+        edge_selections=("at_grid_edge", "sum"),
+        late_selections=("late", "sum"),
+        diverged_runs=("diverged_runs", "sum"),
+    )
+    table.insert(table.columns.get_loc("temperatures"), "image_se", _image_errors(selection, per_image))
+    table = selection[["dataset", "K"]].drop_duplicates().merge(table.reset_index(), on=["dataset", "K"])
+    table["measure"] = table["measure"].map(MEASURES)
+    lowest = table.groupby(["dataset", "K", "measure"])["mean"].transform("min")
+    return table.assign(best=table["mean"] == lowest)
+
+
+def _image_errors(selection: pd.DataFrame, per_image: Mapping[str, np.ndarray]) -> pd.Series:
+    errors = {}
+    for (dataset, K, law), group in selection.groupby(["dataset", "K", "perturbation"], sort=False):
+        for measure, error in standard_errors(mean_of_images(selected_cells(group), per_image)).items():
+            errors[dataset, K, measure, law] = error
+    return pd.Series(errors).rename_axis(SUMMARIZED)
+
+
+def with_bounds(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:
+    """Add a column for every measure to the selected models. It is missing where a law has no bounds.
+
+    Raises:
+        InputError: the bounds are of other models than the selected ones.
+    """
+    table = selection.merge(bounds[[*AXES, *MEASURES]], on=list(AXES), how="left", indicator="found")
+    missing = table[(table["found"] == "left_only") & table["temperature"].notna()]
+    if len(missing):
+        cell = Cell.of(missing.iloc[0])
+        raise InputError(
+            f"the group {cell.group} has no bounds of its selected model {cell}, expected some in its bounds.csv;"
+            " remove the group's folder to make it again"
+        )
+    return table.drop(columns="found")

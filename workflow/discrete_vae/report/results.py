@@ -1,0 +1,108 @@
+"""The table of test losses of the selected models, in Markdown and in LaTeX, with its notes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from discrete_vae.grid.measures import MEASURES
+from discrete_vae.report.notes import extent, notes_on_runs
+from discrete_vae.report.tables import mean_and_deviation, to_markdown
+
+EDGE, LATE, DIVERGED = "†", "§", "‡"
+MARKS = {EDGE: "edge_selections", LATE: "late_selections", DIVERGED: "diverged_runs"}  # by the column they stand for
+ROW = ["dataset", "K", "measure"]
+MEANINGS = (
+    "nats per image on the test set, at the temperature and epoch with the lowest validation loss. Lower is better",
+    "bold: the lowest mean of a row. The claims say whether a difference is established",
+    "paper loss: reconstruction of discrete codes plus KL(softmax || uniform). For Gumbel noise only, this is the KL of"
+    " the codes",
+    "negative ELBO: with the KL of the codes. It is a bound on the negative log-likelihood for every noise law",
+    "IWAE bound: importance-weighted, so a tighter bound. It is still loose, and how much depends on the model: its"
+    " differences need not be differences of the likelihood",
+)
+LATEX = r"""%% needs \usepackage{booktabs, graphicx}
+\begin{table}
+\centering
+\caption{Test losses of the selected models, in nats per image; lower is better.}
+\label{tab:test-losses}
+\smallskip
+\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%%
+%s}
+
+\smallskip
+\parbox{\linewidth}{\footnotesize %s}
+\end{table}
+"""
+ESCAPED = str.maketrans(
+    {character: f"\\{character}" for character in "_%&#${}"}
+    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+)
+COMMANDS = {EDGE: r"$^\dagger$", LATE: r"$^\S$", DIVERGED: r"$^\ddagger$", "±": r"$\pm$", "||": r"$\Vert$"}
+
+
+def results_to_markdown(table: pd.DataFrame, notes: Iterable[str]) -> str:
+    """Lay the test losses out in Markdown: one column a perturbation, the best of each row in bold."""
+    return to_markdown(_one_column_a_law(table, bold="**{}**"), notes)
+
+
+def results_to_latex(table: pd.DataFrame, notes: Iterable[str]) -> str:
+    """Lay the same table out in LaTeX, no wider than the text. Each dataset and K has a rule above, and one name."""
+    wide = _one_column_a_law(table, bold=r"\textbf{{{}}}").astype({"K": str}).rename(columns=_escaped)
+    repeated = wide.duplicated(["dataset", "K"])
+    rules = pd.Series("\\midrule\n", wide.index).where(wide.index > 0, "")  # the head has its own
+    wide["dataset"] = rules + wide["dataset"].map(_escaped)
+    wide.loc[repeated, ["dataset", "K"]] = ""
+    alignment = "l" * len(ROW) + "r" * (wide.shape[1] - len(ROW))
+    tabular = wide.to_latex(index=False, escape=False, column_format=alignment)
+    text = LATEX % (tabular.strip(), "\\\\\n".join(map(_escaped, notes)))
+    for character, command in COMMANDS.items():
+        text = text.replace(character, command)
+    return text
+
+
+def _escaped(text: str) -> str:
+    return text.translate(ESCAPED)
+
+
+def _one_column_a_law(table: pd.DataFrame, *, bold: str) -> pd.DataFrame:
+    entries = table.assign(entry=[_entry(row, bold) for row in table.to_dict("records")])
+    wide = entries.pivot(index=ROW, columns="perturbation", values="entry")
+    order = entries[ROW].drop_duplicates().itertuples(index=False, name=None)
+    return wide.loc[list(order), list(table["perturbation"].unique())].fillna("").reset_index()
+
+
+def _entry(row: Mapping[str, Any], bold: str) -> str:
+    if pd.isna(row["mean"]):
+        return "none" if row["temperatures"] else f"diverged{DIVERGED}"
+    text = mean_and_deviation(row["mean"], row["sd"])
+    return (bold.format(text) if row["best"] else text) + "".join(mark for mark, count in MARKS.items() if row[count])
+
+
+def results_notes(table: pd.DataFrame, runs: pd.DataFrame, *, left_out: Sequence[str] = ()) -> list[str]:
+    """Return what a reader of the table must know: measures, spread, runs, groups left out, and marks."""
+    seeds = table.loc[table["seeds"] > 0, "seeds"]
+    several = seeds.max() > 1
+    marked = {mark for mark, count in MARKS.items() if table[count].any()}
+    lines = [
+        *MEANINGS,
+        f"mean ± standard deviation over {extent(seeds)} seeds" if several else "one seed: no spread, no verdict",
+        *(["all laws share the initial weights and the minibatches of a seed"] if several else []),
+        *notes_on_runs(runs, left_out=left_out),
+    ]
+    if EDGE in marked:
+        lines.append(f"{EDGE} at least one seed selected the lowest or the highest of the temperatures run")
+    if LATE in marked:
+        lines.append(f"{LATE} at least one best epoch is among the last tenth: more epochs may lower the loss")
+    errors = table["image_se"].dropna()
+    if len(errors):
+        lines.append(
+            f"standard error over the test images: {errors.min():.2f} to {errors.max():.2f} nats. Laws share the"
+            " images: for differences between laws, see the claims"
+        )
+    unbounded = table["mean"].isna() & (table["measure"] != MEASURES["paper_loss"]) & (table["temperatures"] != "")
+    if laws := ", ".join(table.loc[unbounded, "perturbation"].unique()):
+        lines.append(f"none: no bound is computed for {laws}. Quadrature does not give the code probabilities")
+    if DIVERGED in marked:
+        lines.append(f"{DIVERGED} some runs diverged and were skipped: see diverged.csv")
+    return lines
