@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import scipy.stats
-from statsmodels.stats.multitest import multipletests
 
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.measures import MEASURES
@@ -38,11 +37,11 @@ def paired_comparison(differences: Sequence[float] | pd.Series) -> dict[str, flo
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """Adjust p-values for their number by Holm's method (1979). Missing ones stay missing and do not count."""
-    p = np.array(p_values, dtype=float)
-    known = np.isfinite(p)
-    if known.any():
-        p[known] = multipletests(p[known], method="holm")[1]
-    return p
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p)[: np.isfinite(p).sum()]
+    adjusted = np.full_like(p, np.nan)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1)
+    return adjusted
 
 
 def mean_of_images(cells: Sequence[Cell], per_image: Mapping[str, np.ndarray]) -> np.ndarray:
