@@ -2,10 +2,7 @@
 
 
 class CorrectableError(Exception):
-    """What a person can put right; the message is one line.
-
-    It names the key or file, the value, what was expected and what to do.
-    """
+    """Its message is one line: the key or file, the value, what was expected and what to do."""
 
 
 class InputError(CorrectableError):
