@@ -6,8 +6,7 @@ Each reader imports its own libraries: all of them together take six seconds.
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from discrete_vae.config.definitions import OwnFile, Source
 from discrete_vae.data.dataset import SPLITS, BinarizedDataset, Splits
 from discrete_vae.data.sources import definition_of, source_files, verify
-from discrete_vae.errors import InputError
+from discrete_vae.errors import InputError, reading
 
 SHUFFLE_SEED = 775  # the study's seed
 MNIST_VALIDATION = 10_000
@@ -66,16 +65,6 @@ def _check(splits: Splits, split: str, paths: Sequence[Path]) -> None:
         raise InputError(f"{names}: {split} has {found}, expected pixels of 0 and 1; give whole, unaltered files")
 
 
-@contextmanager
-def _reading(path: Path, expected: str, advice: str = "obtain it again") -> Iterator[None]:
-    """Turn an error of a library into one line; on a damaged file they raise errors of many kinds."""
-    try:
-        yield
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path} is not readable ({reason}), expected {expected}; {advice}") from None
-
-
 def _with_validation(train: np.ndarray, validation: int, test: np.ndarray) -> Splits:
     return {"train": train[:-validation], "validation": train[-validation:], "test": test}
 
@@ -95,7 +84,7 @@ def _read_mnist(train_path: Path, test_path: Path) -> Splits:
 def _read_idx(path: Path) -> np.ndarray:
     from torchvision.datasets.mnist import read_image_file
 
-    with _reading(path, "an idx file of images, MNIST's format"):
+    with reading(path, "an idx file of images, MNIST's format"):
         images = read_image_file(str(path)).numpy()
     return (images >= 128).astype(np.uint8)
 
@@ -103,7 +92,7 @@ def _read_idx(path: Path) -> np.ndarray:
 def _read_iwae(path: Path) -> Splits:
     import scipy.io
 
-    with _reading(path, "the .mat file chardata.mat"):
+    with reading(path, "the .mat file chardata.mat"):
         arrays = scipy.io.loadmat(str(path), variable_names=("data", "testdata"))
     train, test = (_from_columns(path, arrays, key) for key in ("data", "testdata"))
     return _with_validation(_shuffled(train), OMNIGLOT_VALIDATION, test)
@@ -139,7 +128,7 @@ def _read_drawings(path: Path) -> np.ndarray:
     from PIL import Image
     from torchvision.transforms import v2
 
-    with _reading(path, "an archive of PNG images of one size, Omniglot's drawings"), zipfile.ZipFile(path) as archive:
+    with reading(path, "an archive of PNG images of one size, Omniglot's drawings"), zipfile.ZipFile(path) as archive:
         names = sorted(name for name in archive.namelist() if name.endswith(".png"))
         drawings = np.stack([np.array(Image.open(io.BytesIO(archive.read(name))).convert("L")) for name in names])
     ink = 255 - torch.from_numpy(drawings).unsqueeze(1)
@@ -156,7 +145,7 @@ def _read_digits() -> Splits:
 
 def _read_own(path: Path) -> Splits:
     expected = f"an .npz file with the arrays {', '.join(SPLITS)}"
-    with _reading(path, expected, "write it with numpy.savez_compressed"), np.load(path) as arrays:
+    with reading(path, expected, "write it with numpy.savez_compressed"), np.load(path) as arrays:
         splits = {split: arrays[split] for split in SPLITS if split in arrays}
     for split in SPLITS:
         if split not in splits:

@@ -6,13 +6,12 @@ The Snakefile imports this module, so it imports nothing large and reads no file
 import hashlib
 import io
 import zipfile
-import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from discrete_vae.config.definitions import Digits, Omniglot, OwnFile, Source, Torchvision
-from discrete_vae.errors import InputError
+from discrete_vae.errors import InputError, reading
 
 RAW_FILE = "data/raw/{folder}/{file}"
 BINARIZED_FILE = "data/{dataset}.npz"
@@ -176,10 +175,9 @@ def verify(content: bytes, expected: str | None, *, name: str) -> str:
     Raises:
         InputError: the content is not as expected. The message calls the file by its name.
     """
-    try:
-        actual = fingerprint(content, expected.partition(":")[0] if expected else "sha256")
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise InputError(f"{name} is damaged ({error}), expected a complete zip archive; obtain it again") from None
+    kind = expected.partition(":")[0] if expected else "sha256"
+    with reading(name, "a complete zip archive"):
+        actual = fingerprint(content, kind)
     if expected and actual != expected:
         raise InputError(
             f"{name} has the fingerprint {actual}, expected {expected}: it is truncated or altered; remove it to"
