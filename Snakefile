@@ -1,6 +1,5 @@
 """Regenerates the discrete-VAE experiment of arXiv 2406.02180: configuration in, targets out."""
 
-import dataclasses
 import itertools
 import re
 import sys

@@ -1,10 +1,7 @@
 """Outputs are whole or absent, whatever happens to their writers."""
 
-import os
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,44 +12,34 @@ from discrete_vae.errors import InputError, OutputError
 from discrete_vae.files import check_writable, read_arrays, write_arrays, write_csv, write_text, written_whole
 
 
-def of_process(path: Path, number: int) -> Path:
-    return path.with_name(f".{path.stem}.{socket.gethostname()}-{number}{path.suffix}")
-
-
-@pytest.fixture(params=["reaped", "zombie"])
-def dead_process(request) -> Iterator[int]:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # its parent has not taken note of its end
-    if request.param == "reaped":
-        process.wait()
-    yield process.pid
-    process.wait()
+def run(code: str) -> None:
+    """Run code in a process of its own."""
+    command = [sys.executable, "-c", f"import os\nfrom discrete_vae.files import *\n{code}"]
+    subprocess.run(command, cwd=ROOT / "workflow", check=False)
 
 
 def test_a_failed_write_leaves_the_former_file_and_nothing_else(tmp_path):
     write_text(tmp_path / "a.txt", "former")
-    with pytest.raises(UnicodeEncodeError):
-        write_text(tmp_path / "a.txt", "half \ud800")
+    with pytest.raises(RuntimeError), written_whole(tmp_path / "a.txt") as temporary:
+        raise RuntimeError(temporary.write_text("half"))
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "former"}
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a-b.c.txt", "train-images-idx3-ubyte"])
-def test_what_a_killed_writer_left_is_removed_and_a_running_one_is_left_alone(tmp_path, dead_process, name):
+def test_what_a_killed_writer_left_is_removed_and_a_running_one_is_left_alone(tmp_path, name):
     path = tmp_path / name
-    abandoned, in_use = of_process(path, dead_process), of_process(path, os.getppid())
-    abandoned.write_text("half")
-    in_use.write_text("half")
-    write_text(path, "whole")
-    assert sorted(tmp_path.iterdir()) == sorted([path, in_use])
+    with written_whole(path) as in_use:
+        run(f"with written_whole({str(path)!r}) as part: part.write_text('half'); os.kill(os.getpid(), 9)")
+        assert len(list(tmp_path.iterdir())) == 2
+        write_text(path, "whole")
+        assert sorted(tmp_path.iterdir()) == sorted([path, in_use])
 
 
 def test_two_writers_of_a_file_do_not_mix(tmp_path):
     path = tmp_path / "a.txt"
-    other = [sys.executable, "-c", f"from discrete_vae.files import *; write_text({str(path)!r}, 'theirs')"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
     with written_whole(path) as temporary:
         temporary.write_text("ours, ")
-        subprocess.run(other, env=environment, check=True)
+        run(f"write_text({str(path)!r}, 'theirs')")
         assert path.read_text() == "theirs"
         with temporary.open("a") as file:
             file.write("whole")

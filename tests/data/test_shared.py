@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from discrete_vae.config.definitions import source_of
 from discrete_vae.data.binarization import binarize
 from discrete_vae.data.shared import check_datasets
 from discrete_vae.errors import InputError
@@ -16,7 +17,7 @@ def own_dataset(tmp_path) -> dict[str, str]:
     definition = {"source": "npz", "path": str(path)}
     images = np.random.default_rng(0).integers(0, 2, (3, 4, 4)).astype(np.uint8)
     np.savez(path, train=images, validation=images, test=images)
-    dataset = binarize(definition, [path])
+    dataset = binarize(source_of(definition), [path])
     (tmp_path / "data").mkdir()
     dataset.save(tmp_path / "data" / "mine.npz")
     (tmp_path / "data" / "mine.json").write_text(json.dumps(dataset.manifest))

@@ -1,11 +1,12 @@
 """The exceptions for what a person can put right."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class CorrectableError(Exception):
-    """What a person can put right; the message is one line.
-
-    It names the key or file, the value, what was expected and what to do.
-    """
+    """Its message is one line: the key or file, the value, what was expected and what to do."""
 
 
 class InputError(CorrectableError):
@@ -14,3 +15,13 @@ class InputError(CorrectableError):
 
 class OutputError(CorrectableError):
     """A file cannot be written: the disk is full, or the folder is read-only."""
+
+
+@contextmanager
+def reading(name: Path | str, expected: str, advice: str = "obtain it again") -> Iterator[None]:
+    """Turn any error of a library that reads a file into an `InputError`. Damaged files cause errors of many kinds."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{name} is not readable ({reason}), expected {expected}; {advice}") from None

@@ -19,13 +19,11 @@ rule download_source:
     conda:
         "../../envs/torch.yaml"
     params:
-        file=lambda wildcards: dataclasses.asdict(
-            sources.find_source_file(
-                configuration.datasets,
-                f"data/raw/{wildcards.folder}/{wildcards.file}",
-                first=configuration.asked_datasets,
-            )
-        ),
+        fingerprint=lambda wildcards: sources.find_source_file(
+            configuration.datasets,
+            f"data/raw/{wildcards.folder}/{wildcards.file}",
+            first=configuration.asked_datasets,
+        ).fingerprint,
         mirror=lambda wildcards, output: configuration.mirror,
     script:
         "../scripts/download_source.py"

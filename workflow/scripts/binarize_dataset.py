@@ -5,9 +5,10 @@ from pathlib import Path
 from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
+    from discrete_vae.config.definitions import source_of
     from discrete_vae.data.binarization import binarize
     from discrete_vae.files import write_json
 
-    dataset = binarize(snakemake.params.definition, [Path(path) for path in snakemake.input])
+    dataset = binarize(source_of(snakemake.params.definition), [Path(path) for path in snakemake.input])
     dataset.save(snakemake.output.images)
     write_json(snakemake.output.manifest, dataset.manifest)

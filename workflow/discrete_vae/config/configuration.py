@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from discrete_vae.config.definitions import AnyLaw, Source, Target
+from discrete_vae.config.definitions import AnyLaw, Source, Target, definition_of
 from discrete_vae.config.options import AXES, Evaluation, Fit, Model, Section, SmallModels, Training, option, required
 
 # Tables are read back as CSV, where a name must not look like a number, a missing value or a truth value.
@@ -127,10 +127,7 @@ class Configuration(Section):
     def plain(self) -> dict[str, Any]:
         """Return what a YAML file would say: mappings, lists, texts and numbers."""
         values = ADAPTER.dump_python(self, mode="json", by_alias=True)
-        for definition in values["datasets"].values():
-            if not definition.get("sha256"):
-                definition.pop("sha256", None)
-        return values
+        return {**values, "datasets": {name: definition_of(source) for name, source in self.datasets.items()}}
 
 
 ADAPTER = TypeAdapter(Configuration)

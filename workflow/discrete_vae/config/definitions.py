@@ -3,7 +3,7 @@
 import functools
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, make_dataclass
+from dataclasses import asdict, dataclass, make_dataclass
 from typing import Any, Literal
 
 from discrete_vae.config.options import Section, option, required
@@ -111,6 +111,19 @@ class OwnFile(Section):
 
 
 Source = Torchvision | Omniglot | Digits | OwnFile
+SOURCES = {"torchvision": Torchvision, "iwae": Omniglot, "omniglot": Omniglot, "sklearn": Digits, "npz": OwnFile}
+
+
+def source_of(definition: Mapping[str, Any]) -> Source:
+    """Make a source of a definition such as ``{source: torchvision, class: MNIST}`` that has been checked."""
+    options = {"dataset_class" if key == "class" else key: value for key, value in definition.items()}
+    return SOURCES[definition["source"]](**options)
+
+
+def definition_of(source: Source) -> dict[str, Any]:
+    """Return the definition of a source, as `source_of` takes it. Options that are empty are left out."""
+    options = {key: value for key, value in asdict(source).items() if value != {}}
+    return {"class" if key == "dataset_class" else key: value for key, value in options.items()}
 
 
 @dataclass(frozen=True)

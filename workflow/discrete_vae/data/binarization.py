@@ -1,133 +1,125 @@
 """Binarize the images of a source and split them into disjoint train, validation and test sets.
 
-Each reader imports its own libraries, as together they take six seconds.
+Each reader imports its own libraries: all of them together take six seconds.
 """
 
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from discrete_vae.config.definitions import OwnFile, Source, definition_of
 from discrete_vae.data.dataset import SPLITS, BinarizedDataset, Splits
-from discrete_vae.data.sources import BROKEN_ZIP, source_files, verify
-from discrete_vae.errors import InputError
+from discrete_vae.data.sources import source_files, verify
+from discrete_vae.errors import InputError, reading
 
-SHUFFLE_SEED = 775  # of the datasets that come in no order to keep; the study's seed
+SHUFFLE_SEED = 775  # the study's seed
 MNIST_VALIDATION = 10_000
 OMNIGLOT_TRAIN, OMNIGLOT_VALIDATION = 23_000, 1_345
 DIGITS_TRAIN, DIGITS_VALIDATION = 1_297, 250
 OMNIGLOT_SIDE = 28
 
 
-def binarize(definition: Mapping[str, Any], paths: Sequence[Path]) -> BinarizedDataset:
-    """Make a dataset from its definition in the configuration and its files, in the order of `sources.input_files`.
+def binarize(source: Source, paths: Sequence[Path]) -> BinarizedDataset:
+    """Make a dataset from a source and its files, in the order of `sources.input_files`.
 
-    A pixel of 128 of 255 and above (of 8 of 16 and above in scikit-learn's digits) is 1.
+    A pixel of at least 128 of 255 is 1. In scikit-learn's digits, a pixel of at least 8 of 16 is 1.
 
     Raises:
         InputError: a file is not what it should be.
     """
-    source = definition["source"]
-    expected = [file.fingerprint for file in source_files(definition)] or [None] * len(paths)
-    sums = {path.name: verify(path, fingerprint) for path, fingerprint in zip(paths, expected, strict=True)}
-    splits = _READERS[source](paths)
+    expected = [file.fingerprint for file in source_files(source)] or [None] * len(paths)
+    files = zip(paths, expected, strict=True)
+    sums = {path.name: verify(path.read_bytes(), fingerprint, name=str(path)) for path, fingerprint in files}
+    splits = _READERS[source.source][0](*paths)
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        _check(splits, split, paths)
+        digest.update(f"{split} {splits[split].shape}".encode() + splits[split].tobytes())
     manifest = {
-        "origin": origin_of(definition),
-        "definition": dict(definition),
+        "origin": origin_of(source),
+        "definition": definition_of(source),
         "sources": sums,
         "images": {split: len(images) for split, images in splits.items()},
         "image_shape": list(splits["train"].shape[1:]),
-        "sha256": _content_sum(splits),
+        "sha256": digest.hexdigest(),
     }
     return BinarizedDataset(splits, manifest)
 
 
-def origin_of(definition: Mapping[str, Any]) -> str:
-    """Say where the images of a dataset definition come from, for tables and captions."""
-    return _ORIGINS[definition["source"]].format(**definition, file=Path(definition.get("path", "")).name)
+def origin_of(source: Source) -> str:
+    """Say where the images of a source come from, for tables and captions."""
+    if isinstance(source, OwnFile):
+        return Path(source.path).name
+    return _READERS[source.source][1].format(source)
 
 
-def _content_sum(splits: Splits) -> str:
-    digest = hashlib.sha256()
-    for split in SPLITS:
-        digest.update(f"{split} {splits[split].shape}".encode() + splits[split].tobytes())
-    return digest.hexdigest()
+def _check(splits: Splits, split: str, paths: Sequence[Path]) -> None:
+    images = splits[split]
+    if images.size == 0 or images.min() == images.max():
+        found = f"only {images.flat[0]}" if images.size else f"no pixels, of {sum(map(len, splits.values()))} images"
+        names = " and ".join(map(str, paths))
+        raise InputError(f"{names}: {split} has {found}, expected pixels of 0 and 1; give whole, unaltered files")
 
 
-def _mnist_like(paths: Sequence[Path]) -> Splits:
-    train, test = map(_read_idx, paths)
-    if len(train) <= MNIST_VALIDATION:
-        raise InputError(
-            f"{paths[0]} holds {len(train)} images, expected more than the {MNIST_VALIDATION} of the validation set;"
-            " obtain the whole file"
-        )
-    return {"train": train[:-MNIST_VALIDATION], "validation": train[-MNIST_VALIDATION:], "test": test}
+def _with_validation(train: np.ndarray, validation: int, test: np.ndarray) -> Splits:
+    return {"train": train[:-validation], "validation": train[-validation:], "test": test}
+
+
+def _divided(images: np.ndarray, train: int, validation: int) -> Splits:
+    return dict(zip(SPLITS, np.split(images, [train, train + validation]), strict=True))
+
+
+def _shuffled(images: np.ndarray) -> np.ndarray:
+    return images[np.random.default_rng(SHUFFLE_SEED).permutation(len(images))]
+
+
+def _read_mnist(train_path: Path, test_path: Path) -> Splits:
+    return _with_validation(_read_idx(train_path), MNIST_VALIDATION, _read_idx(test_path))
 
 
 def _read_idx(path: Path) -> np.ndarray:
     from torchvision.datasets.mnist import read_image_file
 
-    try:
+    with reading(path, "an idx file of images, MNIST's format"):
         images = read_image_file(str(path)).numpy()
-    except (TypeError, ValueError, AssertionError, RuntimeError, IndexError, KeyError) as error:
-        raise InputError(
-            f"{path} is not an idx file of images ({' '.join(str(error).split()) or type(error).__name__}), expected"
-            " MNIST's format; obtain it again"
-        ) from None
     return (images >= 128).astype(np.uint8)
 
 
-def _iwae(paths: Sequence[Path]) -> Splits:
-    (path,) = paths
-    arrays = _read_mat(path)
-    # Columns are images, and an image's pixels are stored column by column.
-    train, test = (
-        (arrays[key] >= 128 / 255).T.reshape(-1, OMNIGLOT_SIDE, OMNIGLOT_SIDE).transpose(0, 2, 1).astype(np.uint8)
-        for key in ("data", "testdata")
-    )
-    order = np.random.default_rng(SHUFFLE_SEED).permutation(len(train))
-    train = train[order]
-    return {
-        "train": train[:-OMNIGLOT_VALIDATION],
-        "validation": train[-OMNIGLOT_VALIDATION:],
-        "test": np.ascontiguousarray(test),
-    }
-
-
-def _read_mat(path: Path) -> dict[str, np.ndarray]:
+def _read_iwae(path: Path) -> Splits:
     import scipy.io
 
-    try:
+    with reading(path, "the .mat file chardata.mat"):
         arrays = scipy.io.loadmat(str(path), variable_names=("data", "testdata"))
-    except Exception as error:  # scipy raises errors of many kinds on a broken file
-        raise InputError(
-            f"{path} is not a readable .mat file ({error}), expected chardata.mat; obtain it again"
-        ) from None
-    pixels = OMNIGLOT_SIDE**2
-    for key, least in (("data", OMNIGLOT_VALIDATION + 1), ("testdata", 1)):
-        if key not in arrays:
-            raise InputError(f"{path} has no key {key!r}, expected data and testdata; obtain chardata.mat again")
-        shape = arrays[key].shape
-        if len(shape) != 2 or shape[0] != pixels or shape[1] < least:
-            raise InputError(
-                f"{path}: {key} has the shape {shape}, expected {pixels} x at least {least}; obtain chardata.mat again"
-            )
-    return arrays
+    train, test = (_from_columns(path, arrays, key) for key in ("data", "testdata"))
+    return _with_validation(_shuffled(train), OMNIGLOT_VALIDATION, test)
 
 
-def _omniglot(paths: Sequence[Path]) -> Splits:
-    drawings = np.concatenate([_read_drawings(path) for path in paths])
-    if len(drawings) <= OMNIGLOT_TRAIN + OMNIGLOT_VALIDATION:
+def _from_columns(path: Path, arrays: dict[str, np.ndarray], key: str) -> np.ndarray:
+    """Binarize an array whose columns are images, each stored column by column, with pixels from 0 to 1."""
+    if key not in arrays:
+        raise InputError(f"{path} has no key {key!r}, expected data and testdata; obtain chardata.mat again")
+    pixels = arrays[key]
+    if pixels.ndim != 2 or len(pixels) != OMNIGLOT_SIDE**2:
         raise InputError(
-            f"{' and '.join(map(str, paths))} hold {len(drawings)} drawings, expected more than the"
-            f" {OMNIGLOT_TRAIN + OMNIGLOT_VALIDATION} of the training and validation sets; obtain the whole archives"
+            f"{path}: {key} has the shape {pixels.shape}, expected {OMNIGLOT_SIDE**2} x images; obtain it again"
         )
-    images = drawings[np.random.default_rng(SHUFFLE_SEED).permutation(len(drawings))]
-    return dict(zip(SPLITS, np.split(images, [OMNIGLOT_TRAIN, OMNIGLOT_TRAIN + OMNIGLOT_VALIDATION]), strict=True))
+    _refuse(f"{path}: {key}", pixels[~((pixels >= 0) & (pixels <= 1))], "0 to 1; divide by the largest possible value")
+    images = (pixels >= 128 / 255).T.reshape(-1, OMNIGLOT_SIDE, OMNIGLOT_SIDE).transpose(0, 2, 1)
+    return np.ascontiguousarray(images, dtype=np.uint8)
+
+
+def _refuse(name: str, values: np.ndarray, expected: str) -> None:
+    if values.size:
+        raise InputError(f"{name} has the value {values.flat[0]}, expected {expected}")
+
+
+def _read_omniglot(*paths: Path) -> Splits:
+    drawings = np.concatenate([_read_drawings(path) for path in paths])
+    return _divided(_shuffled(drawings), OMNIGLOT_TRAIN, OMNIGLOT_VALIDATION)
 
 
 def _read_drawings(path: Path) -> np.ndarray:
@@ -136,72 +128,47 @@ def _read_drawings(path: Path) -> np.ndarray:
     from PIL import Image
     from torchvision.transforms import v2
 
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(name for name in archive.namelist() if name.endswith(".png"))
-            drawings = np.stack([np.array(Image.open(io.BytesIO(archive.read(name))).convert("L")) for name in names])
-    except (OSError, ValueError, *BROKEN_ZIP) as error:
-        raise InputError(
-            f"{path} does not hold PNG images of one size ({error}), expected Omniglot's drawings; obtain it again"
-        ) from None
+    with reading(path, "an archive of PNG images of one size, Omniglot's drawings"), zipfile.ZipFile(path) as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".png"))
+        drawings = np.stack([np.array(Image.open(io.BytesIO(archive.read(name))).convert("L")) for name in names])
     ink = 255 - torch.from_numpy(drawings).unsqueeze(1)
     resized = v2.functional.resize(ink, [OMNIGLOT_SIDE, OMNIGLOT_SIDE], antialias=True)
     return (resized.squeeze(1) >= 128).to(torch.uint8).numpy()
 
 
-def _digits(paths: Sequence[Path]) -> Splits:
+def _read_digits() -> Splits:
     import sklearn.datasets
 
     images = (sklearn.datasets.load_digits().images >= 8).astype(np.uint8)
-    images = images[np.random.default_rng(SHUFFLE_SEED).permutation(len(images))]
-    return dict(zip(SPLITS, np.split(images, [DIGITS_TRAIN, DIGITS_TRAIN + DIGITS_VALIDATION]), strict=True))
+    return _divided(_shuffled(images), DIGITS_TRAIN, DIGITS_VALIDATION)
 
 
-def _own_npz(paths: Sequence[Path]) -> Splits:
-    (path,) = paths
-    try:
-        arrays = np.load(path)
-        if not isinstance(arrays, np.lib.npyio.NpzFile):
-            raise ValueError("it is a single array")
-        with arrays:
-            splits = {split: np.asarray(arrays[split]) for split in SPLITS if split in arrays}
-    except (OSError, ValueError, *BROKEN_ZIP) as error:
-        raise InputError(
-            f"{path} is not a readable .npz file ({error}), expected one with the arrays {', '.join(SPLITS)}; write it"
-            " with numpy.savez_compressed"
-        ) from None
+def _read_own(path: Path) -> Splits:
+    expected = f"an .npz file with the arrays {', '.join(SPLITS)}"
+    with reading(path, expected, "write it with numpy.savez_compressed"), np.load(path) as arrays:
+        splits = {split: arrays[split] for split in SPLITS if split in arrays}
     for split in SPLITS:
-        _check_own_split(path, splits, split)
+        if split not in splits:
+            raise InputError(f"{path} has no array {split!r}, expected {', '.join(SPLITS)}; add it")
+        _check_own(f"{path}: {split}", splits[split], splits["train"].shape)
     return {split: images.astype(np.uint8) for split, images in splits.items()}
 
 
-def _check_own_split(path: Path, splits: Splits, split: str) -> None:
-    if split not in splits:
-        raise InputError(f"{path} has no array {split!r}, expected {', '.join(SPLITS)}; add it")
-    images = splits[split]
+def _check_own(name: str, images: np.ndarray, train_shape: tuple[int, ...]) -> None:
     if images.dtype.kind not in "buif":
-        raise InputError(f"{path}: {split} is of type {images.dtype}, expected numbers; write it anew")
-    if images.ndim != 3 or images.size == 0 or images.shape[1:] != splits["train"].shape[1:]:
+        raise InputError(f"{name} is of type {images.dtype}, expected numbers; write it again")
+    if images.ndim != 3 or images.shape[1:] != train_shape[1:]:
         raise InputError(
-            f"{path}: {split} has the shape {images.shape}, expected images x height x width with the same image size"
-            f" as train, {splits['train'].shape}; reshape it"
+            f"{name} has the shape {images.shape}, expected images x height x width with the same image size as train,"
+            f" {train_shape}; reshape it"
         )
-    if not np.isin(images, (0, 1)).all():
-        value = images[~np.isin(images, (0, 1))].flat[0]
-        raise InputError(f"{path}: {split} has the value {value}, expected only 0 and 1; binarize it first")
+    _refuse(name, images[(images != 0) & (images != 1)], "only 0 and 1; binarize it first")
 
 
 _READERS = {
-    "torchvision": _mnist_like,
-    "iwae": _iwae,
-    "omniglot": _omniglot,
-    "sklearn": _digits,
-    "npz": _own_npz,
-}
-_ORIGINS = {
-    "torchvision": "torchvision's {class} files",
-    "iwae": "chardata.mat of the IWAE repository, 28x28",
-    "omniglot": "torchvision's Omniglot archives, 105x105 resized to 28x28",
-    "sklearn": "scikit-learn's load_digits",
-    "npz": "{file}",
+    "torchvision": (_read_mnist, "torchvision's {0.dataset_class} files"),
+    "iwae": (_read_iwae, "chardata.mat of the IWAE repository, 28x28"),
+    "omniglot": (_read_omniglot, "torchvision's Omniglot archives, 105x105 resized to 28x28"),
+    "sklearn": (_read_digits, "scikit-learn's load_digits"),
+    "npz": (_read_own, ""),
 }

@@ -32,7 +32,7 @@ def check_datasets(data: Path, definitions: Mapping[str, Mapping[str, Any]]) -> 
             )
         if definition["source"] == "npz":
             path = Path(definition["path"])
-            if made["sources"][path.name] != fingerprint(path, "sha256"):
+            if made["sources"][path.name] != fingerprint(path.read_bytes(), "sha256"):
                 raise InputError(
                     f"{path} has changed, expected the content of which {data / name}.npz was made for every study;"
                     f" {advice}"

@@ -1,0 +1,194 @@
+"""Downloads from a real server on loopback, mirrors, hand-placed files, and every way to fail."""
+
+import contextlib
+import functools
+import gzip
+import hashlib
+import http.server
+import time
+from pathlib import Path
+
+import pytest
+from conftest import serving
+from discrete_vae.data import download
+from discrete_vae.data.download import obtain
+from discrete_vae.data.sources import SourceFile
+from discrete_vae.errors import InputError, OutputError
+
+CONTENT = bytes(range(256)) * 40
+NOWHERE = "http://127.0.0.1:1/"
+UNREADABLE = Path("/proc/sys/vm/compact_memory")
+
+
+def source_file(*homes: str, official_name: str = "images.gz") -> SourceFile:
+    return SourceFile("mnist", official_name, homes, f"sha256:{hashlib.sha256(CONTENT).hexdigest()}")
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(download, "BACKOFF_SECONDS", 0)
+    monkeypatch.setattr(download, "TIMEOUT_SECONDS", (2, 2))
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    failures_left = 0
+
+    def do_GET(self):
+        name = self.path.rpartition("/")[2]
+        if name in ("labelled.gz", "broken-off.gz", "dripping.gz", "silent.gz"):
+            with contextlib.suppress(ConnectionError):
+                getattr(self, name.removesuffix(".gz").replace("-", "_"))()
+        elif Handler.failures_left > 0:
+            Handler.failures_left -= 1
+            self.send_error(503)
+        else:
+            super().do_GET()
+
+    def begin(self, **headers: str):
+        self.send_response(200)
+        for key, value in headers.items():
+            self.send_header(key.replace("_", "-"), value)
+        self.end_headers()
+
+    def labelled(self):
+        self.begin(Content_Encoding="gzip")
+        self.wfile.write(gzip.compress(CONTENT))
+
+    def broken_off(self):
+        self.begin(Content_Length="1000000")
+        self.wfile.write(b"\x1f\x8b too short")
+
+    def dripping(self):
+        self.begin()
+        for _ in range(1000):
+            self.wfile.write(b"x")
+            time.sleep(0.01)
+
+    def silent(self):
+        time.sleep(1)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def served(tmp_path):
+    """The folder that the server serves."""
+    (tmp_path / "served" / "mnist").mkdir(parents=True)
+    (tmp_path / "served" / "mnist" / "images.gz").write_bytes(gzip.compress(CONTENT))
+    return tmp_path / "served"
+
+
+@pytest.fixture
+def server(served):
+    """The base URL of a web server on loopback."""
+    Handler.failures_left = 0
+    with serving(functools.partial(Handler, directory=str(served))) as url:
+        yield url
+
+
+@pytest.fixture
+def destination(tmp_path):
+    return tmp_path / "raw" / "images"
+
+
+def left_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.exists() else []
+
+
+def assert_obtained(file: SourceFile, destination: Path, mirror: str | None = None) -> None:
+    obtain(file, destination, mirror=mirror)
+    assert destination.read_bytes() == CONTENT
+    assert left_in(destination.parent) == [destination]
+
+
+def refused(file: SourceFile, destination: Path, mirror: str | None = None) -> str:
+    with pytest.raises(InputError) as caught:
+        obtain(file, destination, mirror=mirror)
+    assert left_in(destination.parent) == [], "something half-written was left"
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_first_home_that_answers_wins(server, destination):
+    assert_obtained(source_file(f"{server}nowhere/", f"{server}mnist/"), destination)
+
+
+def test_a_home_that_fails_for_a_while_is_tried_again(server, destination):
+    Handler.failures_left = 2
+    assert_obtained(source_file(f"{server}mnist/"), destination)
+
+
+def test_a_gzip_that_the_server_labels_as_an_encoding_is_taken_as_it_is(server, destination):
+    assert_obtained(source_file(server, official_name="labelled.gz"), destination)
+
+
+def test_a_mirror_url_takes_the_place_of_the_homes(server, destination):
+    assert_obtained(source_file(NOWHERE), destination, mirror=server.rstrip("/"))
+
+
+@pytest.mark.parametrize("name", ["images.gz", "images"])
+def test_a_mirror_directory_may_hold_the_file_compressed_or_not(tmp_path, destination, name):
+    (tmp_path / "mirror" / "mnist").mkdir(parents=True)
+    content = gzip.compress(CONTENT) if name.endswith(".gz") else CONTENT
+    (tmp_path / "mirror" / "mnist" / name).write_bytes(content)
+    assert_obtained(source_file(), destination, mirror=str(tmp_path / "mirror"))
+
+
+def test_a_hand_placed_file_comes_before_the_network(tmp_path):
+    (tmp_path / "images.gz").write_bytes(gzip.compress(CONTENT))
+    obtain(source_file(NOWHERE), tmp_path / "images", mirror=None)
+    assert (tmp_path / "images").read_bytes() == CONTENT
+
+
+@pytest.mark.skipif(not UNREADABLE.exists(), reason=f"no {UNREADABLE}, which even root may not read")
+def test_a_file_that_cannot_be_read_is_named_and_not_the_place_it_should_go_to(tmp_path, destination):
+    (tmp_path / "mirror" / "mnist").mkdir(parents=True)
+    (tmp_path / "mirror" / "mnist" / "images.gz").symlink_to(UNREADABLE)
+    message = refused(source_file(), destination, mirror=str(tmp_path / "mirror"))
+    assert "mirror/mnist/images.gz is not readable" in message
+
+
+def test_a_mirror_without_the_file_is_told(tmp_path, destination):
+    (tmp_path / "mirror").mkdir()
+    assert "has no mnist/images.gz" in refused(source_file(), destination, mirror=str(tmp_path / "mirror"))
+
+
+def test_no_answer_names_the_homes_and_the_ways_out(destination):
+    message = refused(source_file(NOWHERE), destination)
+    assert all(part in message for part in (f"{NOWHERE}images.gz", "place images.gz in", "set mirror"))
+
+
+def test_an_altered_file_is_refused_and_the_reason_is_not_cut_by_a_long_path(server, served, tmp_path):
+    (served / "mnist" / "images.gz").write_bytes(gzip.compress(CONTENT[:-1] + b"x"))
+    deep = tmp_path / ("d" * 200) / "raw" / "images"
+    assert "truncated or altered" in refused(source_file(f"{server}mnist/"), deep)
+
+
+def test_a_truncated_gzip_is_refused(server, served, destination):
+    (served / "mnist" / "images.gz").write_bytes(gzip.compress(CONTENT)[:-10])
+    assert "expected a complete gzip file" in refused(source_file(f"{server}mnist/"), destination)
+
+
+def test_a_transfer_that_breaks_off_is_refused(server, destination):
+    message = refused(source_file(server, official_name="broken-off.gz"), destination)
+    assert "more expected" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "seconds", "complaint"),
+    [
+        ("silent.gz", "TIMEOUT_SECONDS", (2, 0.3), "timed out"),
+        ("dripping.gz", "TRANSFER_SECONDS", 0.3, "incomplete after 0.3 s"),
+    ],
+)
+def test_a_slow_server_is_left(server, destination, monkeypatch, name, limit, seconds, complaint):
+    monkeypatch.setattr(download, limit, seconds)
+    started = time.monotonic()
+    assert complaint in refused(source_file(server, official_name=name), destination)
+    assert time.monotonic() - started < 8
+
+
+def test_a_disk_that_cannot_be_written_is_told_without_trying_again(server):
+    with pytest.raises(OutputError, match="cannot be written"):
+        obtain(source_file(f"{server}mnist/"), Path("/sys/kernel/images"), mirror=None)

@@ -1,0 +1,89 @@
+"""Sources: their definitions, files, sums and fingerprints."""
+
+import hashlib
+import io
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from conftest import ROOT
+from discrete_vae.config.definitions import OwnFile, Torchvision
+from discrete_vae.data.sources import (
+    check_sums,
+    definition_of,
+    find_source_file,
+    fingerprint,
+    input_files,
+    source_file,
+    source_files,
+    source_of,
+    verify,
+)
+from discrete_vae.errors import InputError
+
+TEST = "t10k-images-idx3-ubyte"
+MNIST = source_of({"source": "torchvision", "class": "MNIST"})
+OWN_SUM = Torchvision("torchvision", "MNIST", {TEST: "0" * 64})
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"source": "torchvision", "class": "KMNIST"},
+        {"source": "torchvision", "class": "MNIST", "sha256": {TEST: "0" * 64}},
+        {"source": "iwae"},
+        {"source": "omniglot"},
+        {"source": "sklearn"},
+        {"source": "npz", "path": "my.npz"},
+    ],
+)
+def test_a_definition_stays_the_same_through_its_source(definition):
+    assert definition_of(source_of(definition)) == definition
+
+
+def test_the_import_is_light():
+    code = "import sys, discrete_vae.data.sources; print(*sys.modules)"
+    modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT / "workflow", text=True).split()
+    assert not {"torch", "scipy", "requests", "pydantic", "sklearn"} & set(modules)
+
+
+def test_fingerprints():
+    # The SHA-1 that git's own documentation gives for this content.
+    assert fingerprint(b"what is up, doc?", "git-blob") == "git-blob:bd9dbf5aae1a3862dd1526723246b20206e5fc37"
+    for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", compression) as archive:
+            archive.writestr("b.png", b"2")
+            archive.writestr("a.png", b"1")
+            archive.writestr("readme.txt", b"not counted")
+        expected = hashlib.sha256(b"a.png\x001b.png\x002").hexdigest()
+        assert fingerprint(buffer.getvalue(), "png-members") == f"png-members:{expected}"
+
+
+def test_a_content_without_an_expected_sum_is_accepted_and_another_one_is_refused():
+    actual = f"sha256:{hashlib.sha256(b'text').hexdigest()}"
+    assert verify(b"text", None, name="a") == verify(b"text", actual, name="a") == actual
+    with pytest.raises(InputError, match=r"a has the fingerprint .* expected sha256:0"):
+        verify(b"text", "sha256:0", name="a")
+
+
+def test_source_files_of_the_definitions():
+    datasets = {"mine": OwnFile("npz", "my.npz"), "mnist": MNIST, "other": OWN_SUM}
+    path = f"data/raw/mnist/{TEST}"
+    assert input_files(datasets["mine"]) == ["my.npz"]
+    assert input_files(MNIST) == ["data/raw/mnist/train-images-idx3-ubyte", path]
+    assert find_source_file(datasets, path, first=["mine"]) == source_files(MNIST)[1]
+    other = find_source_file(datasets, path, first=["other"])
+    assert other.fingerprint == f"sha256:{'0' * 64}"
+    assert source_file(path, other.fingerprint) == other
+    with pytest.raises(InputError, match="not a source file"):
+        find_source_file(datasets, "data/raw/mnist/labels", first=["mine"])
+
+
+def test_sums_of_unknown_files_and_two_sums_of_one_file_are_refused():
+    check_sums({"mnist": MNIST, "digits": source_of({"source": "sklearn"})})
+    with pytest.raises(InputError, match=f"datasets.a.sha256 has 'labels', expected train-images-idx3-ubyte or {TEST}"):
+        check_sums({"a": Torchvision("torchvision", "MNIST", {"labels": "0" * 64})})
+    with pytest.raises(InputError, match=r"datasets.other expects data/raw/mnist/t10k.* and datasets.mnist"):
+        check_sums({"mnist": MNIST, "other": OWN_SUM})
