@@ -8,16 +8,14 @@ import zipfile
 
 import pytest
 from conftest import ROOT
-from discrete_vae.config.definitions import OwnFile, Torchvision
+from discrete_vae.config.definitions import OwnFile, Torchvision, definition_of, source_of
 from discrete_vae.data.sources import (
     check_sums,
-    definition_of,
     find_source_file,
     fingerprint,
     input_files,
     source_file,
     source_files,
-    source_of,
     verify,
 )
 from discrete_vae.errors import InputError
