@@ -101,7 +101,7 @@ def test_a_trainer_that_is_no_longer_needed_gives_its_memory_back_at_once(tiny_d
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
 def test_a_trainer_under_way_is_set_back_to_a_state_in_the_middle_of_an_epoch(tiny_dataset, device, tmp_path):
-    """After restoring, a captured step reads the tensors that are there, and gives the same bits again."""
+    """Restoring keeps the tensors that a captured step reads, and gives the same bits again."""
     trainer = make_trainer(tiny_dataset, device)
     for _ in range(6):  # the second step of the second epoch
         if not trainer.step():

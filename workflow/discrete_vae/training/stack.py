@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.optim.adam import adam
 
 from discrete_vae.config.definitions import Law
 from discrete_vae.config.options import Annealing, Model, Training
@@ -26,6 +28,10 @@ from discrete_vae.model.random_streams import generator
 from discrete_vae.training.captured_step import StepGraph
 from discrete_vae.training.minibatches import CellNoise, Minibatches, for_members
 
+ADAM = {
+    **{"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0},
+    **{"fused": True, "amsgrad": False, "maximize": False},
+}
 STATEFUL = ("optimized", "minibatches", "noise_stream")
 Parts = tuple[list[float], list[float]]  # reconstruction and KL part of a loss in nats, of each model
 
@@ -43,26 +49,32 @@ def annealed_temperature(temperature: float, step: int, annealing: Annealing | N
 
 
 class AdamWeights:
-    """The weights of a stack with their gradient, in one flat tensor each, which Adam updates at once.
+    """The weights of a stack with their gradient, in one flat tensor each, which Adam updates at once and in place.
 
     Attributes:
-        by_name, gradient: views of the flat tensors by name, of S x the shape in one model.
+        by_name, gradient: views of the flat tensors by name, each with a first dimension S.
     """
 
     def __init__(self, initial: Weights, learning_rate: float) -> None:
         self.flat, self.by_name = flatten(initial)
-        self.flat.grad, self.gradient = flatten({name: torch.zeros_like(values) for name, values in initial.items()})
-        on_gpu = self.flat.device.type == "cuda"
-        self.adam = torch.optim.Adam([self.flat], lr=learning_rate, fused=True, capturable=on_gpu)
+        self._flat_gradient, self.gradient = flatten({name: torch.zeros_like(v) for name, v in initial.items()})
+        self._mean, self._square = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
+        self._steps = torch.zeros((), device=self.flat.device)
+        self._learning_rate = learning_rate
 
-    def state(self) -> dict[str, Any]:
+    def step(self) -> None:
+        """Let Adam take a step. Its class would import torch._dynamo, which takes 2 s and 100 MiB of every job."""
+        moments = {"exp_avgs": [self._mean], "exp_avg_sqs": [self._square], "max_exp_avg_sqs": []}
+        adam([self.flat], [self._flat_gradient], **moments, state_steps=[self._steps], lr=self._learning_rate, **ADAM)
+
+    def state(self) -> dict[str, Tensor]:
         """Return what `restore` continues from."""
-        return {"weights": self.flat, "adam": self.adam.state_dict()}
+        return {"weights": self.flat, "mean": self._mean, "square": self._square, "steps": self._steps}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state, to the same bits. Adam has other tensors afterwards."""
-        self.flat.copy_(state["weights"])
-        self.adam.load_state_dict(state["adam"])
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from a state, in the same tensors and to the same bits."""
+        for name, values in self.state().items():
+            values.copy_(state[name])
 
 
 class StackTrainer:
@@ -111,11 +123,8 @@ class StackTrainer:
         self.steps = 0
         self.temperature = torch.tensor(self.temperatures, device=device).view(-1, 1, 1, 1)
         self.sums = torch.zeros(2, len(cells), dtype=torch.float64, device=device)  # of losses in the epoch so far
-        self._capture()
-
-    def _capture(self) -> None:
         # The KL of the codes waits for the device, which a captured step may not.
-        self._step_graph = StepGraph(capture=self.sums.device.type == "cuda" and self.code_laws is None)
+        self._step_graph = StepGraph(capture=device.type == "cuda" and training.kl == "softmax")
 
     @property
     def temperatures(self) -> list[float]:
@@ -148,7 +157,7 @@ class StackTrainer:
             self.kl_with_gradient,
         )
         self.sums += torch.stack(parts)
-        self.optimized.adam.step()
+        self.optimized.step()
 
     def _set_temperature(self) -> None:
         self.temperature.copy_(torch.tensor(self.temperatures).view_as(self.temperature))
@@ -188,4 +197,3 @@ class StackTrainer:
         self.steps = state["steps"]
         self.sums.copy_(state["sums"])
         self._set_temperature()
-        self._capture()  # anew, as Adam has other tensors
