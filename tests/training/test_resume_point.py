@@ -1,5 +1,6 @@
 """A training that is ended and continued gives the bits of an undisturbed one; a foreign or torn file is never used."""
 
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -60,8 +61,10 @@ def interrupt_at(monkeypatch):
     return arrange
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
-@pytest.mark.parametrize("step", [1, 4, 6, 11, 12])
+SIGNALS = itertools.cycle([signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+
+
+@pytest.mark.parametrize(("step", "number"), zip([1, 4, 6, 11, 12], SIGNALS, strict=False))
 def test_a_training_asked_to_end_at_any_step_is_continued_to_the_same_bits(
     tiny_dataset, tmp_path, interrupt_at, step, number
 ):
