@@ -77,15 +77,7 @@ def relaxed_gradients(
 def bias_and_variance(
     model: DiscreteVAE, images: Tensor, temperature: float, noise: NoiseSource, law: Distribution, *, samples: int
 ) -> dict[str, float]:
-    """Compare the relaxed gradient with the exact one, summed over some images.
-
-    Args:
-        model: a small model.
-        images: of 0 and 1, images x pixels, float.
-        temperature: of the relaxation.
-        noise: of the relaxed samples; its generator is advanced.
-        law: its law, in float64.
-        samples: draws of the noise.
+    """Compare the relaxed gradient, over many draws of the noise, with the exact one, summed over some images.
 
     Returns:
         ``relative_bias`` is the norm of the mean relaxed gradient minus the exact one. ``relative_variance`` is the
@@ -123,13 +115,8 @@ def measure_gradients(
 ) -> pd.DataFrame:
     """Train a small model for every cell of one dataset, K and seed, and measure its relaxed gradient.
 
-    Args:
-        cells: of the models.
-        dataset: the images to train on; the gradients are those of its first test images.
-        laws: the noise laws by name.
-        training: how the models are trained, except for epochs and patience.
-        small_models: their sizes and epochs, and how many images and samples to measure with.
-        device: where to train; the gradients are measured on the CPU.
+    The models train on the device, with the epochs of ``small_models`` and no patience. The gradients are measured on
+    the CPU, on the first test images.
 
     Returns:
         One row for each cell: the variance of the noise and what `bias_and_variance` returns. That is missing where the

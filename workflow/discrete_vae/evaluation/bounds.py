@@ -65,15 +65,14 @@ def evaluate_images(
     variables: int,
     samples: int,
 ) -> ImageLosses:
-    """Evaluate one model on each image.
+    """Evaluate one model, a stack of one, on each image.
 
     Args:
-        model: a stack of one.
+        model: its weights.
         images: ``uint8`` of 0 and 1, images x pixels.
         noise: of the codes; its generator is advanced.
         code_law: the law of the noise, in float64 on the device of the images.
-        variables: N.
-        samples: codes drawn for each image.
+        variables, samples: N, and the codes drawn for each image.
     """
     pixels = images.float()
     logits = encode(model, pixels.unsqueeze(0)).view(len(images), variables, -1)
@@ -132,13 +131,7 @@ def use_of_codes(probabilities: Tensor) -> dict[str, float]:
 def evaluate_selected(
     models: Sequence[SelectedModel], images: np.ndarray, *, samples: int, device: torch.device
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """Evaluate the selected models of a group on the test images.
-
-    Args:
-        models: the selected models.
-        images: ``uint8`` of 0 and 1, images x height x width.
-        samples: codes drawn for each image.
-        device: where to evaluate.
+    """Evaluate selected models on the test images, ``uint8`` of 0 and 1, images x height x width.
 
     Returns:
         A table with the columns BOUNDS, one row a model: means over images in nats, missing where quadrature cannot

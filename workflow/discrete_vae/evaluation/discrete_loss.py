@@ -33,8 +33,7 @@ def discrete_loss(
     Args:
         weights: a stack of S models.
         images: ``uint8`` of 0 and 1, images x pixels, on the device of the weights.
-        variables: N.
-        samples: codes drawn for each image.
+        variables, samples: N, and the codes drawn for each image.
         noise_sources: their generators are advanced.
         source_of: the index of each model's noise source.
         code_laws: the noise law of each model, in float64, for the KL of the codes. Without them the KL is the study's,
@@ -71,15 +70,7 @@ def _kl(logits: Tensor, code_law: Distribution | None) -> Tensor:
 
 
 def pixel_logits_of_codes(model: Mapping[str, Tensor], codes: Tensor) -> Tensor:
-    """Decode discrete codes.
-
-    Args:
-        model: a stack of one.
-        codes: category of each variable, images x samples x N.
-
-    Returns:
-        Bernoulli logits, images x samples x pixels.
-    """
+    """Decode codes, the category of each variable (images x samples x N), to logits (images x samples x pixels)."""
     images, samples, variables = codes.shape
     # The decoder's first layer maps a one-hot code to the sum of one row for each variable.
     rows = model["decoder.0.weight"][0].T.contiguous()

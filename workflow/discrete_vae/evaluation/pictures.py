@@ -43,15 +43,9 @@ def choose_images(images: np.ndarray, *, count: int, seed: int) -> np.ndarray:
 
 @torch.inference_mode()
 def reconstruct(model: DiscreteVAE, images: np.ndarray, noise: NoiseSource) -> np.ndarray:
-    """Encode images, draw one discrete code for each, and decode it.
+    """Encode images (``uint8`` of 0 and 1, images x height x width), draw one code for each, and decode it.
 
-    Args:
-        model: of the images' size.
-        images: ``uint8`` of 0 and 1, images x height x width.
-        noise: of the codes; its generator is advanced.
-
-    Returns:
-        ``uint8`` gray values from 0 to 255, of the shape of the images.
+    Returns ``uint8`` gray values from 0 to 255, of the shape of the images.
     """
     logits = model.encode(torch.from_numpy(images).flatten(1).float())
     return _gray(model, (logits + noise.draw(logits.shape)).argmax(-1), images.shape[1:])

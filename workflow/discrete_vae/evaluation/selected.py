@@ -32,9 +32,8 @@ def selected_models(
     """List the selected models of a group.
 
     Args:
-        runs: the summaries of the group.
-        selection: what `select_temperatures` returned for them.
-        models: model.pt of the same runs, in the same order.
+        runs, selection: its tables.
+        models: model.pt of the runs, in their order.
         data_sha256: sum of the images that are there.
 
     Raises:

@@ -62,7 +62,7 @@ def load_model(path: str, *, variables: int) -> DiscreteVAE:
 
 
 def model_of(weights: Weights, *, variables: int) -> DiscreteVAE:
-    """Make the module of a state dict. The state dict gives all sizes except N."""
+    """Make the module of a state dict, which gives all sizes except N."""
     hidden, pixels = weights["encoder.0.weight"].shape
     model = DiscreteVAE(Architecture(pixels, hidden, variables, len(weights["encoder.2.bias"]) // variables))
     model.load_state_dict(weights)
@@ -107,14 +107,9 @@ def encode(weights: Mapping[str, Tensor], images: Tensor) -> Tensor:
 
 
 def bernoulli_loss(pixel_logits: Tensor, images: Tensor) -> Tensor:
-    """Return -log p(x | z) in nats, the binary cross-entropy softplus(o) - x o summed over pixels.
+    """Return the binary cross-entropy softplus(o) - x o, summed over pixels, of every image x given every code.
 
-    Args:
-        pixel_logits: o of each code z, ... x codes x pixels.
-        images: x, of 0 and 1, float, one in a column, ... x pixels x images.
-
-    Returns:
-        The loss of every image given every code, ... x codes x images.
+    The logits o are ... x codes x pixels, the images of 0 and 1 ... x pixels x images, the losses ... x codes x images.
     """
     return F.softplus(pixel_logits).sum(-1, keepdim=True) - pixel_logits @ images
 
@@ -126,13 +121,9 @@ def kl_to_uniform(logits: Tensor) -> Tensor:
 
 
 def softmax_kl_with_gradient(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Return KL(softmax(logits) || uniform), summed over variables and minibatch, and its gradient.
+    """Return KL(softmax(logits) || uniform) in nats, summed over variables and minibatch, and its gradient.
 
-    Args:
-        logits: theta, S x N x K x batch.
-
-    Returns:
-        The KL in nats, of shape S, and its gradient, of the shape of the logits.
+    The logits theta and the gradient are S x N x K x batch; the KL has the shape S.
     """
     log_q = F.log_softmax(logits, dim=2)
     q = log_q.exp()
@@ -169,7 +160,8 @@ def loss_and_gradient(
     batch, sizes = images.shape[1], noise.shape[1:3]
 
     encoder_hidden = linear(weights, "encoder.0", images).relu_()
-    logits = _linear_minibatch_last(weights, "encoder.2", encoder_hidden).unflatten(1, sizes)
+    bias, weight = weights["encoder.2.bias"].unsqueeze(2), weights["encoder.2.weight"]
+    logits = torch.baddbmm(bias, weight, encoder_hidden.mT).unflatten(1, sizes)
     relaxed = F.softmax((logits + noise).div_(temperature), dim=2)
     codes = relaxed.flatten(1, 2).mT
     decoder_hidden = linear(weights, "decoder.0", codes).relu_()
@@ -190,11 +182,6 @@ def loss_and_gradient(
     d_encoder_hidden = _through_relu(torch.bmm(d_logits, weights["encoder.2.weight"]), encoder_hidden)
     _weight_gradient(gradient, "encoder.0", images, d_encoder_hidden)
     return reconstruction, kl
-
-
-def _linear_minibatch_last(weights: Mapping[str, Tensor], layer: str, inputs: Tensor) -> Tensor:
-    """Apply a linear layer to inputs of shape S x batch x features, with outputs of shape S x features x batch."""
-    return torch.baddbmm(weights[f"{layer}.bias"].unsqueeze(2), weights[f"{layer}.weight"], inputs.mT)
 
 
 def _through_relu(d_outputs: Tensor, outputs: Tensor) -> Tensor:

@@ -93,9 +93,7 @@ class NoiseSource:
 
 
 class NoiseStream:
-    """The noise of one training step after the other, from several sources, drawn for many steps at once.
-
-    The noise of a source does not depend on the other sources.
+    """The noise of one training step after the other, from several independent sources, drawn for many steps at once.
 
     Args:
         sources: their generators are advanced.
@@ -130,7 +128,7 @@ class NoiseStream:
         return [source.generator.get_state() for source in self.sources]
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` continues from: the generators before the present block, and the steps taken of it."""
+        """Return the generators before the present block, and the steps taken of it, for `restore`."""
         return {"generators": self._generators_at_start, "taken": self._taken}
 
     def restore(self, state: Mapping[str, Any]) -> None:

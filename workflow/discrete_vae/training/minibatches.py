@@ -18,7 +18,7 @@ class Minibatches:
     Args:
         images: of the training set, images x pixels.
         seeds: of the S models.
-        batch_size: images of a minibatch; the last one of an epoch may be shorter.
+        batch_size: the last minibatch of an epoch may be shorter.
     """
 
     def __init__(self, images: Tensor, seeds: Sequence[int], batch_size: int) -> None:
@@ -69,11 +69,7 @@ class Minibatches:
 
 
 class CellNoise:
-    """The noise of some cells, one source for each noise law and seed.
-
-    Attributes:
-        source_of: the index of each cell's source.
-    """
+    """The noise of some cells: one source for each noise law and seed, and the index ``source_of`` each cell."""
 
     def __init__(self, cells: Sequence[Cell], laws: Mapping[str, Law], device: torch.device) -> None:
         pairs = [(cell.perturbation, cell.seed) for cell in cells]
@@ -83,7 +79,7 @@ class CellNoise:
         self._sources, self._device = [(distribution(laws[name]), seed) for name, seed in distinct], device
 
     def sources(self, purpose: str) -> list[NoiseSource]:
-        """Return the sources for a purpose such as ``"training noise"``, each at the beginning of its stream."""
+        """Return the sources for a purpose such as ``"training noise"``, each at its beginning."""
         return [NoiseSource(law, generator(seed, purpose, self._device)) for law, seed in self._sources]
 
 

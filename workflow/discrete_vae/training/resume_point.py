@@ -39,10 +39,9 @@ def identity_of(
 
     Args:
         cells: of the job.
-        laws: the definitions of their noise laws, as mappings.
-        data_sha256: sum of their images.
-        device: where they are trained.
-        options: those of the sections ``model``, ``training`` and ``evaluation`` that determine a result, as mappings.
+        laws, options: definitions of noise laws and options that determine a result, as JSON has them.
+        data_sha256: sum of the images.
+        device: where to train.
     """
     return {
         "cells": [cell.coordinates() for cell in cells],

@@ -34,11 +34,8 @@ def write_run(
 ) -> None:
     """Write the three files of a cell, each whole, the summary last.
 
-    Args:
-        run: what training gave.
-        history, summary, model: paths of the files.
-        provenance: `environment` and more facts for the summary.
-        definition: the noise law and the options that determine the result, by section.
+    The summary holds ``definition``, the noise law and options that determine the result, and ``provenance``, the
+    `environment` and what else is known of the job.
     """
     write_csv(history, pd.DataFrame(run.history))
     # torch.save writes the name of a file into it. A buffer has none, so equal weights give equal files.
@@ -80,12 +77,9 @@ def check_images(study: Path, dataset: str, data_sha256: str) -> None:
 
 
 def announce_progress(study: Path, asked: Sequence[Cell], *, log: Path) -> None:
-    """Write on the terminal, and as a line of logs/{study}/progress.txt, how many of the cells asked for are finished.
+    """Tell how many of the cells asked for are finished, on the terminal and in a line of logs/{study}/progress.txt.
 
-    Args:
-        study: its folder.
-        asked: the cells of the configuration.
-        log: of the job, logs/{study}/{rule}/{name}.
+    ``study`` is its folder, ``log`` the job's, such as logs/{study}/train/{name}.
     """
     finished = 0
     for group, cells in by_group(asked).items():

@@ -37,10 +37,9 @@ Parts = tuple[list[float], list[float]]  # reconstruction and KL part of a loss 
 
 
 def annealed_temperature(temperature: float, step: int, annealing: Annealing | None) -> float:
-    """Return the temperature at an optimization step, counted from 0: constant without annealing.
+    """Return the temperature at an optimization step, counted from 0.
 
-    With it max(temperature * exp(-rate * step), minimum), held for ``interval`` steps: the schedule of Jang et al.,
-    arXiv 1611.01144, as in the study's script.
+    Annealing is max(temperature * exp(-rate * step), minimum), held for ``interval`` steps (arXiv 1611.01144).
     """
     if annealing is None:
         return temperature
