@@ -35,16 +35,10 @@ SAMPLES_AT_ONCE = 100
 
 
 def exact_gradient(model: DiscreteVAE, logits: Tensor, images: Tensor, law: Distribution) -> Tensor:
-    """Differentiate the expected loss of discrete codes with respect to the logits of each image.
+    """Differentiate the expected loss of discrete codes with respect to the logits of each image, images x N x K.
 
-    Args:
-        model: with so few variables and categories that its K^N codes can be enumerated.
-        logits: theta, images x N x K.
-        images: of 0 and 1, images x pixels, float.
-        law: of the noise, in float64.
-
-    Returns:
-        float64, images x N x K.
+    The model is so small that its K^N codes can be enumerated. The images are float, images x pixels; the law and the
+    result are float64.
     """
     N, K = logits.shape[1:]
     theta = logits.detach().double().requires_grad_()
@@ -60,9 +54,7 @@ def exact_gradient(model: DiscreteVAE, logits: Tensor, images: Tensor, law: Dist
 def relaxed_gradients(
     model: DiscreteVAE, logits: Tensor, images: Tensor, *, temperature: float, noise: NoiseSource, samples: int
 ) -> Tensor:
-    """Differentiate the loss of relaxed samples with respect to the logits, once for each draw of the noise.
-
-    The arguments are those of `exact_gradient`, except that the model may have any size.
+    """Differentiate the loss of relaxed samples with respect to the logits, images x N x K, once for each draw.
 
     Returns:
         float64, samples x images x N x K.

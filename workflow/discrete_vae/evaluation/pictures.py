@@ -20,9 +20,8 @@ SEED = 0  # of the choice of images, their noise and the prior samples
 def draw_selected(models: Sequence[SelectedModel], dataset: BinarizedDataset) -> dict[str, np.ndarray]:
     """Draw reconstructions of some test images, and samples from the prior, with each selected model.
 
-    Returns:
-        ``uint8`` gray values from 0 to 255, images x height x width: the test images as ``data``, and for each
-        perturbation ``{name}/reconstructions`` and ``{name}/samples``.
+    Returns ``uint8`` gray values from 0 to 255, images x height x width: the test images as ``data``, and for each
+    perturbation ``{name}/reconstructions`` and ``{name}/samples``.
     """
     images = choose_images(dataset.splits["test"], count=IMAGES, seed=SEED)
     drawn = {"data": 255 * images}

@@ -56,10 +56,7 @@ class RelaxedNoise(Distribution):
         E softmax((theta + gamma) / tau) = P(argmax_j (theta_j + gamma_j + tau G_j) = k).
 
     The distribution function is E F(z - tau G), by the trapezoidal rule on the density of G, kept as a cubic spline.
-
-    Args:
-        law: of gamma, in float64.
-        temperature: tau.
+    The law must compute in float64.
 
     Raises:
         InputError: a law without distribution function.
@@ -96,12 +93,7 @@ class RelaxedNoise(Distribution):
 def squared_distance(relaxed: Tensor, target: Tensor) -> Tensor:
     """Estimate || E[y] - p ||^2 without bias, by the mean of (y_a - p) . (y_b - p) over all pairs a != b of samples.
 
-    Args:
-        relaxed: samples y, ... x samples x K, at least two samples.
-        target: p, of K.
-
-    Returns:
-        The estimates, of the leading dimensions; they may be negative.
+    The samples y are ... x samples x K, at least two samples. An estimate may be negative.
     """
     difference = relaxed - target
     samples = relaxed.shape[-2]
@@ -114,18 +106,10 @@ def fit_logits(
 ) -> dict[int, Tensor]:
     """Fit logits, zero at first, for every temperature and seed side by side, with Adam in float32.
 
-    Fits of one seed share their noise at all temperatures. Laws that are drawn by inversion share the uniform numbers
-    under it.
-
-    Args:
-        target: p, of K.
-        law: of the noise gamma.
-        temperatures, seeds: of the fits.
-        options: steps, samples, learning rate, and steps between two records. The first and the last step are always
-            recorded.
+    Fits of one seed share their noise at all temperatures. Laws drawn by inversion share the uniform numbers under it.
 
     Returns:
-        The logits by step, each temperatures x seeds x K.
+        The logits at the steps to record, and at the first and the last one, each temperatures x seeds x K.
     """
     target = target.float()
     noise_sources = [NoiseSource(law, generator(seed, "fitting noise")) for seed in seeds]

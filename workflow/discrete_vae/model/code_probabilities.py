@@ -164,9 +164,7 @@ def kl_of_codes(probabilities: Tensor) -> Tensor:
 class CodesKLWithGradient:
     """KL(q || uniform) of the codes of a stack, with its gradient: the KL part of the true bound.
 
-    Args:
-        laws: the noise law of each model, in float64 on the device.
-        device: of the logits.
+    There is a noise law for each model, in float64 on the device of the logits.
 
     Raises:
         InputError: a law that quadrature cannot serve.

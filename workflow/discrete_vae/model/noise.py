@@ -7,15 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import (
-    AffineTransform,
-    Distribution,
-    HalfCauchy,
-    HalfNormal,
-    SigmoidTransform,
-    TransformedDistribution,
-    Uniform,
-)
+from torch.distributions import AffineTransform, Distribution, SigmoidTransform, TransformedDistribution, Uniform
 
 from discrete_vae.config.definitions import Law
 
@@ -56,11 +48,11 @@ def distribution(law: Law, dtype: torch.dtype = torch.float32, device: torch.dev
 def sample(law: Distribution, shape: Sequence[int], generator: torch.Generator) -> Tensor:
     """Draw float32 noise of the given shape on the generator's device.
 
-    A law with a quantile function is drawn by inversion. Two such laws share their uniform numbers if their generators
+    A law with a quantile function is drawn by inversion, so two laws share their uniform numbers if their generators
     are equal. Another law is drawn by its own sampler, seeded from the generator; torch's global state stays as it is.
     """
     numbers = uniform(shape, generator)
-    if isinstance(law, HalfNormal | HalfCauchy):
+    if isinstance(law, torch.distributions.HalfNormal | torch.distributions.HalfCauchy):
         numbers.clamp_(max=LARGEST_UNIFORM_OF_HALVES)
     try:
         return law.icdf(numbers).float()

@@ -38,18 +38,15 @@ def train(
     device: torch.device,
     resume_point: ResumePoint | None = None,
 ) -> list[Run]:
-    """Train the cells of one job side by side; they share their dataset and K.
+    """Train the cells of one job side by side, and return their runs in the same order.
 
     Args:
-        cells: the stack.
+        cells: of one dataset and K.
         dataset: their images.
         laws: their noise laws by name.
         model, training, evaluation: sections of the configuration; ``training.epochs`` is a number.
         device: where to train.
         resume_point: where to continue from and to save to. A continued training gives the bits of an undisturbed one.
-
-    Returns:
-        One run for each cell, in their order.
     """
     trainer = StackTrainer(cells, dataset, laws=laws, model=model, training=training, device=device)
     best = BestWeights(cells, trainer.weights, patience=training.patience)

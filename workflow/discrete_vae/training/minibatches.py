@@ -69,7 +69,7 @@ class Minibatches:
 
 
 class CellNoise:
-    """The noise of some cells: one source for each noise law and seed, and the index ``source_of`` each cell."""
+    """One source of noise for each noise law and seed of some cells; ``source_of`` has the index of each cell's."""
 
     def __init__(self, cells: Sequence[Cell], laws: Mapping[str, Law], device: torch.device) -> None:
         pairs = [(cell.perturbation, cell.seed) for cell in cells]

@@ -49,9 +49,8 @@ class Run:
 
     def add(self, row: Row, patience: int | None) -> bool:
         """Append an epoch to the history, and return whether it is the best so far."""
-        epoch, lowest = row["epoch"], math.inf
-        if self.best_epoch:
-            lowest = self.history[self.best_epoch - 1]["validation_loss"]
+        epoch = row["epoch"]
+        lowest = self.history[self.best_epoch - 1]["validation_loss"] if self.best_epoch else math.inf
         self.history.append(row)
         if not math.isfinite(row["training_loss"] + row["validation_loss"]):
             self.diverged_epoch = epoch
@@ -67,10 +66,7 @@ class Run:
 class BestWeights:
     """The runs of a stack, and the weights of each run's best epoch.
 
-    Args:
-        cells: of the stack.
-        weights: the initial ones.
-        patience: epochs without a lower validation loss after which a run ends, or None.
+    A run ends after ``patience`` epochs without a lower validation loss. At first the initial weights are kept.
     """
 
     def __init__(self, cells: Sequence[Cell], weights: Weights, *, patience: int | None) -> None:

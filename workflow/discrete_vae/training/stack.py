@@ -13,16 +13,9 @@ from discrete_vae.config.options import Annealing, Model, Training
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.evaluation.discrete_loss import discrete_loss
 from discrete_vae.grid.cells import Cell, values_of
+from discrete_vae.model import network
 from discrete_vae.model.code_probabilities import CodesKLWithGradient
-from discrete_vae.model.network import (
-    Architecture,
-    Weights,
-    flatten,
-    initial_weights,
-    loss_and_gradient,
-    softmax_kl_with_gradient,
-    stack,
-)
+from discrete_vae.model.network import Architecture, Weights
 from discrete_vae.model.noise import NoiseStream, distribution
 from discrete_vae.model.random_streams import generator
 from discrete_vae.training.captured_step import StepGraph
@@ -55,8 +48,8 @@ class AdamWeights:
     """
 
     def __init__(self, initial: Weights, learning_rate: float) -> None:
-        self.flat, self.by_name = flatten(initial)
-        self._flat_gradient, self.gradient = flatten({name: torch.zeros_like(v) for name, v in initial.items()})
+        self.flat, self.by_name = network.flatten(initial)
+        self._flat_gradient, self.gradient = network.flatten({name: torch.zeros_like(v) for name, v in initial.items()})
         self._mean, self._square = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
         self._steps = torch.zeros((), device=self.flat.device)
         self._learning_rate = learning_rate
@@ -108,11 +101,11 @@ class StackTrainer:
         self.noise = CellNoise(cells, laws, device)
         noise_shape = (sizes.variables, sizes.categories, self.minibatches.size)
         self.noise_stream = NoiseStream(self.noise.sources("training noise"), noise_shape)
-        initial = stack([initial_weights(sizes, generator(cell.seed, "weights")) for cell in cells])
+        initial = network.stack([network.initial_weights(sizes, generator(cell.seed, "weights")) for cell in cells])
         on_device = {name: values.to(device) for name, values in initial.items()}
         self.optimized = AdamWeights(on_device, training.learning_rate)
         self.weights = self.optimized.by_name
-        self.code_laws, self.kl_with_gradient = None, softmax_kl_with_gradient
+        self.code_laws, self.kl_with_gradient = None, network.softmax_kl_with_gradient
         if training.kl == "codes":
             names = values_of(cells, "perturbation")
             in_double = {name: distribution(laws[name], torch.float64, device) for name in names}
@@ -147,7 +140,7 @@ class StackTrainer:
 
     def _descend(self, count: int | None = None) -> None:
         """Take the step on the first images of the minibatch, by default all."""
-        parts = loss_and_gradient(
+        parts = network.loss_and_gradient(
             self.weights,
             self.optimized.gradient,
             self.minibatches.images(count),
