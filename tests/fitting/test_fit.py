@@ -94,15 +94,15 @@ def test_objective_and_gradient_are_unbiased():
 
 
 @pytest.mark.parametrize("definition", [*LAWS.values(), UNIFORM], ids=lambda definition: definition["distribution"])
-@pytest.mark.parametrize("temperature", [0.01, 0.5, 3.0])
-def test_the_mean_relaxed_sample_is_a_code_probability(definition, temperature):
+def test_the_mean_relaxed_sample_is_a_code_probability(definition):
     law = distribution(law_of(definition), torch.float64)
     logits = torch.tensor([0.3, -1.2, 1.0, 0.0]).double()
     noise = sample(law, (1_000_000, 4), generator(0, "x"))
-    expected = F.softmax((logits + noise) / temperature, dim=-1).mean(0)
-    probabilities = argmax_probabilities(logits, RelaxedNoise(law, temperature))
-    torch.testing.assert_close(probabilities, expected, atol=0.002, rtol=0)
-    assert probabilities.sum().item() == pytest.approx(1, abs=2e-6)
+    for temperature in (0.01, 0.5, 3.0):
+        expected = F.softmax((logits + noise) / temperature, dim=-1).mean(0)
+        probabilities = argmax_probabilities(logits, RelaxedNoise(law, temperature))
+        torch.testing.assert_close(probabilities, expected, atol=0.002, rtol=0)
+        assert probabilities.sum().item() == pytest.approx(1, abs=2e-6)
 
 
 def test_the_mean_relaxed_sample_of_two_categories_is_exact():
