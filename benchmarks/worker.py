@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 import numpy as np
 import torch
+from discrete_vae.config.definitions import law_of
+from discrete_vae.config.options import Model, Training
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_LAWS
@@ -49,9 +51,9 @@ def synthetic_mnist() -> BinarizedDataset:
 def make_trainer(options: argparse.Namespace, dataset: BinarizedDataset) -> StackTrainer:
     """Make a trainer of the stack that the command line describes."""
     cells = [Cell("mnist", options.K, list(PAPER_LAWS)[i % 3], 1.0 / (1 + i // 3), 775) for i in range(options.stack)]
-    training = {"batch_size": BATCH, "learning_rate": 0.001, "kl": "softmax", "annealing": None}
-    model = {"variables": VARIABLES, "hidden": HIDDEN}
-    return StackTrainer(cells, dataset, PAPER_LAWS, model, training, torch.device(options.device))
+    laws = {name: law_of(definition) for name, definition in PAPER_LAWS.items()}
+    model, training = Model(variables=VARIABLES, hidden=HIDDEN), Training(batch_size=BATCH)
+    return StackTrainer(cells, dataset, laws=laws, model=model, training=training, device=torch.device(options.device))
 
 
 def measure_trainer(options: argparse.Namespace) -> dict[str, float]:
@@ -71,14 +73,14 @@ def measure_trainer(options: argparse.Namespace) -> dict[str, float]:
             pass
         trainer.end_epoch()
         trained = time.perf_counter()
-        trainer.evaluate(trainer.parameters, VALIDATION_SAMPLES, "validation")
+        trainer.evaluate(trainer.weights, VALIDATION_SAMPLES, "validation")
         if epoch >= 0:
             seconds["training"] += (trained - started) / options.epochs
             seconds["evaluation"] += (time.perf_counter() - trained) / options.epochs
     seconds["preparation"] -= options.warm_up * (seconds["training"] + seconds["evaluation"])
     if options.final:
         started = time.perf_counter()
-        trainer.evaluate(trainer.parameters, FINAL_SAMPLES, "final validation")
+        trainer.evaluate(trainer.weights, FINAL_SAMPLES, "final validation")
         seconds["final evaluation"] = time.perf_counter() - started
     return seconds
 
@@ -86,10 +88,10 @@ def measure_trainer(options: argparse.Namespace) -> dict[str, float]:
 def measure_memory(options: argparse.Namespace) -> dict[str, float]:
     """Take some steps, evaluate and save once: the peak memory is that of a whole run, the time of no interest."""
     trainer = make_trainer(options, synthetic_mnist())
-    best = {name: values.clone() for name, values in trainer.parameters.items()}
+    best = {name: values.clone() for name, values in trainer.weights.items()}
     for _ in range(STEPS_FOR_MEMORY):
         trainer.step()
-    trainer.images["validation"] = trainer.images["validation"][:1000]
+    trainer.validation_images = trainer.validation_images[:1000]
     trainer.evaluate(best, FINAL_SAMPLES, "final validation")
     torch.save({"trainer": trainer.state(), "best": best}, io.BytesIO())
     return {}

@@ -1,16 +1,19 @@
 """The exact gradient against finite differences of a plain enumeration, the relaxed one against a plain loop."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from conftest import LAWS
+from discrete_vae.config.definitions import law_of
+from discrete_vae.config.options import Evaluation, Model, SmallModels, Training
 from discrete_vae.control.gradients import bias_and_variance, exact_gradient, measure_gradients, relaxed_gradients
 from discrete_vae.grid.cells import Cell
 from discrete_vae.model.code_probabilities import argmax_probabilities
-from discrete_vae.model.network import Architecture, DiscreteVAE, initial_parameters, model_of
+from discrete_vae.model.network import Architecture, DiscreteVAE, initial_weights, model_of
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
 from discrete_vae.training.loop import train
@@ -22,16 +25,16 @@ IMAGES = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0]]).float()
 @pytest.fixture
 def model() -> DiscreteVAE:
     architecture = Architecture(pixels=6, hidden=5, variables=N, categories=K)
-    parameters = initial_parameters(architecture, generator(3, "weights"))
-    return model_of({name: 3 * values for name, values in parameters.items()}, variables=N)
+    weights = initial_weights(architecture, generator(3, "weights"))
+    return model_of({name: 3 * values for name, values in weights.items()}, variables=N)
 
 
-def law_of(name):
-    return distribution(LAWS[name], torch.float64)
+def in_double(name):
+    return distribution(law_of(LAWS[name]), torch.float64)
 
 
 def noise_of(name):
-    return NoiseSource(distribution(LAWS[name]), generator(0, "noise"))
+    return NoiseSource(distribution(law_of(LAWS[name])), generator(0, "noise"))
 
 
 @torch.no_grad()
@@ -48,13 +51,13 @@ def expected_loss(model, logits, law) -> float:
 @pytest.mark.parametrize("name", LAWS)
 def test_the_exact_gradient_is_that_of_the_enumeration(model, name):
     logits = model.encode(IMAGES).detach().double()
-    found = exact_gradient(model, logits, IMAGES, law_of(name))
+    found = exact_gradient(model, logits, IMAGES, in_double(name))
     step = 1e-5
     for index in itertools.product(range(len(IMAGES)), range(N), range(K)):
         shift = torch.zeros_like(logits)
         shift[index] = step
-        difference = expected_loss(model, logits + shift, law_of(name)) - expected_loss(
-            model, logits - shift, law_of(name)
+        difference = expected_loss(model, logits + shift, in_double(name)) - expected_loss(
+            model, logits - shift, in_double(name)
         )
         assert found[index].item() == pytest.approx(difference / (2 * step), rel=1e-4, abs=1e-6)
 
@@ -72,9 +75,9 @@ def test_relaxed_gradients_are_those_of_autograd_one_draw_at_a_time(model):
 
 def test_bias_and_variance_are_those_of_the_draws(model):
     temperature, samples = 0.6, 130  # drawn in two parts
-    found = bias_and_variance(model, IMAGES, temperature, noise_of("normal"), law_of("normal"), samples=samples)
+    found = bias_and_variance(model, IMAGES, temperature, noise_of("normal"), in_double("normal"), samples=samples)
     logits = model.encode(IMAGES).detach()
-    exact = exact_gradient(model, logits, IMAGES, law_of("normal")).numpy()
+    exact = exact_gradient(model, logits, IMAGES, in_double("normal")).numpy()
     noise = noise_of("normal")
     options = {"temperature": temperature, "noise": noise}
     parts = [relaxed_gradients(model, logits, IMAGES, **options, samples=part) for part in (100, 30)]
@@ -89,35 +92,33 @@ def test_bias_and_variance_are_those_of_the_draws(model):
 @pytest.mark.parametrize("name", LAWS)
 def test_a_low_temperature_trades_bias_for_variance(model, name):
     low, high = (
-        bias_and_variance(model, IMAGES, temperature, noise_of(name), law_of(name), samples=20_000)
+        bias_and_variance(model, IMAGES, temperature, noise_of(name), in_double(name), samples=20_000)
         for temperature in (0.1, 2.0)
     )
     assert low["relative_bias"] < 0.5 * high["relative_bias"]
     assert low["relative_variance"] > 2 * high["relative_variance"]
 
 
+TRAINING = Training(batch_size=10, learning_rate=0.01)
+TINY = SmallModels(variables=2, K=3, hidden=8, epochs=1, images=4, samples=10)
+
+
+def measured(dataset, cells, definitions, training=TRAINING, small_models=TINY):
+    laws = {name: law_of(definition) for name, definition in definitions.items()}
+    device = torch.device("cpu")
+    return measure_gradients(cells, dataset, laws=laws, training=training, small_models=small_models, device=device)
+
+
 def test_where_no_gradient_can_be_measured_the_columns_are_there(tiny_dataset):
-    table = measure_gradients(
-        [Cell("tiny", 3, "t5", 0.5, 1)],
-        tiny_dataset,
-        perturbations={"t5": {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1}},
-        training={"batch_size": 10, "learning_rate": 0.01, "kl": "softmax", "annealing": None},
-        control={"variables": 2, "K": 3, "hidden": 8, "epochs": 1, "images": 4, "samples": 10},
-        device=torch.device("cpu"),
-    )
+    t5 = {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1}
+    table = measured(tiny_dataset, [Cell("tiny", 3, "t5", 0.5, 1)], {"t5": t5})
     assert table[["relative_bias", "relative_variance"]].isna().all(axis=None)
 
 
 def test_models_whose_codes_tell_nothing_about_the_images_are_left_out(tiny_dataset, caplog):
     """Their exact gradient is next to zero, and what is relative to it says nothing of the noise."""
-    table = measure_gradients(
-        [Cell("tiny", 3, "normal", 0.5, 1)],
-        tiny_dataset,
-        perturbations={"normal": LAWS["normal"]},
-        training={"batch_size": 10, "learning_rate": 1e-6, "kl": "softmax", "annealing": None},
-        control={"variables": 2, "K": 3, "hidden": 8, "epochs": 1, "images": 4, "samples": 10},
-        device=torch.device("cpu"),
-    )
+    cells = [Cell("tiny", 3, "normal", 0.5, 1)]
+    table = measured(tiny_dataset, cells, LAWS, replace(TRAINING, learning_rate=1e-6))
     assert table["relative_bias"].isna().all()
     assert "no gradients of tiny-K3-normal-tau0.5-seed1: its codes tell nothing about the images" in caplog.text
 
@@ -131,37 +132,29 @@ def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_
         "lognormal": {"distribution": "LogNormal", "loc": 0, "scale": 1},
         "circular": {"distribution": "VonMises", "loc": 0, "concentration": 2},
     }
-    training = {"batch_size": 10, "learning_rate": 0.01, "kl": "softmax", "annealing": None}
     cells = [Cell("tiny", 3, law, temperature, seed) for seed in (2, 3) for law in laws for temperature in (0.5, 1.0)]
-    table = measure_gradients(
-        cells,
-        tiny_dataset,
-        perturbations=laws,
-        training=training,
-        control={"variables": 2, "K": 3, "hidden": 32, "epochs": 100, "images": 4, "samples": 10},
-        device=torch.device("cpu"),
-    )
+    table = measured(tiny_dataset, cells, laws, small_models=replace(TINY, hidden=32, epochs=100))
     assert [Cell.of(row) for row in table.to_dict("records")] == cells
-    measured = table.groupby("perturbation")["relative_bias"].count().to_dict()
-    assert measured == {"normal": 4, "wide": 4, "broken": 0, "t5": 0, "lognormal": 0, "circular": 0}
+    counts = table.groupby("perturbation")["relative_bias"].count().to_dict()
+    assert counts == {"normal": 4, "wide": 4, "broken": 0, "t5": 0, "lognormal": 0, "circular": 0}
     variances = table.groupby("perturbation")["noise_variance"].first()
     assert variances["wide"] == pytest.approx(4 * np.pi**2 / 3)
     assert variances["t5"] == pytest.approx(5 / 3)
     assert np.isnan(variances["circular"]), "torch knows that of directions only"
 
+    wide = law_of(laws["wide"])
     (trained,) = train(
         [Cell("tiny", 3, "wide", 0.5, 2)],
         tiny_dataset,
-        perturbations=laws,
-        model={"variables": 2, "hidden": 32},
-        training={**training, "epochs": 100, "patience": None},
-        evaluation={"validation_samples": 1, "selection_samples": 1},
+        laws={"wide": wide},
+        model=Model(variables=2, hidden=32),
+        training=replace(TRAINING, epochs=100),
+        evaluation=Evaluation(validation_samples=1, selection_samples=1),
         device=torch.device("cpu"),
     )
     images = torch.from_numpy(tiny_dataset.splits["test"][:4]).flatten(1).float()
-    wide, wide_in_double = (distribution(laws["wide"], dtype) for dtype in (torch.float32, torch.float64))
-    noise = NoiseSource(wide, generator(2, "gradient noise"))
-    model = model_of(trained.parameters, variables=2)
-    expected = bias_and_variance(model, images, 0.5, noise, wide_in_double, samples=10)
+    noise = NoiseSource(distribution(wide), generator(2, "gradient noise"))
+    model = model_of(trained.weights, variables=2)
+    expected = bias_and_variance(model, images, 0.5, noise, distribution(wide, torch.float64), samples=10)
     row = table.query("perturbation == 'wide' and temperature == 0.5 and seed == 2").iloc[0]
     assert {name: row[name] for name in expected} == pytest.approx(expected)

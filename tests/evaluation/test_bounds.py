@@ -8,12 +8,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import LAWS
-from discrete_vae.analysis.selection import SelectedModel
+from discrete_vae.config.definitions import law_of
 from discrete_vae.evaluation import bounds
 from discrete_vae.evaluation.bounds import evaluate_images, evaluate_selected, use_of_codes
+from discrete_vae.evaluation.selected import SelectedModel
 from discrete_vae.grid.cells import Cell
 from discrete_vae.model.code_probabilities import argmax_probabilities, kl_of_codes
-from discrete_vae.model.network import Architecture, initial_parameters, kl_to_uniform, load_model, model_of, stack
+from discrete_vae.model.network import Architecture, initial_weights, kl_to_uniform, load_model, model_of, stack
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
 
@@ -23,13 +24,17 @@ SCALED = {
 }
 
 
+def in_double(definition):
+    return distribution(law_of(definition), torch.float64)
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("name", LAWS)
 def test_bounds_approach_the_likelihood_from_above(name):
     """The likelihood is a finite sum over codes; many importance samples reach it."""
     architecture = Architecture(pixels=6, hidden=5, variables=2, categories=3)
-    parameters = {k: 1.5 * v for k, v in initial_parameters(architecture, generator(3, "weights")).items()}
-    module = model_of(parameters, variables=2)
+    weights = {k: 1.5 * v for k, v in initial_weights(architecture, generator(3, "weights")).items()}
+    module = model_of(weights, variables=2)
     images = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0]], dtype=torch.uint8)
 
     log_joint = []
@@ -39,12 +44,12 @@ def test_bounds_approach_the_likelihood_from_above(name):
         log_joint.append(-loss.double() - 2 * math.log(3))
     log_joint = torch.stack(log_joint, -1)
     negative_log_likelihood = -log_joint.logsumexp(-1)
-    q = argmax_probabilities(module.encode(images.float()), distribution(LAWS[name], torch.float64))
+    q = argmax_probabilities(module.encode(images.float()), in_double(LAWS[name]))
     q_of_codes = torch.stack([q[:, 0, a] * q[:, 1, b] for a, b in itertools.product(range(3), repeat=2)], -1)
     exact_negative_elbo = (q_of_codes * (q_of_codes.log() - log_joint)).sum(-1)
 
-    noise = NoiseSource(distribution(LAWS[name], torch.float64), generator(0, "noise"))
-    losses = evaluate_images(stack([parameters]), images, noise, code_law=noise.law, variables=2, samples=100_000)
+    noise = NoiseSource(in_double(LAWS[name]), generator(0, "noise"))
+    losses = evaluate_images(stack([weights]), images, noise, code_law=noise.law, variables=2, samples=100_000)
     torch.testing.assert_close(losses.negative_elbo, exact_negative_elbo, atol=0.03, rtol=0)
     torch.testing.assert_close(losses.importance_weighted_bound, negative_log_likelihood, atol=0.03, rtol=0)
     exact_kl = kl_to_uniform(module.encode(images.float()).double()).sum(-1)
@@ -56,8 +61,8 @@ def test_bounds_approach_the_likelihood_from_above(name):
 @pytest.mark.parametrize("name", [*LAWS, *SCALED])
 def test_bounds_of_few_samples_agree_with_a_plain_loop(name):
     architecture, samples = Architecture(pixels=6, hidden=5, variables=2, categories=3), 4
-    parameters = {k: 6 * v for k, v in initial_parameters(architecture, generator(3, "weights")).items()}
-    module, law = model_of(parameters, variables=2), distribution({**LAWS, **SCALED}[name], torch.float64)
+    weights = {k: 6 * v for k, v in initial_weights(architecture, generator(3, "weights")).items()}
+    module, law = model_of(weights, variables=2), in_double({**LAWS, **SCALED}[name])
     images = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0]], dtype=torch.uint8)
     theta = module.encode(images.float())
     q = argmax_probabilities(theta, law)
@@ -70,7 +75,7 @@ def test_bounds_of_few_samples_agree_with_a_plain_loop(name):
         log_weights[image, draw] = -loss - 2 * math.log(3) - q[image, [0, 1], code].log().sum()
 
     source = NoiseSource(law, generator(0, "noise"))
-    losses = evaluate_images(stack([parameters]), images, source, code_law=law, variables=2, samples=samples)
+    losses = evaluate_images(stack([weights]), images, source, code_law=law, variables=2, samples=samples)
     torch.testing.assert_close(losses.importance_weighted_bound, -log_weights.exp().mean(1).log(), atol=1e-5, rtol=1e-5)
     kl = (q * (q * 3).log()).nansum((1, 2))
     torch.testing.assert_close(losses.negative_elbo - losses.reconstruction, kl, atol=1e-6, rtol=1e-6)
@@ -83,8 +88,8 @@ def evaluate(tmp_path, definition, *seeds):
     """Evaluate the same model as that of several seeds."""
     architecture = Architecture(pixels=6, hidden=5, variables=2, categories=3)
     path = tmp_path / "model.pt"
-    torch.save(initial_parameters(architecture, generator(3, "weights")), path)
-    models = [SelectedModel(Cell("d", 3, "law", 0.5, seed), definition, 2, str(path)) for seed in seeds]
+    torch.save(initial_weights(architecture, generator(3, "weights")), path)
+    models = [SelectedModel(Cell("d", 3, "law", 0.5, seed), law_of(definition), 2, str(path)) for seed in seeds]
     return evaluate_selected(models, IMAGES, samples=50, device=torch.device("cpu"))
 
 
@@ -104,7 +109,7 @@ def test_the_table_holds_the_means_of_what_is_kept_for_each_image(tmp_path, name
         assert row[column] == pytest.approx(values.mean(dtype=np.float64), rel=1e-14)
     module = load_model(str(tmp_path / "model.pt"), variables=2)
     logits = module.encode(torch.from_numpy(IMAGES).flatten(1).float()).detach()
-    q = argmax_probabilities(logits, distribution(definition, torch.float64))
+    q = argmax_probabilities(logits, in_double(definition))
     assert row["kl_of_codes"] == pytest.approx(kl_of_codes(q).sum(-1).mean().item())
     assert row["paper_loss"] == pytest.approx(row["reconstruction"] + row["kl_of_softmax"], rel=1e-6)
     assert row["negative_elbo"] == pytest.approx(row["reconstruction"] + row["kl_of_codes"], rel=1e-6)

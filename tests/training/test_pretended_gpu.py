@@ -1,7 +1,7 @@
 """What runs on a GPU, on tensors that only say they are there: of a shape and a device, and without values.
 
 An operation that mixes devices fails on them, and so does one that waits for a value, as it would hold up a GPU. What
-needs a real one, above all the captured step, is in test_step_graph.py.
+needs a real one, above all the captured step, is in test_captured_step.py.
 """
 
 import contextlib
@@ -9,21 +9,20 @@ import contextlib
 import pytest
 import torch
 from conftest import LAWS
-from discrete_vae.config.laws import LAWS as ALL_LAWS
-from discrete_vae.config.laws import POSITIVE, REAL, UNIT_INTERVAL, WITHOUT_CODE_PROBABILITIES
+from discrete_vae.config.definitions import PARAMETERS, POSITIVE, REAL, WITHOUT_CODE_PROBABILITIES, law_of
+from discrete_vae.config.options import Annealing, Model, Training
 from discrete_vae.evaluation import bounds
 from discrete_vae.evaluation.discrete_loss import discrete_loss
 from discrete_vae.grid.cells import Cell
 from discrete_vae.model import code_probabilities
-from discrete_vae.model import noise as perturbations
+from discrete_vae.model import noise as noise_module
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
-from discrete_vae.training import stack as stacks
+from discrete_vae.training import minibatches, stack
 from discrete_vae.training.captured_step import StepGraph
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 GPU = torch.device("cuda")
-ANNEALING = {"rate": 0.01, "minimum": 0.1, "interval": 3}
 
 
 class PretendedGenerator:
@@ -43,17 +42,23 @@ def pretended_gpu(monkeypatch):
     def uniform(shape, generator):
         return torch.rand(shape, device=generator.device)
 
-    monkeypatch.setattr(stacks, "generator", generator_on)
-    monkeypatch.setattr(perturbations, "uniform", uniform)
+    monkeypatch.setattr(minibatches, "generator", generator_on)
+    monkeypatch.setattr(noise_module, "uniform", uniform)
     with FakeTensorMode(allow_non_fake_inputs=True):
         yield
 
 
 @pytest.fixture
-def trainer(tiny_dataset) -> stacks.StackTrainer:
+def trainer(tiny_dataset) -> stack.StackTrainer:
     cells = [Cell("tiny", 4, law, temperature, seed) for law in LAWS for temperature in (0.3, 1.0) for seed in (1, 2)]
-    training = {"batch_size": 10, "learning_rate": 0.01, "kl": "softmax", "annealing": ANNEALING}
-    trainer = stacks.StackTrainer(cells, tiny_dataset, LAWS, {"variables": 3, "hidden": 16}, training, GPU)
+    trainer = stack.StackTrainer(
+        cells,
+        tiny_dataset,
+        laws={name: law_of(definition) for name, definition in LAWS.items()},
+        model=Model(variables=3, hidden=16),
+        training=Training(batch_size=10, learning_rate=0.01, annealing=Annealing(rate=0.01, minimum=0.1, interval=3)),
+        device=GPU,
+    )
     trainer._step_graph = StepGraph(capture=False)
     return trainer
 
@@ -69,27 +74,28 @@ def test_pretended_tensors_tell_of_waiting_and_of_mixed_devices():
 def test_an_epoch_waits_for_nothing_on_the_device(trainer):
     while trainer.step():
         pass
-    assert (trainer.steps, trainer.position) == (4, 40)
-    assert {values.device.type for values in (trainer.flat_parameters, trainer.sums, trainer.noise)} == {"cuda"}
+    assert trainer.steps == 4
+    tensors = (trainer.optimized.flat, trainer.sums, trainer.noise_stream.noise)
+    assert {values.device.type for values in tensors} == {"cuda"}
     with pytest.raises(DataDependentOutputException):
         trainer.end_epoch()  # its losses are what an epoch waits for
 
 
 def test_a_discrete_loss_waits_for_nothing_on_the_device(trainer):
     reconstruction, kl = discrete_loss(
-        trainer.parameters,
-        trainer.images["validation"],
+        trainer.weights,
+        trainer.validation_images,
         variables=3,
         samples=5,
-        noise_sources=trainer._noise_sources("validation noise"),
-        source_of=trainer.source_of,
+        noise_sources=trainer.noise.sources("validation noise"),
+        source_of=trainer.noise.source_of,
     )
     assert reconstruction.device == kl.device == torch.device("cuda", 0)
 
 
 def test_the_losses_of_each_image_stay_on_the_device(trainer, tiny_dataset):
-    model = {name: values[:1] for name, values in trainer.parameters.items()}
-    law, code_law = (distribution(LAWS["gumbel"], torch.float64, device) for device in ("cpu", GPU))
+    model = {name: values[:1] for name, values in trainer.weights.items()}
+    law, code_law = (distribution(law_of(LAWS["gumbel"]), torch.float64, device) for device in ("cpu", GPU))
     noise = NoiseSource(law, PretendedGenerator())
     images = torch.from_numpy(tiny_dataset.splits["test"]).flatten(1).to(GPU)
     losses = bounds.evaluate_images(model, images, noise, code_law=code_law, variables=3, samples=7)
@@ -97,11 +103,13 @@ def test_the_losses_of_each_image_stay_on_the_device(trainer, tiny_dataset):
 
 
 # ContinuousBernoulli looks at the value of its parameter when it is made.
-@pytest.mark.parametrize("name", sorted(ALL_LAWS.keys() - WITHOUT_CODE_PROBABILITIES - {"ContinuousBernoulli"}))
+@pytest.mark.parametrize("name", sorted(PARAMETERS.keys() - WITHOUT_CODE_PROBABILITIES - {"ContinuousBernoulli"}))
 def test_every_law_can_be_drawn_and_integrated_on_the_device(name):
-    values = {REAL: 0.0, POSITIVE: 1.5, UNIT_INTERVAL: 0.3}
-    parameters = {parameter: values[bounds] for parameter, bounds in ALL_LAWS[name].items()}
-    definition = {"distribution": name, **parameters, **({"high": 1.0} if name == "Uniform" else {})}
+    values = {
+        parameter: 0.0 if bounds == REAL else 1.5 if bounds == POSITIVE else 0.3
+        for parameter, bounds in PARAMETERS[name].items()
+    }
+    definition = law_of({"distribution": name, **values, **({"high": 1.0} if name == "Uniform" else {})})
     law = distribution(definition, torch.float64, GPU)
     rows = torch.zeros(6, 4, dtype=torch.float64, device=GPU)
     results = [

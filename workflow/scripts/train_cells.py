@@ -11,7 +11,7 @@ with logged(snakemake.log[0]):
     from discrete_vae.config.options import Evaluation, Model, Training
     from discrete_vae.config.reading import read
     from discrete_vae.data.dataset import BinarizedDataset
-    from discrete_vae.grid.cells import Cell
+    from discrete_vae.grid.cells import Cell, asked_cells
     from discrete_vae.grid.study import begin
     from discrete_vae.training.loop import choose_device, train
     from discrete_vae.training.resume_point import ResumePoint, identity_of
@@ -55,4 +55,4 @@ with logged(snakemake.log[0]):
         definition = {"law": params.laws[run.cell.perturbation], **options}
         write_run(run, history=history, summary=summary, model=model, provenance=provenance, definition=definition)
     resume_point.finish()
-    announce_progress(study, configuration, log=Path(snakemake.log[0]))
+    announce_progress(study, asked_cells(configuration), log=Path(snakemake.log[0]))

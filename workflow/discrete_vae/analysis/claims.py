@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from discrete_vae.analysis.selection import at_nearest_temperature, selected_cells
+from discrete_vae.analysis.selection import at_nearest_temperature
 from discrete_vae.analysis.statistics import LEVEL, holm, mean_of_images, paired_comparison, standard_errors
 from discrete_vae.analysis.test_losses import with_bounds
+from discrete_vae.evaluation.selected import selected_cells
 from discrete_vae.grid import paper
 from discrete_vae.grid.measures import MEASURES
 

@@ -1,16 +1,14 @@
 """Gather the runs of a group, select the temperature of each noise law, and read groups again."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from discrete_vae.errors import InputError
-from discrete_vae.grid.cells import AXES, Cell
+from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import BOUNDS
 
 MODEL_AXES = ["dataset", "K", "perturbation", "seed"]
@@ -53,45 +51,6 @@ def law_definitions(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return {name: json.loads(law) for name, law in zip(first["perturbation"], first["law"], strict=True)}
 
 
-@dataclass(frozen=True)
-class SelectedModel:
-    """A selected model: its cell, the definition of its noise law, N, and its model.pt."""
-
-    cell: Cell
-    law: Mapping[str, str | float]
-    variables: int
-    path: str
-
-
-def selected_models(
-    runs: pd.DataFrame, selection: pd.DataFrame, models: Sequence[str], *, data_sha256: str
-) -> list[SelectedModel]:
-    """List the selected models of a group, of which a noise law has none where all its runs diverged.
-
-    Args:
-        runs: the summaries of the group.
-        selection: what `select_temperatures` returned for them.
-        models: model.pt of the same runs, in the same order.
-        data_sha256: sum of the images that are there.
-
-    Raises:
-        InputError: the runs are of other images.
-    """
-    expected = runs["data_sha256"].iloc[0]
-    if data_sha256 != expected:
-        dataset = runs["dataset"].iloc[0]
-        raise InputError(
-            f"data/{dataset}.npz has the sum {data_sha256}, expected {expected} as the images of the runs; put those"
-            " images back, or remove the runs"
-        )
-    of_cell = {Cell.of(run): (run, path) for run, path in zip(runs.to_dict("records"), models, strict=True)}
-    return [
-        SelectedModel(cell, json.loads(run["law"]), json.loads(run["model"])["variables"], path)
-        for cell in selected_cells(selection)
-        for run, path in [of_cell[cell]]
-    ]
-
-
 def select_temperatures(runs: pd.DataFrame) -> pd.DataFrame:
     """Select, for each dataset, K, perturbation and seed, the temperature with the lowest validation loss.
 
@@ -117,11 +76,6 @@ def select_temperatures(runs: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def selected_cells(selection: pd.DataFrame) -> list[Cell]:
-    """List the cells of a selection, less the models of which every run diverged."""
-    return [Cell.of(row) for row in selection.dropna(subset="temperature").to_dict("records")]
 
 
 def at_nearest_temperature(table: pd.DataFrame, temperature: float) -> pd.DataFrame:

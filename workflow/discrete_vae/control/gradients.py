@@ -1,14 +1,14 @@
-"""Bias and variance of the relaxed gradient, against the exact one by enumeration of the codes of a small model.
+"""Bias and variance of the relaxed gradient, against the exact gradient of a small model.
 
-The exact gradient is that of the expected reconstruction loss of discrete codes, sum over z of q(z) loss(z), with
-respect to the logits theta of an image; the relaxed estimator differentiates the loss of
-softmax((theta + gamma) / temperature) for one draw of the noise. The KL is the same in both and left out.
+Both are gradients with respect to the logits theta of an image. The exact one differentiates the expected
+reconstruction loss of discrete codes, the sum over all codes z of q(z) loss(z). The relaxed one differentiates the loss
+of softmax((theta + gamma) / temperature) for one draw of the noise. The KL is the same in both and left out.
 """
 
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 import pandas as pd
 import torch
@@ -16,15 +16,18 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution, VonMises
 
+from discrete_vae.config.definitions import Law
+from discrete_vae.config.options import Evaluation, Model, SmallModels, Training
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation.bounds import use_of_codes
 from discrete_vae.grid.cells import AXES, Cell
 from discrete_vae.model.code_probabilities import argmax_probabilities, check_quadrature
-from discrete_vae.model.network import DiscreteVAE, model_of
+from discrete_vae.model.network import DiscreteVAE, bernoulli_loss, model_of
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
-from discrete_vae.training.loop import Run, train
+from discrete_vae.training.loop import train
+from discrete_vae.training.runs import Run
 
 log = logging.getLogger(__name__)
 
@@ -32,23 +35,17 @@ SAMPLES_AT_ONCE = 100
 
 
 def exact_gradient(model: DiscreteVAE, logits: Tensor, images: Tensor, law: Distribution) -> Tensor:
-    """Differentiate the expected loss of discrete codes with respect to the logits of each image.
+    """Differentiate the expected loss of discrete codes with respect to the logits of each image, images x N x K.
 
-    Args:
-        model: with so few variables and categories that its K^N codes can be enumerated.
-        logits: theta, images x N x K.
-        images: of 0 and 1, images x pixels, float.
-        law: of the noise, computing in float64.
-
-    Returns:
-        float64, images x N x K.
+    The model is so small that its K^N codes can be enumerated. The images are float, images x pixels; the law and the
+    result are float64.
     """
     N, K = logits.shape[1:]
     theta = logits.detach().double().requires_grad_()
     q = argmax_probabilities(theta, law)
     all_codes = torch.cartesian_prod(*[torch.arange(K)] * N).view(-1, N)
     pixel_logits = model.decode(F.one_hot(all_codes, K).to(images.dtype)).detach()
-    losses = (F.softplus(pixel_logits).sum(-1, keepdim=True) - pixel_logits @ images.T).double()
+    losses = bernoulli_loss(pixel_logits, images.T).double()
     q_of_codes = torch.stack([q[:, n, all_codes[:, n]] for n in range(N)]).prod(0).T
     (gradient,) = torch.autograd.grad((q_of_codes * losses).sum(), theta)
     return gradient
@@ -57,23 +54,14 @@ def exact_gradient(model: DiscreteVAE, logits: Tensor, images: Tensor, law: Dist
 def relaxed_gradients(
     model: DiscreteVAE, logits: Tensor, images: Tensor, *, temperature: float, noise: NoiseSource, samples: int
 ) -> Tensor:
-    """Differentiate the binary cross-entropy of relaxed samples with respect to the logits, once for each draw.
-
-    Args:
-        model: of any size.
-        logits: theta, images x N x K.
-        images: of 0 and 1, images x pixels, float.
-        temperature: of the relaxation.
-        noise: of the samples; its generator is advanced.
-        samples: draws of the noise.
+    """Differentiate the loss of relaxed samples with respect to the logits, images x N x K, once for each draw.
 
     Returns:
         float64, samples x images x N x K.
     """
     theta = logits.detach().expand(samples, *logits.shape).clone().requires_grad_()
     codes = F.softmax((theta + noise.draw(theta.shape)) / temperature, dim=-1)
-    pixel_logits = model.decode(codes)
-    losses = F.softplus(pixel_logits).sum(-1) - (pixel_logits * images).sum(-1)
+    losses = bernoulli_loss(model.decode(codes).transpose(0, 1), images.unsqueeze(-1))  # images x samples x 1
     (gradient,) = torch.autograd.grad(losses.sum(), theta)
     return gradient.double()
 
@@ -81,20 +69,12 @@ def relaxed_gradients(
 def bias_and_variance(
     model: DiscreteVAE, images: Tensor, temperature: float, noise: NoiseSource, law: Distribution, *, samples: int
 ) -> dict[str, float]:
-    """Compare the relaxed gradient with the exact one over some images.
-
-    Args:
-        model: a small model.
-        images: of 0 and 1, images x pixels, float.
-        temperature: of the relaxation.
-        noise: where the noise of the relaxed samples is drawn from.
-        law: its law, computing in float64.
-        samples: draws of the noise.
+    """Compare the relaxed gradient, over many draws of the noise, with the exact one, summed over some images.
 
     Returns:
-        ``relative_bias``, the norm of the mean relaxed gradient less the exact one, over that of the exact one, and
-        ``relative_variance``, the variance of one draw, summed over coordinates, over the square of that norm; sums
-        are over images. The squared bias is corrected for the variance of the mean.
+        ``relative_bias`` is the norm of the mean relaxed gradient minus the exact one. ``relative_variance`` is the
+        variance of one draw, summed over coordinates. They are relative to the norm of the exact gradient, and to its
+        square. The squared bias is corrected for the variance of the mean.
     """
     logits = model.encode(images).detach()
     exact = exact_gradient(model, logits, images, law)
@@ -120,54 +100,52 @@ def measure_gradients(
     cells: Sequence[Cell],
     dataset: BinarizedDataset,
     *,
-    perturbations: Mapping[str, Mapping[str, Any]],
-    training: Mapping[str, Any],
-    control: Mapping[str, Any],
+    laws: Mapping[str, Law],
+    training: Training,
+    small_models: SmallModels,
     device: torch.device,
 ) -> pd.DataFrame:
     """Train a small model for every cell of one dataset, K and seed, and measure its relaxed gradient.
 
-    Args:
-        cells: of the models.
-        dataset: the images to train on; the gradients are those of its first test images.
-        perturbations, training, control: sections of the configuration.
-        device: where to train; the gradients are measured on the CPU.
+    The models train on the device, with the epochs of ``small_models`` and no patience. The gradients are measured on
+    the CPU, on the first test images.
 
     Returns:
-        One row for each cell: the variance of the noise and what `bias_and_variance`
-        returns, missing where the training diverged, where the probabilities of the codes are not known, and where the
-        codes tell nothing about the images, so that the exact gradient is next to zero.
+        One row for each cell: the variance of the noise and what `bias_and_variance` returns. That is missing where the
+        training diverged, where quadrature cannot serve the law, and where the codes tell nothing about the images, so
+        that the exact gradient is next to zero.
     """
-    images = torch.from_numpy(dataset.splits["test"][: control["images"]]).flatten(1).float()
+    images = torch.from_numpy(dataset.splits["test"][: small_models.images]).flatten(1).float()
     runs = train(
         cells,
         dataset,
-        perturbations=perturbations,
-        model={"variables": control["variables"], "hidden": control["hidden"]},
-        training={**training, "epochs": control["epochs"], "patience": None},
-        evaluation={"validation_samples": 1, "selection_samples": 1},
+        laws=laws,
+        model=Model(small_models.variables, small_models.hidden),
+        training=replace(training, epochs=small_models.epochs, patience=None),
+        evaluation=Evaluation(validation_samples=1, selection_samples=1),
         device=device,
     )
-    rows = [_measured(run, images, perturbations[run.cell.perturbation], control) for run in runs]
+    rows = [_measured(run, images, laws[run.cell.perturbation], small_models) for run in runs]
     return pd.DataFrame(rows, columns=[*AXES, "noise_variance", "relative_bias", "relative_variance"])
 
 
-def _measured(run: Run, images: Tensor, definition: Mapping[str, Any], control: Mapping[str, Any]) -> dict[str, Any]:
-    law = distribution(definition, torch.float64)
+def _measured(run: Run, images: Tensor, law: Law, small_models: SmallModels) -> dict[str, str | float]:
+    in_double = distribution(law, torch.float64)
     # torch gives the circular variance of VonMises, which is not that of the numbers added to the logits.
-    variance = math.nan if isinstance(law, VonMises) else law.variance.item()
+    variance = math.nan if isinstance(in_double, VonMises) else in_double.variance.item()
     row = {**run.cell.coordinates(), "noise_variance": variance}
     if run.diverged_epoch is not None:
         return row
-    noise = NoiseSource(distribution(definition), generator(run.cell.seed, "gradient noise"))
-    model = model_of(run.parameters, variables=control["variables"])
+    noise = NoiseSource(distribution(law), generator(run.cell.seed, "gradient noise"))
+    model = model_of(run.weights, variables=small_models.variables)
     try:
-        check_quadrature(law)
-        probabilities = argmax_probabilities(model.encode(images).detach().double(), law)
+        check_quadrature(in_double)
+        probabilities = argmax_probabilities(model.encode(images).detach().double(), in_double)
         if use_of_codes(probabilities)["active_variables"] == 0:
             log.warning("no gradients of %s: its codes tell nothing about the images; raise control.epochs", run.cell)
             return row
-        return row | bias_and_variance(model, images, run.cell.temperature, noise, law, samples=control["samples"])
+        temperature, samples = run.cell.temperature, small_models.samples
+        return row | bias_and_variance(model, images, temperature, noise, in_double, samples=samples)
     except InputError as error:
         log.warning("no gradients of %s: %s", run.cell, error)
         return row

@@ -1,4 +1,4 @@
-"""What the selected models are worth on the test set, image by image: the study's loss and true bounds beside it."""
+"""Losses of the selected models on each test image: the study's loss, and true bounds beside it."""
 
 import logging
 import math
@@ -8,29 +8,28 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution
 
-from discrete_vae.analysis.selection import SelectedModel
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation.discrete_loss import pixel_logits_of_codes
+from discrete_vae.evaluation.selected import SelectedModel
 from discrete_vae.grid.measures import ACTIVE_INFORMATION, BOUNDS, MEASURES, PARTS
 from discrete_vae.model.code_probabilities import argmax_probabilities, check_quadrature, kl_of_codes
-from discrete_vae.model.network import encode, kl_to_uniform
+from discrete_vae.model.network import bernoulli_loss, encode, kl_to_uniform
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
 
 log = logging.getLogger(__name__)
 
-# Codes decoded in one go: those of two images at the default 1,000 samples on a CPU, and what fills a GPU.
+# Codes decoded in one go: two images of 1,000 samples on a CPU, and what fills a GPU.
 CODES_AT_ONCE = {"cpu": 2_000, "cuda": 100_000}
-SMALLEST_PROBABILITY = 1e-300  # of a code that was drawn, however unlikely
+SMALLEST_PROBABILITY = 1e-300  # of a code that was drawn
 
 
 @dataclass(frozen=True)
 class ImageLosses:
-    """Losses of one model in nats, float64 of the number of images; NaN where a law allows no quadrature.
+    """Losses of one model in nats, float64 of the number of images; NaN where quadrature cannot serve the law.
 
     Attributes:
         reconstruction: binary cross-entropy of discrete codes, averaged over samples.
@@ -48,7 +47,7 @@ class ImageLosses:
 
     @property
     def paper_loss(self) -> Tensor:
-        """The study's loss: the negative ELBO for Gumbel noise; no sure bound where the KL of the codes is larger."""
+        """The study's loss. It is a bound only where the KL of the softmax is not below the KL of the codes."""
         return self.reconstruction + self.kl_of_softmax
 
     @property
@@ -66,21 +65,20 @@ def evaluate_images(
     variables: int,
     samples: int,
 ) -> ImageLosses:
-    """Evaluate one model on each image.
+    """Evaluate one model, a stack of one, on each image.
 
     Args:
-        model: a stack of one.
+        model: its weights.
         images: ``uint8`` of 0 and 1, images x pixels.
         noise: of the codes; its generator is advanced.
-        code_law: the law of the noise, computing in float64 on the device of the images.
-        variables: N.
-        samples: codes drawn for each image.
+        code_law: the law of the noise, in float64 on the device of the images.
+        variables, samples: N, and the codes drawn for each image.
     """
     pixels = images.float()
     logits = encode(model, pixels.unsqueeze(0)).view(len(images), variables, -1)
     probabilities = _probabilities(logits, code_law)
     log_q_over_prior = probabilities.clamp(min=SMALLEST_PROBABILITY).log() + math.log(logits.shape[-1])
-    # In one piece: small tensors that outlived the large ones between them would keep the heap growing by gigabytes.
+    # Allocated once: small results between large temporaries would make the heap grow by gigabytes.
     mean_reconstruction = torch.empty(len(images), dtype=torch.float64, device=images.device)
     importance_weighted = torch.empty_like(mean_reconstruction)
     chunk_size = max(1, CODES_AT_ONCE[images.device.type] // samples)
@@ -88,9 +86,7 @@ def evaluate_images(
         gamma = noise.draw((len(chunk), samples, *logits.shape[1:]))
         codes = (logits[chunk].unsqueeze(1) + gamma).argmax(-1)
         pixel_logits = pixel_logits_of_codes(model, codes)
-        # Binary cross-entropy with logits o and pixels x is softplus(o) - x o.
-        x_times_o = torch.bmm(pixel_logits, pixels[chunk].unsqueeze(-1)).squeeze(-1)
-        reconstruction = (F.softplus(pixel_logits).sum(-1) - x_times_o).double()
+        reconstruction = bernoulli_loss(pixel_logits, pixels[chunk].unsqueeze(-1)).squeeze(-1).double()
         log_ratios = log_q_over_prior[chunk].unsqueeze(1).expand(-1, samples, -1, -1)
         log_weight_of_q = log_ratios.gather(-1, codes.unsqueeze(-1)).sum((-1, -2))
         importance_weighted[chunk] = math.log(samples) - (-reconstruction - log_weight_of_q).logsumexp(1)
@@ -114,15 +110,12 @@ def _probabilities(logits: Tensor, law: Distribution) -> Tensor:
 
 
 def use_of_codes(probabilities: Tensor) -> dict[str, float]:
-    """Return how much of its codes a model uses.
-
-    Args:
-        probabilities: q of each image, images x N x K.
+    """Return how much of its codes a model uses, given q of each image, images x N x K.
 
     Returns:
-        ``active_variables``, the number of variables with more than ACTIVE_INFORMATION nats of mutual information with
-        the image (the categorical form of the active units of arXiv 1509.00519), and ``perplexity``, exp of the
-        entropy of a variable's categories over all images, averaged over variables: K where all are used alike.
+        ``active_variables`` counts the variables with more than ACTIVE_INFORMATION nats of mutual information with the
+        image: the categorical form of the active units of arXiv 1509.00519. ``perplexity`` is exp of the entropy of a
+        variable's categories over all images, averaged over variables; K if all categories are equally frequent.
     """
     over_images = probabilities.mean(0)
     entropy_over_images = -torch.xlogy(over_images, over_images).sum(-1)
@@ -138,26 +131,19 @@ def use_of_codes(probabilities: Tensor) -> dict[str, float]:
 def evaluate_selected(
     models: Sequence[SelectedModel], images: np.ndarray, *, samples: int, device: torch.device
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """Evaluate selected models on the test images.
-
-    Args:
-        models: the selected models of a group.
-        images: ``uint8`` of 0 and 1, images x height x width.
-        samples: codes drawn for each image.
-        device: where to evaluate.
+    """Evaluate selected models on the test images, ``uint8`` of 0 and 1, images x height x width.
 
     Returns:
-        A row for each model, of the columns BOUNDS: its coordinates, the means over images of its losses and of their
-        parts in nats, missing where a law allows no quadrature, and its use of codes; and by the cell's name the
-        losses of each image, float32 of 3 x images in the order of MEASURES, of which the losses are the means.
+        A table with the columns BOUNDS, one row a model: means over images in nats, missing where quadrature cannot
+        serve the law. And by the cell's name the losses of each image, float32 of 3 x images in the order of MEASURES.
     """
     flat_images = torch.from_numpy(images).flatten(1).to(device)
     rows, image_losses = [], {}
     for model in models:
         noise = NoiseSource(distribution(model.law, torch.float64), generator(model.cell.seed, "bound noise", device))
-        state = torch.load(model.path, weights_only=True, map_location=device)
+        weights = torch.load(model.path, weights_only=True, map_location=device)
         losses = evaluate_images(
-            {name: values.unsqueeze(0) for name, values in state.items()},
+            {name: values.unsqueeze(0) for name, values in weights.items()},
             flat_images,
             noise,
             code_law=distribution(model.law, torch.float64, device),

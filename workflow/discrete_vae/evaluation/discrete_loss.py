@@ -17,7 +17,7 @@ CODES_AT_ONCE = {"cpu": 500, "cuda": 100_000}
 
 
 def discrete_loss(
-    parameters: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor],
     images: Tensor,
     *,
     variables: int,
@@ -28,35 +28,35 @@ def discrete_loss(
 ) -> tuple[Tensor, Tensor]:
     """Evaluate every model of a stack on a set of images, with one_hot(argmax(theta + gamma)) for codes.
 
-    A model's result does not depend on the other models of the stack.
+    The result of a model does not depend on the other models of the stack.
 
     Args:
-        parameters: a stack of S models.
-        images: ``uint8`` of 0 and 1, images x pixels, on the device of the parameters.
-        variables: N.
-        samples: Monte-Carlo samples of the codes per image.
-        noise_sources: where noise is drawn from; their generators are advanced.
+        weights: a stack of S models.
+        images: ``uint8`` of 0 and 1, images x pixels, on the device of the weights.
+        variables, samples: N, and the codes drawn for each image.
+        noise_sources: their generators are advanced.
         source_of: the index of each model's noise source.
-        code_laws: for the KL of the codes that are drawn, the noise law of each model, in float64; without them, the KL
-            is that of the softmax, as in the study.
+        code_laws: the noise law of each model, in float64, for the KL of the codes. Without them the KL is the study's,
+            of the softmax.
 
     Returns:
         Reconstruction and KL part of the loss in nats, averaged over samples: float64, S x images.
     """
-    categories = parameters["encoder.2.bias"].shape[-1] // variables
-    stack_size = len(source_of)
-    reconstruction = torch.empty(stack_size, len(images), dtype=torch.float64, device=images.device)
+    categories = weights["encoder.2.bias"].shape[-1] // variables
+    reconstruction = torch.empty(len(source_of), len(images), dtype=torch.float64, device=images.device)
     kl = torch.empty_like(reconstruction)
     chunk_size = max(1, CODES_AT_ONCE[images.device.type] // samples)
     for start in range(0, len(images), chunk_size):
         chunk = slice(start, start + chunk_size)
         pixels = images[chunk].float()
         noise = [source.draw((len(pixels), samples, variables, categories)) for source in noise_sources]
-        for member in range(stack_size):
-            model = {name: values[member : member + 1] for name, values in parameters.items()}
+        for member, source in enumerate(source_of):
+            model = {name: values[member : member + 1] for name, values in weights.items()}
             logits = encode(model, pixels.unsqueeze(0)).view(-1, 1, variables, categories)
-            codes = (logits + noise[source_of[member]]).argmax(-1)
-            reconstruction[member, chunk] = _reconstruction(model, codes, pixels).double()
+            pixel_logits = pixel_logits_of_codes(model, (logits + noise[source]).argmax(-1))
+            # The mean of `bernoulli_loss` over samples, with a single product for each image.
+            x_times_o = (pixels * pixel_logits.mean(1)).sum(-1)
+            reconstruction[member, chunk] = (F.softplus(pixel_logits).sum(-1).mean(1) - x_times_o).double()
             kl[member, chunk] = _kl(logits, code_laws and code_laws[member]).sum((1, 2)).double()
     return reconstruction, kl
 
@@ -69,34 +69,11 @@ def _kl(logits: Tensor, code_law: Distribution | None) -> Tensor:
     return kl_of_codes(argmax_probabilities(logits, code_law))
 
 
-def _reconstruction(model: Mapping[str, Tensor], codes: Tensor, pixels: Tensor) -> Tensor:
-    """Average the binary cross-entropy of an image over its codes.
-
-    Args:
-        model: a stack of one.
-        codes: category of each variable, images x samples x N.
-        pixels: images x pixels.
-    """
-    pixel_logits = pixel_logits_of_codes(model, codes)
-    # Binary cross-entropy with logits o and pixels x is softplus(o) - x o.
-    mean_logits = pixel_logits.mean(1)
-    return F.softplus(pixel_logits).sum(-1).mean(1) - (pixels * mean_logits).sum(-1)
-
-
 def pixel_logits_of_codes(model: Mapping[str, Tensor], codes: Tensor) -> Tensor:
-    """Decode discrete codes.
-
-    Args:
-        model: a stack of one.
-        codes: category of each variable, images x samples x N.
-
-    Returns:
-        Bernoulli logits, images x samples x pixels.
-    """
+    """Decode codes, the category of each variable (images x samples x N), to logits (images x samples x pixels)."""
     images, samples, variables = codes.shape
     # The decoder's first layer maps a one-hot code to the sum of one row for each variable.
     rows = model["decoder.0.weight"][0].T.contiguous()
-    categories = rows.shape[0] // variables
-    indices = codes.view(-1, variables) + torch.arange(0, rows.shape[0], categories, device=codes.device)
+    indices = codes.view(-1, variables) + torch.arange(0, len(rows), len(rows) // variables, device=codes.device)
     hidden = F.embedding_bag(indices, rows, mode="sum").add_(model["decoder.0.bias"]).relu_()
     return linear(model, "decoder.2", hidden.unsqueeze(0)).view(images, samples, -1)

@@ -7,26 +7,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from discrete_vae.analysis.selection import SelectedModel
 from discrete_vae.data.dataset import BinarizedDataset
+from discrete_vae.evaluation.selected import SelectedModel
 from discrete_vae.model.network import DiscreteVAE, load_model
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
 
 IMAGES = 10  # in a row of the figure
-SEED = 0  # of the choice of images and of all that is drawn
+SEED = 0  # of the choice of images, their noise and the prior samples
 
 
 def draw_selected(models: Sequence[SelectedModel], dataset: BinarizedDataset) -> dict[str, np.ndarray]:
     """Draw reconstructions of some test images, and samples from the prior, with each selected model.
 
-    Args:
-        models: the selected models of a group.
-        dataset: of the models.
-
-    Returns:
-        ``uint8`` gray values from 0 to 255, images x height x width: the test images as ``data``, and for each
-        perturbation ``{name}/reconstructions`` and ``{name}/samples``.
+    Returns ``uint8`` gray values from 0 to 255, images x height x width: the test images as ``data``, and for each
+    perturbation ``{name}/reconstructions`` and ``{name}/samples``.
     """
     images = choose_images(dataset.splits["test"], count=IMAGES, seed=SEED)
     drawn = {"data": 255 * images}
@@ -47,27 +42,19 @@ def choose_images(images: np.ndarray, *, count: int, seed: int) -> np.ndarray:
 
 @torch.inference_mode()
 def reconstruct(model: DiscreteVAE, images: np.ndarray, noise: NoiseSource) -> np.ndarray:
-    """Encode images, draw one discrete code for each, and decode it.
+    """Encode images (``uint8`` of 0 and 1, images x height x width), draw one code for each, and decode it.
 
-    Args:
-        model: of the images' size.
-        images: ``uint8`` of 0 and 1, images x height x width.
-        noise: of the codes; its generator is advanced.
-
-    Returns:
-        ``uint8`` gray values from 0 to 255, of the shape of the images.
+    Returns ``uint8`` gray values from 0 to 255, of the shape of the images.
     """
     logits = model.encode(torch.from_numpy(images).flatten(1).float())
-    codes = (logits + noise.draw(logits.shape)).argmax(-1)
-    return _gray(model, codes, images.shape[1:])
+    return _gray(model, (logits + noise.draw(logits.shape)).argmax(-1), images.shape[1:])
 
 
 @torch.inference_mode()
 def sample_prior(model: DiscreteVAE, image_shape: tuple[int, int], *, count: int, seed: int) -> np.ndarray:
     """Draw codes from the uniform prior and decode them to gray values, ``uint8`` of count x height x width."""
     sizes = model.architecture
-    shape = (count, sizes.variables)
-    codes = torch.randint(sizes.categories, shape, generator=generator(seed, "prior samples"))
+    codes = torch.randint(sizes.categories, (count, sizes.variables), generator=generator(seed, "prior samples"))
     return _gray(model, codes, image_shape)
 
 

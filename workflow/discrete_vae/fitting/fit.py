@@ -1,18 +1,13 @@
-"""The other experiment: fit the logits of a perturb-softmax model to a fixed discrete distribution.
+"""The other experiment: fit the logits theta of a perturb-softmax model to a fixed distribution p.
 
-The relaxed sample is y = softmax((theta + gamma) / tau). As in the code of Potapczynski et al. (arXiv 1912.09588),
-where Adam fits the mean of a minibatch of relaxed samples to such targets, theta minimizes a distance of the mean
-relaxed sample to the target p, here the squared one,
-
-    || E[y] - p ||^2,
-
-which a U-statistic over the minibatch estimates without bias. What is measured is the total variation distance to p of
-the codes argmax(theta + gamma), which the fit does not see, and of the mean relaxed sample, which it does.
+The relaxed sample is y = softmax((theta + gamma) / tau). Adam minimizes || E[y] - p ||^2, which a U-statistic over a
+minibatch of samples estimates without bias. The code of Potapczynski et al. (arXiv 1912.09588) fits the mean of a
+minibatch in the same way. Two total variation distances to p are measured: of the codes argmax(theta + gamma), which
+the fit does not see, and of the mean relaxed sample, which it does.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -24,6 +19,8 @@ from scipy.interpolate import CubicSpline
 from torch import Tensor
 from torch.distributions import Distribution, Gumbel, constraints
 
+from discrete_vae.config.definitions import Binomial, Law, NegativeBinomial, Poisson, Table, Target
+from discrete_vae.config.options import Fit
 from discrete_vae.errors import InputError
 from discrete_vae.grid.measures import FIT_ERRORS
 from discrete_vae.model.code_probabilities import argmax_probabilities, check_quadrature, noise_range
@@ -35,38 +32,31 @@ log = logging.getLogger(__name__)
 GUMBEL_NODES, TABLE_SIZE = 512, 4096
 
 
-def target_probabilities(definition: Mapping[str, Any]) -> np.ndarray:
-    """Return the probabilities of a target such as ``{family: poisson, rate: 50, K: 100}``, float64 of K.
-
-    The binomial law of n trials with probability p, the Poisson law of a rate, and the negative binomial law, of the
-    failures before the r-th success with probability p, are truncated to 0, ..., K - 1 and normalized again.
-    """
-    match definition["family"]:
-        case "table":
-            table = np.array(definition["probabilities"], dtype=np.float64)
+def target_probabilities(target: Target) -> np.ndarray:
+    """Return the probabilities of a target, float64 of K. A law of counts is truncated to 0, ..., K - 1, normalized."""
+    match target:
+        case Table():
+            table = np.array(target.probabilities, dtype=np.float64)
             return table / table.sum()
-        case "binomial":
-            law = scipy.stats.binom(definition["n"], definition["p"])
-        case "poisson":
-            law = scipy.stats.poisson(definition["rate"])
-        case "negative-binomial":
-            law = scipy.stats.nbinom(definition["r"], definition["p"])
-    return scipy.special.softmax(law.logpmf(np.arange(definition["K"])))
+        case Binomial():
+            law = scipy.stats.binom(target.n, target.p)
+        case Poisson():
+            law = scipy.stats.poisson(target.rate)
+        case NegativeBinomial():
+            law = scipy.stats.nbinom(target.r, target.p)
+    return scipy.special.softmax(law.logpmf(np.arange(target.K)))
 
 
 class RelaxedNoise(Distribution):
     """The law of gamma + tau G, with gamma of a given law and G standard Gumbel.
 
-    The mean relaxed sample is the code probability under this noise: softmax(x / tau) is the probability of each
-    category to have the largest x + tau G (Gumbel-max), so that
+    Its code probabilities are the mean relaxed sample, because softmax(x / tau) is the probability of each category to
+    have the largest x + tau G (Gumbel-max):
 
         E softmax((theta + gamma) / tau) = P(argmax_j (theta_j + gamma_j + tau G_j) = k).
 
     The distribution function is E F(z - tau G), by the trapezoidal rule on the density of G, kept as a cubic spline.
-
-    Args:
-        law: of gamma; computing in float64.
-        temperature: tau.
+    The law must compute in float64.
 
     Raises:
         InputError: a law without distribution function.
@@ -88,7 +78,7 @@ class RelaxedNoise(Distribution):
 
     @property
     def support(self) -> constraints.Constraint:
-        """Where the table stands: all but the tails that quadrature leaves out."""
+        """Where the spline is defined: everywhere but in the tails that quadrature leaves out."""
         return constraints.interval(self.lowest, self.highest)
 
     def cdf(self, value: Tensor) -> Tensor:
@@ -103,12 +93,7 @@ class RelaxedNoise(Distribution):
 def squared_distance(relaxed: Tensor, target: Tensor) -> Tensor:
     """Estimate || E[y] - p ||^2 without bias, by the mean of (y_a - p) . (y_b - p) over all pairs a != b of samples.
 
-    Args:
-        relaxed: samples y, ... x samples x K, at least two samples.
-        target: p, of K.
-
-    Returns:
-        The estimates, of the leading dimensions; they may be negative.
+    The samples y are ... x samples x K, at least two samples. An estimate may be negative.
     """
     difference = relaxed - target
     samples = relaxed.shape[-2]
@@ -117,45 +102,27 @@ def squared_distance(relaxed: Tensor, target: Tensor) -> Tensor:
 
 
 def fit_logits(
-    target: Tensor,
-    law: Distribution,
-    *,
-    temperatures: Sequence[float],
-    seeds: Sequence[int],
-    steps: int,
-    samples: int,
-    learning_rate: float,
-    record_every: int,
+    target: Tensor, law: Distribution, *, temperatures: Sequence[float], seeds: Sequence[int], options: Fit
 ) -> dict[int, Tensor]:
-    """Fit logits, zero at first, for every temperature and seed side by side, with Adam.
+    """Fit logits, zero at first, for every temperature and seed side by side, with Adam in float32.
 
-    Fits of one seed share their noise whatever the temperature, and for laws drawn by inversion the uniform numbers
-    under it, so that laws and temperatures are compared on common random numbers. In float32, as models are trained.
-
-    Args:
-        target: p, of K.
-        law: of the noise gamma.
-        temperatures, seeds: of the fits.
-        steps: of gradient descent.
-        samples: relaxed samples of each step.
-        learning_rate: of Adam.
-        record_every: steps between two records; the first and the last step are always recorded.
+    Fits of one seed share their noise at all temperatures. Laws drawn by inversion share the uniform numbers under it.
 
     Returns:
-        The logits by step, each temperatures x seeds x K.
+        The logits at the steps to record, and at the first and the last one, each temperatures x seeds x K.
     """
     target = target.float()
     noise_sources = [NoiseSource(law, generator(seed, "fitting noise")) for seed in seeds]
     temperature = torch.tensor(temperatures).view(-1, 1, 1, 1)
     logits = torch.zeros(len(temperatures), len(seeds), 1, len(target), requires_grad=True)
-    optimizer = torch.optim.Adam([logits], lr=learning_rate)
+    optimizer = torch.optim.Adam([logits], lr=options.learning_rate)
     recorded = {}
-    for step in range(steps + 1):
-        if step % record_every == 0 or step == steps:
+    for step in range(options.steps + 1):
+        if step % options.record_every == 0 or step == options.steps:
             recorded[step] = logits.detach().squeeze(-2).clone()
-        if step == steps:
+        if step == options.steps:
             break
-        noise = torch.stack([source.draw((samples, len(target))) for source in noise_sources])
+        noise = torch.stack([source.draw((options.samples, len(target))) for source in noise_sources])
         relaxed = F.softmax((logits + noise) / temperature, dim=-1)
         optimizer.zero_grad()
         squared_distance(relaxed, target).sum().backward()
@@ -164,45 +131,31 @@ def fit_logits(
 
 
 def fit(
-    target: np.ndarray,
-    definition: Mapping[str, str | float],
-    *,
-    temperatures: Sequence[float],
-    seeds: Sequence[int],
-    **options: Any,
+    target: np.ndarray, law: Law, *, temperatures: Sequence[float], seeds: Sequence[int], options: Fit
 ) -> pd.DataFrame:
-    """Fit a target with one noise law and measure the errors along the way.
-
-    Args:
-        target: probabilities p, of K.
-        definition: of the noise law.
-        temperatures, seeds: of the fits.
-        options: see `fit_logits`.
+    """Fit a target, the probabilities p of K categories, with one noise law and measure the errors along the way.
 
     Returns:
         A row for each temperature, seed and recorded step, with the total variation distances to p of the codes and of
         the mean relaxed sample; missing for a law without distribution function.
     """
-    recorded = fit_logits(
-        torch.from_numpy(target), distribution(definition), temperatures=temperatures, seeds=seeds, **options
-    )
+    p = torch.from_numpy(target)
+    recorded = fit_logits(p, distribution(law), temperatures=temperatures, seeds=seeds, options=options)
     tables = []
     for temperature, *logits in zip(temperatures, *recorded.values(), strict=True):
-        errors = measure(torch.stack(logits, dim=1), torch.from_numpy(target), definition, temperature)
+        errors = measure(torch.stack(logits, dim=1), p, law, temperature)
         for member, seed in enumerate(seeds):
             coordinates = {"temperature": temperature, "seed": seed, "step": list(recorded)}
             tables.append(pd.DataFrame({**coordinates, **{name: values[member] for name, values in errors.items()}}))
     return pd.concat(tables, ignore_index=True).round(dict.fromkeys(FIT_ERRORS, 6))
 
 
-def measure(
-    logits: Tensor, target: Tensor, definition: Mapping[str, str | float], temperature: float
-) -> dict[str, Tensor]:
+def measure(logits: Tensor, target: Tensor, law: Law, temperature: float) -> dict[str, Tensor]:
     """Return both errors of logits of seeds x steps x K, each seeds x steps; see `fit`."""
-    law = distribution(definition, torch.float64)
+    in_double = distribution(law, torch.float64)
     try:
-        check_quadrature(law)
-        noise_laws = law, RelaxedNoise(law, temperature)
+        check_quadrature(in_double)
+        noise_laws = in_double, RelaxedNoise(in_double, temperature)
         errors = [total_variation(argmax_probabilities(logits, noise), target) for noise in noise_laws]
     except InputError as error:
         log.warning("no errors at temperature %s: %s", temperature, error)

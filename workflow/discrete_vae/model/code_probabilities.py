@@ -1,9 +1,10 @@
-"""Probabilities of the codes argmax(theta + gamma), whatever the law of the noise gamma, and their KL.
+"""Probabilities of the codes argmax(theta + gamma) under any law of the noise gamma, and their KL.
 
-The codes are drawn from q(k) = P(argmax_j (theta_j + gamma_j) = k), which is softmax(theta) for standard Gumbel noise
-only. With the density f and the distribution function F of the noise,
+With the density f and the distribution function F of the noise, the codes are drawn from
 
-    q(k) = integral of f(z - theta_k) * product over j != k of F(z - theta_j) dz.
+    q(k) = P(argmax_j (theta_j + gamma_j) = k) = integral of f(z - theta_k) * product over j != k of F(z - theta_j) dz.
+
+Only for standard Gumbel noise is this softmax(theta).
 """
 
 import functools
@@ -30,14 +31,13 @@ NUMBERS_AT_ONCE = 8_000_000
 def argmax_probabilities(logits: Tensor, law: Distribution) -> Tensor:
     """Return the probability of each category to have the largest logit plus noise; differentiable in the logits.
 
-    In closed form for Gumbel noise. Otherwise by the trapezoidal rule on the density, which converges exponentially for
-    a smooth one, or for one with jumps or kinks by the Gauss-Legendre rule between them. Where the probabilities then
-    do not sum to one, as with a density without bounds, by summing over steps of the distribution function, halved
-    until the probabilities settle.
+    Gumbel noise has a closed form. For a smooth density the trapezoidal rule converges exponentially. Between jumps or
+    kinks of the density the Gauss-Legendre rule is used. If the probabilities then do not sum to one, as for an
+    unbounded density, the steps of the distribution function are summed, and halved until the result settles.
 
     Args:
         logits: theta, ... x K.
-        law: of the noise, independent for each logit; computing in float64 on the device of the logits.
+        law: of the noise, independent for each logit; in float64 on the device of the logits.
 
     Returns:
         float64, of the shape of the logits.
@@ -71,11 +71,7 @@ def argmax_probabilities(logits: Tensor, law: Distribution) -> Tensor:
 
 
 def check_quadrature(law: Distribution, device: torch.device | str = "cpu") -> None:
-    """Try a law on four logits, before very many have been tried in vain for hours.
-
-    Raises:
-        InputError: a law that quadrature cannot serve (see `argmax_probabilities`).
-    """
+    """Try a law on four logits, before hours are spent on many. Raises what `argmax_probabilities` raises."""
     argmax_probabilities(torch.linspace(0, 1, 4, device=device), law)
 
 
@@ -83,7 +79,7 @@ def _at_even_nodes(
     rows: Tensor, law: Distribution, lowest: float, highest: float, intervals: int, *, over_steps: bool = False
 ) -> Tensor:
     """Sum over the density at evenly spaced nodes, or over the steps of the distribution function between them."""
-    # The largest of theta + gamma lies within the range of the noise above the largest theta.
+    # The maximum of theta + gamma lies within the range of the noise around the largest theta.
     nodes = torch.linspace(lowest, highest, intervals + 1, dtype=torch.float64, device=rows.device)
     chunk = max(1, NUMBERS_AT_ONCE // (intervals * rows.shape[1]))
     parts = []
@@ -127,7 +123,7 @@ def _factors(noise: Tensor, law: Distribution, lowest: float, highest: float) ->
 
 
 def _kinks(law: Distribution) -> list[float]:
-    """List where the density is not smooth: the ends of the support, and the peak of Laplace's."""
+    """List where the density is not smooth: at the ends of the support, and at the peak of a Laplace law."""
     ends = [float(getattr(law.support, end)) for end in ("lower_bound", "upper_bound") if hasattr(law.support, end)]
     return [*ends, law.loc.item()] if isinstance(law, Laplace) else ends
 
@@ -141,7 +137,7 @@ def noise_range(law: Distribution) -> tuple[float, float]:
     """
     try:
         return _quantile(law, TAIL), _quantile(law, 1 - TAIL)
-    except (NotImplementedError, RuntimeError):  # some have one that float64 breaks
+    except (NotImplementedError, RuntimeError):  # some torch functions fail in float64
         raise InputError(
             f"the law {law} has no distribution function in torch.distributions, expected one to compute the"
             " probabilities of codes with; choose another law"
@@ -149,10 +145,7 @@ def noise_range(law: Distribution) -> tuple[float, float]:
 
 
 def _quantile(law: Distribution, probability: float) -> float:
-    support = law.support
-    low, high = (
-        float(getattr(support, end, default)) for end, default in (("lower_bound", -1e6), ("upper_bound", 1e6))
-    )
+    low, high = float(getattr(law.support, "lower_bound", -1e6)), float(getattr(law.support, "upper_bound", 1e6))
     for _ in range(200):
         middle = (low + high) / 2
         if law.cdf(torch.tensor(middle, dtype=torch.float64)) < probability:
@@ -169,11 +162,9 @@ def kl_of_codes(probabilities: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class CodesKLWithGradient:
-    """KL(q || uniform) of the codes of a stack of models, with its gradient: the KL part of the true bound.
+    """KL(q || uniform) of the codes of a stack, with its gradient: the KL part of the true bound.
 
-    Args:
-        laws: the noise law of each model of the stack, computing in float64 on the device of the logits.
-        device: that device.
+    There is a noise law for each model, in float64 on the device of the logits.
 
     Raises:
         InputError: a law that quadrature cannot serve.
@@ -187,11 +178,7 @@ class CodesKLWithGradient:
             check_quadrature(law, self.device)
 
     def __call__(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the KL summed over variables and minibatch, of shape S, and its gradient; NaN for a diverged model.
-
-        Args:
-            logits: theta, S x N x K x batch.
-        """
+        """Do for the KL of the codes what `softmax_kl_with_gradient` does; NaN for a diverged model."""
         members = [self._of_member(*member) for member in zip(logits.mT, self.laws, strict=True)]
         kl, gradient = (torch.stack(parts) for parts in zip(*members, strict=True))
         return kl, gradient.mT.to(logits.dtype)

@@ -1,4 +1,4 @@
-"""Noise laws of Perturb-Softmax: any univariate law of torch.distributions, sampled from an explicit generator."""
+"""Noise laws of Perturb-Softmax: any univariate law of torch.distributions, drawn from an explicit generator."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,19 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import (
-    AffineTransform,
-    Distribution,
-    HalfCauchy,
-    HalfNormal,
-    SigmoidTransform,
-    TransformedDistribution,
-    Uniform,
-)
+from torch.distributions import AffineTransform, Distribution, SigmoidTransform, TransformedDistribution, Uniform
+
+from discrete_vae.config.definitions import Law
 
 # Half the spacing of the uniform numbers: the quantile of 0 itself may be infinite.
 SMALLEST_UNIFORM = 2.0**-25
-# Half laws have the quantile (u + 1) / 2 of the whole one, which must not round to 1.
+# Half laws have the quantile (u + 1) / 2 of the whole law, which must not round to 1.
 LARGEST_UNIFORM_OF_HALVES = 1 - 2.0**-23
 # Numbers that a stream draws at once: what fits the caches of a CPU core, and what fills a GPU.
 NUMBERS_AT_ONCE = {"cpu": 2**17, "cuda": 2**24}
@@ -40,31 +34,25 @@ class Logistic(TransformedDistribution):
         return self.scale**2 * (math.pi**2 / 3)
 
 
-def distribution(
-    definition: Mapping[str, str | float], dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
-) -> Distribution:
-    """Build the law of a definition such as ``{distribution: Normal, loc: 0, scale: 1}``, computing in a given type.
+def distribution(law: Law, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> Distribution:
+    """Build the torch distribution of a law, computing in a given type.
 
-    A law on the CPU draws from generators on any device; densities need one on the device of their values.
+    On the CPU it draws from generators on any device. Its densities need it on the device of their values.
     """
-    parameters = {
-        key: torch.tensor(value, dtype=dtype, device=device)
-        for key, value in definition.items()
-        if key != "distribution"
-    }
-    name = definition["distribution"]
-    law = Logistic if name == "Logistic" else getattr(torch.distributions, name)
-    return law(**parameters, validate_args=False)  # the configuration has been checked; torch's checks stall a GPU
+    kind = Logistic if law.distribution == "Logistic" else getattr(torch.distributions, law.distribution)
+    numbers = {name: value for name, value in vars(law).items() if name != "distribution"}
+    parameters = {name: torch.tensor(value, dtype=dtype, device=device) for name, value in numbers.items()}
+    return kind(**parameters, validate_args=False)  # the configuration has been checked; torch's checks stall a GPU
 
 
 def sample(law: Distribution, shape: Sequence[int], generator: torch.Generator) -> Tensor:
     """Draw float32 noise of the given shape on the generator's device.
 
-    A law with a quantile function is drawn by inversion, so that two laws drawn from equal generators share their
-    uniform numbers; another one by its own sampler, seeded from the generator, with torch's global state left alone.
+    A law with a quantile function is drawn by inversion, so two laws share their uniform numbers if their generators
+    are equal. Another law is drawn by its own sampler, seeded from the generator; torch's global state stays as it is.
     """
     numbers = uniform(shape, generator)
-    if isinstance(law, HalfNormal | HalfCauchy):
+    if isinstance(law, torch.distributions.HalfNormal | torch.distributions.HalfCauchy):
         numbers.clamp_(max=LARGEST_UNIFORM_OF_HALVES)
     try:
         return law.icdf(numbers).float()
@@ -97,30 +85,31 @@ class NoiseSource:
 
 
 class NoiseStream:
-    """The noise of one training step after the other, from several sources, drawn for many steps at once.
-
-    A source's noise does not depend on the other sources.
+    """The noise of one training step after the other, from several independent sources, drawn for many steps at once.
 
     Args:
-        sources: where it is drawn from; their generators are advanced.
+        sources: their generators are advanced.
         shape: of the noise of a step from one source.
+
+    Attributes:
+        noise: of the present step, float32 of sources x shape; one tensor, which `advance` overwrites.
     """
 
     def __init__(self, sources: Sequence[NoiseSource], shape: Sequence[int]) -> None:
         self.sources, self.shape = sources, tuple(shape)
         device = sources[0].generator.device
+        self.noise = torch.zeros(len(sources), *shape, device=device)
         self.steps_at_once = max(1, NUMBERS_AT_ONCE[device.type] // math.prod(shape))
         self._generators_at_start = self._generator_states()
         self._block: Tensor | None = None
         self._taken = 0
 
-    def next(self) -> Tensor:
-        """Return the noise of the next step, float32 of sources x shape."""
+    def advance(self) -> Tensor:
+        """Go to the next step and return its noise."""
         if self._block is None or self._taken == self.steps_at_once:
             self._draw()
-        noise = self._block[self._taken]
         self._taken += 1
-        return noise
+        return self.noise.copy_(self._block[self._taken - 1])
 
     def _draw(self) -> None:
         self._generators_at_start = self._generator_states()
@@ -131,7 +120,7 @@ class NoiseStream:
         return [source.generator.get_state() for source in self.sources]
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` continues from: the generators before the present block, and the steps taken of it."""
+        """Return the generators before the present block, and the steps taken of it, for `restore`."""
         return {"generators": self._generators_at_start, "taken": self._taken}
 
     def restore(self, state: Mapping[str, Any]) -> None:

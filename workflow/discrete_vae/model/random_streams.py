@@ -1,8 +1,7 @@
-"""Random streams: one generator for each purpose, derived from the seed of a cell and never from a global state.
+"""Random streams: one generator for each seed and purpose, never a global state.
 
-Cells of one seed share their streams. They start from the same weights and see the same minibatches and the same
-uniform numbers under their noise, so that noise laws and temperatures are compared on common random numbers; and a
-cell's result does not depend on which other cells are run.
+Cells of one seed start from the same weights and see the same minibatches and uniform numbers. So noise laws and
+temperatures are compared on common random numbers, and a cell does not depend on which other cells run.
 """
 
 import hashlib

@@ -8,18 +8,15 @@ import torch
 
 log = logging.getLogger(__name__)
 
-# What libraries and the optimizer allocate at first is there before the capture.
+# Warm up first: libraries and the optimizer allocate memory lazily, and a capture must not.
 STEPS_BEFORE_CAPTURE = 3
 
 
 class StepGraph:
     """A step that on a GPU is captured and replayed with a single launch, and elsewhere simply called.
 
-    A training step of tiny networks is some fifty kernels that run for microseconds each: to launch them one by one
-    takes longer than to run them.
-
-    Args:
-        capture: whether to capture the step, whose tensors must then be on a GPU.
+    A training step of tiny networks is some fifty kernels of a few microseconds, which take longer to launch than to
+    run. With ``capture``, its tensors must be on a GPU.
     """
 
     def __init__(self, *, capture: bool) -> None:
@@ -27,12 +24,11 @@ class StepGraph:
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def take(self, step: Callable[[], None]) -> None:
-        """Take the step.
+        """Take the step, the same at every call.
 
-        Args:
-            step: the same at every call, and not kept, as a cycle of references would keep its memory on the GPU; reads
-                and writes tensors that stay where they are, from call to call; waits for no result of the device.
+        It reads and writes tensors that stay where they are, and waits for no result of the device.
         """
+        # The step is not kept: a cycle of references would keep its memory on the GPU.
         if self._steps_before_capture == 0:
             self._capture(step)
         if self._graph is not None:

@@ -1,7 +1,6 @@
-"""The resume point of a training job.
+"""The resume point of a training job: a file that the job's next attempt continues from.
 
-Saved every few minutes and when the job is asked to end, outside the declared outputs (Snakemake deletes those of a
-failed job), and continued by the job's next attempt.
+It lies outside the declared outputs, which Snakemake deletes when a job fails.
 """
 
 import io
@@ -24,30 +23,29 @@ log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_SAVES = 180
 UNREADABLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
-# What a person sends with Ctrl-C, and schedulers ahead of a time limit or a preemption.
+# Ctrl-C, and what schedulers send before a time limit or a preemption.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 def identity_of(
     cells: Sequence[Cell],
     *,
-    perturbations: Mapping[str, Mapping[str, Any]],
+    laws: Mapping[str, Any],
     data_sha256: str,
     device: torch.device,
     options: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Return everything that determines a training's result, which its resume point must have in common with it.
+    """Return everything that determines the result of a training. Its resume point must have the same.
 
     Args:
         cells: of the job.
-        perturbations: the definitions of their noise laws.
-        data_sha256: sum of their images.
-        device: where they are trained.
-        options: the sections ``model``, ``training`` and ``evaluation``, as far as they determine the result.
+        laws, options: definitions of noise laws and options that determine a result, as JSON has them.
+        data_sha256: sum of the images.
+        device: where to train.
     """
     return {
         "cells": [cell.coordinates() for cell in cells],
-        "perturbations": dict(perturbations),
+        "laws": dict(laws),
         "data_sha256": data_sha256,
         "device": device.type,
         "torch": str(torch.__version__),
@@ -55,12 +53,12 @@ def identity_of(
     }
 
 
-class Checkpoint:
-    """The resume point of one training job, a context in which signals that ask the job to end are held back.
+class ResumePoint:
+    """The resume point of one training job. As a context, it holds back signals that ask the job to end.
 
     Args:
         path: its file.
-        identity: what must be equal for a saved state to be continued: cells, options, data, versions, device.
+        identity: see `identity_of`; only a state with an equal one is continued.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
@@ -69,7 +67,7 @@ class Checkpoint:
         self._signal: int | None = None
         self._former_handlers: dict[int, Any] = {}
 
-    def __enter__(self) -> "Checkpoint":
+    def __enter__(self) -> "ResumePoint":
         self._former_handlers = {number: signal.signal(number, self._note) for number in SIGNALS}
         return self
 
@@ -83,38 +81,32 @@ class Checkpoint:
         self._signal = number
 
     def load(self) -> dict[str, Any] | None:
-        """Return the saved state, or None where there is none to continue.
-
-        A file that is torn or of another identity is set aside under another name, with a warning.
-        """
+        """Return the saved state, or None. A torn file, or one of another identity, is set aside with a warning."""
         try:
             saved = torch.load(self.path, weights_only=True, map_location="cpu")
             differing = sorted(key for key in self.identity if saved["identity"].get(key) != self.identity[key])
         except FileNotFoundError:
             return None
         except UNREADABLE as error:
-            self.set_aside(f"it cannot be read ({' '.join(str(error).split())[:200]})")
+            self._set_aside(f"it cannot be read ({' '.join(str(error).split())[:200]})")
             return None
         if differing:
-            self.set_aside(f"it has another {', '.join(differing)}")
+            self._set_aside(f"it has another {', '.join(differing)}")
             return None
         log.info("continuing from %s", self.path)
         return saved["state"]
 
-    def set_aside(self, reason: str) -> None:
-        """Give the file another name, with a warning that says why it is not used."""
+    def _set_aside(self, reason: str) -> None:
         aside = self.path.with_name(f"{self.path.name}.unused")
         self.path.replace(aside)
-        log.warning("%s is not used, as %s; it is now %s and training starts anew", self.path, reason, aside.name)
+        log.warning("%s is not used, as %s; it is now %s and training starts again", self.path, reason, aside.name)
 
     def is_due(self) -> bool:
-        """Tell whether to save now: a signal came, or the last save is some minutes ago."""
+        """Whether to save now: a signal came, or the last save is three minutes ago."""
         return self._signal is not None or time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Save a state whole; end the job if a signal asked for it.
-
-        A full disk does not end a training: the next save may find room.
+        """Save a state, then end the job if a signal asked for it. A full disk only logs a warning.
 
         Raises:
             SystemExit: after a signal, with 128 and its number, as a shell reports it.

@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -14,11 +14,11 @@ from typing import Any
 import pandas as pd
 import torch
 
-from discrete_vae.config.configuration import asked_cells
 from discrete_vae.errors import InputError
 from discrete_vae.files import write_bytes, write_csv, write_json
+from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.groups import by_group, is_finished, is_whole, recorded_rows
-from discrete_vae.training.loop import Run
+from discrete_vae.training.runs import Run
 
 SOURCE = Path(__file__).parents[2]
 
@@ -34,16 +34,13 @@ def write_run(
 ) -> None:
     """Write the three files of a cell, each whole, the summary last.
 
-    Args:
-        run: what training gave.
-        history, summary, model: paths of the files.
-        provenance: see `environment`, with what else is to be stamped on the summary.
-        definition: the noise law and the options that determine the result, by section.
+    The summary holds ``definition``, the noise law and options that determine the result, and ``provenance``, the
+    `environment` and what else is known of the job.
     """
     write_csv(history, pd.DataFrame(run.history))
-    # By way of a buffer: torch.save puts the name of a file into it, and equal weights are to be equal bits.
+    # torch.save writes the name of a file into it. A buffer has none, so equal weights give equal files.
     buffer = io.BytesIO()
-    torch.save(run.parameters, buffer)
+    torch.save(run.weights, buffer)
     write_bytes(model, buffer.getvalue())
     write_json(summary, {**summarize(run), **definition, **provenance})
 
@@ -65,10 +62,10 @@ def summarize(run: Run) -> dict[str, Any]:
 
 
 def check_images(study: Path, dataset: str, data_sha256: str) -> None:
-    """Check that a dataset's groups in a study are of the same images as those about to be trained on.
+    """Check that the groups of a dataset in a study used the images that are there now.
 
     Raises:
-        InputError: they are of others.
+        InputError: a group used other images.
     """
     for path in sorted(study.glob(f"groups/{dataset}/K*/seed*/summaries.csv")):
         expected = recorded_rows(path)[0]["data_sha256"]
@@ -79,15 +76,11 @@ def check_images(study: Path, dataset: str, data_sha256: str) -> None:
             )
 
 
-def announce_progress(study: Path, config: Mapping[str, Any], *, log: Path) -> None:
-    """Say on the terminal, and in a new line of the study's logs/{study}/progress.txt, how many cells are finished.
+def announce_progress(study: Path, asked: Sequence[Cell], *, log: Path) -> None:
+    """Tell how many of the cells asked for are finished, on the terminal and in a line of logs/{study}/progress.txt.
 
-    Args:
-        study: its folder.
-        config: the complete configuration.
-        log: of the job.
+    ``study`` is its folder, ``log`` the job's, such as logs/{study}/train/{name}.
     """
-    asked = asked_cells(config)
     finished = 0
     for group, cells in by_group(asked).items():
         finished += len(cells) if is_whole(study, group, cells) else sum(is_finished(study, cell) for cell in cells)
@@ -99,7 +92,7 @@ def announce_progress(study: Path, config: Mapping[str, Any], *, log: Path) -> N
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Return the hardware, the versions and the source revision that a result is stamped with."""
+    """Return the hardware, the versions and the source revision behind a result."""
     return {
         "device": device.type,
         "hardware": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
@@ -116,12 +109,12 @@ def git_revision(source: Path = SOURCE) -> str | None:
 
     def git(*arguments: str) -> str:
         environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-        # A clone may belong to another user, whose files git would otherwise not look at.
+        # Without this, git refuses a clone that belongs to another user.
         command = ["git", "-c", "safe.directory=*", "-C", str(source), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
 
     try:
-        # Not in all of the checkout: a run changes the results, too, that are committed.
+        # Only the source: a run changes committed results too.
         changes = git("status", "--porcelain", "--untracked-files=no", "--", ".")
         return git("rev-parse", "HEAD") + ("-dirty" if changes else "")
     except (OSError, subprocess.CalledProcessError):

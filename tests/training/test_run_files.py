@@ -6,12 +6,11 @@ import subprocess
 import pandas as pd
 import pytest
 import torch
-from discrete_vae.config.configuration import asked_cells, complete
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.groups import WHOLE_GROUP_FILES, is_finished
-from discrete_vae.training.loop import Run
 from discrete_vae.training.run_files import announce_progress, check_images, git_revision, processor, write_run
+from discrete_vae.training.runs import Run
 
 CELL = Cell("digits", 3, "normal", 0.5, 1)
 HISTORY = [{"epoch": epoch, "training_loss": 9.0 - epoch, "validation_loss": 8.0} for epoch in (1, 2)]
@@ -28,8 +27,8 @@ def written(study, run: Run) -> dict:
 
 def test_the_files_of_a_cell_hold_its_run(tmp_path):
     final = {f"validation_{part}": 1.5 for part in ("loss", "reconstruction", "kl")}
-    parameters = {"weight": torch.arange(3.0)}
-    summary = written(tmp_path, Run(CELL, HISTORY, 1, None, stopped_early=True, parameters=parameters, final=final))
+    weights = {"weight": torch.arange(3.0)}
+    summary = written(tmp_path, Run(CELL, HISTORY, 1, None, stopped_early=True, weights=weights, final=final))
     expected = {
         **{"diverged": False, "diverged_epoch": None, "stopped_early": True, "epochs_run": 2, "best_epoch": 1},
         **{"final_training_loss": 7.0, "law": {}, "device": "cpu"},
@@ -38,7 +37,7 @@ def test_the_files_of_a_cell_hold_its_run(tmp_path):
     assert is_finished(tmp_path, CELL)
     folder = tmp_path / CELL.directory
     assert pd.read_csv(folder / "history.csv").to_dict("records") == HISTORY
-    assert torch.equal(torch.load(folder / "model.pt", weights_only=True)["weight"], parameters["weight"])
+    assert torch.equal(torch.load(folder / "model.pt", weights_only=True)["weight"], weights["weight"])
 
 
 def test_a_diverged_run_has_no_losses_in_its_summary(tmp_path):
@@ -58,31 +57,42 @@ def test_other_images_than_those_of_a_datasets_groups_are_refused(tmp_path):
         check_images(tmp_path, "digits", "b")
 
 
+ASKED = [Cell("digits", 3, "normal", temperature, seed) for temperature in (0.5, 1.0) for seed in (1, 2)]
+
+
+def record_group(study, cells, files=("summaries.csv",)):
+    """Write the files of the group of some cells, which summaries.csv names."""
+    folder = study / "groups" / str(cells[0].group)
+    folder.mkdir(parents=True)
+    for name in files:
+        (folder / name).touch()
+    pd.DataFrame([cell.coordinates() for cell in cells]).to_csv(folder / "summaries.csv", index=False)
+
+
 def test_progress_counts_finished_cells_of_the_grid(tmp_path, capsys):
-    grid = {"dataset": ["digits"], "K": [3], "perturbation": ["normal"], "temperature": [0.5], "seed": [1, 2, 3]}
-    config = {"grid": grid}
-    complete(config)
     study, log = tmp_path / "results", tmp_path / "logs" / "train" / "a.log"
     log.parent.mkdir(parents=True)
-    for cell in [*asked_cells(config)[1:], Cell("digits", 3, "normal", 1.0, 1)]:
-        announce_progress(study, config, log=log)
+    for cell in [*ASKED[1:3], Cell("digits", 3, "normal", 2.0, 1)]:
+        announce_progress(study, ASKED, log=log)
         written(study, Run(cell, HISTORY, 0, 2))
     lines = (tmp_path / "logs" / "progress.txt").read_text().splitlines()
-    assert [line.partition("finished: ")[2] for line in lines] == ["0 of 3", "1 of 3", "2 of 3"]
+    assert [line.partition("finished: ")[2] for line in lines] == ["0 of 4", "1 of 4", "2 of 4"]
     assert capsys.readouterr().err.splitlines() == lines
 
 
 def test_cells_of_whole_groups_count_as_finished_without_their_runs(tmp_path, capsys):
-    config = {"grid": {"dataset": ["digits"], "K": [3], "perturbation": ["normal"], "seed": [1, 2]}}
-    complete(config)
-    folder = tmp_path / "groups" / "digits" / "K3" / "seed1"
-    folder.mkdir(parents=True)
-    for name in WHOLE_GROUP_FILES:
-        (folder / name).touch()
-    recorded = [cell.coordinates() for cell in asked_cells(config) if cell.seed == 1]
-    pd.DataFrame(recorded).to_csv(folder / "summaries.csv", index=False)
-    announce_progress(tmp_path, config, log=tmp_path / "none" / "train" / "a.log")
-    assert capsys.readouterr().err.endswith("cells finished: 10 of 20\n"), "though its file cannot be written"
+    record_group(tmp_path, [cell for cell in ASKED if cell.seed == 1], WHOLE_GROUP_FILES)
+    announce_progress(tmp_path, ASKED, log=tmp_path / "none" / "train" / "a.log")
+    assert capsys.readouterr().err.endswith("cells finished: 2 of 4\n"), "though its file cannot be written"
+
+
+def test_a_group_that_another_job_makes_again_does_not_fail_a_finished_training(tmp_path, capsys):
+    """It lacks a cell, and the run of one that it has is not there for the moment."""
+    first, second = (cell for cell in ASKED if cell.seed == 1)
+    record_group(tmp_path, [first])
+    written(tmp_path, Run(second, HISTORY, 0, 2))
+    announce_progress(tmp_path, [first, second], log=tmp_path / "none" / "train" / "a.log")
+    assert capsys.readouterr().err.endswith("cells finished: 1 of 2\n")
 
 
 @pytest.fixture
@@ -122,16 +132,3 @@ def test_a_processor_is_named_with_its_generation_where_that_is_told(tmp_path, c
 
 def test_outside_a_checkout_there_is_no_revision(tmp_path):
     assert git_revision(tmp_path) is None
-
-
-def test_a_group_that_another_job_makes_again_does_not_fail_a_finished_training(tmp_path, capsys):
-    """It lacks a cell, and the run of one that it has is not there for the moment."""
-    config = {"grid": {"dataset": ["digits"], "K": [3], "perturbation": ["normal"], "seed": [1]}}
-    complete(config)
-    first, second, *_ = asked_cells(config)
-    folder = tmp_path / "groups" / str(first.group)
-    folder.mkdir(parents=True)
-    pd.DataFrame([first.coordinates()]).to_csv(folder / "summaries.csv", index=False)
-    written(tmp_path, Run(second, HISTORY, 0, 2))
-    announce_progress(tmp_path, config, log=tmp_path / "none" / "train" / "a.log")
-    assert capsys.readouterr().err.endswith("cells finished: 1 of 10\n")

@@ -10,6 +10,8 @@ import scipy.stats
 import torch
 import torch.nn.functional as F
 from conftest import LAWS
+from discrete_vae.config.definitions import Binomial, NegativeBinomial, Poisson, Table, law_of
+from discrete_vae.config.options import Fit
 from discrete_vae.fitting.fit import (
     RelaxedNoise,
     fit,
@@ -24,40 +26,39 @@ from discrete_vae.model.noise import distribution, sample
 from discrete_vae.model.random_streams import generator
 
 P = np.array([0.5, 0.3, 0.15, 0.05])
-OPTIONS = {"steps": 20, "samples": 10, "learning_rate": 0.1, "record_every": 8}
+OPTIONS = Fit(steps=20, samples=10, learning_rate=0.1, record_every=8)
 UNIFORM = {"distribution": "Uniform", "low": -1, "high": 1}
 
 
 @pytest.mark.parametrize(
-    ("definition", "law"),
+    ("target", "law"),
     [
-        ({"family": "binomial", "n": 12, "p": 0.3, "K": 13}, scipy.stats.binom(12, 0.3)),
-        ({"family": "binomial", "n": 12, "p": 0.3, "K": 5}, scipy.stats.binom(12, 0.3)),
-        ({"family": "poisson", "rate": 50, "K": 100}, scipy.stats.poisson(50)),
-        ({"family": "negative-binomial", "r": 2.5, "p": 0.6, "K": 8}, scipy.stats.nbinom(2.5, 0.6)),
+        (Binomial("binomial", n=12, p=0.3, K=13), scipy.stats.binom(12, 0.3)),
+        (Binomial("binomial", n=12, p=0.3, K=5), scipy.stats.binom(12, 0.3)),
+        (Poisson("poisson", rate=50, K=100), scipy.stats.poisson(50)),
+        (NegativeBinomial("negative-binomial", r=2.5, p=0.6, K=8), scipy.stats.nbinom(2.5, 0.6)),
     ],
 )
-def test_targets_are_truncated_and_normalized(definition, law):
-    probabilities = target_probabilities(definition)
-    counts = np.arange(definition["K"])
+def test_targets_are_truncated_and_normalized(target, law):
+    probabilities = target_probabilities(target)
+    counts = np.arange(target.K)
     assert probabilities.tolist() == pytest.approx((law.pmf(counts) / law.cdf(counts[-1])).tolist())
 
 
 def test_targets_have_the_parameters_of_the_textbook():
-    assert target_probabilities({"family": "binomial", "n": 2, "p": 0.3, "K": 3}).tolist() == pytest.approx(
-        [0.49, 0.42, 0.09]
-    )
-    ratio = np.divide(*target_probabilities({"family": "poisson", "rate": 5, "K": 9})[[3, 2]])
-    assert ratio == pytest.approx(5 / 3)
-    failures = target_probabilities({"family": "negative-binomial", "r": 3, "p": 0.6, "K": 2})
+    binomial = target_probabilities(Binomial("binomial", n=2, p=0.3, K=3))
+    assert binomial.tolist() == pytest.approx([0.49, 0.42, 0.09])
+    poisson = target_probabilities(Poisson("poisson", rate=5, K=9))
+    assert poisson[3] / poisson[2] == pytest.approx(5 / 3)
+    failures = target_probabilities(NegativeBinomial("negative-binomial", r=3, p=0.6, K=2))
     assert failures[1] / failures[0] == pytest.approx(3 * 0.4)
-    table = {"family": "table", "probabilities": [0.2, 0, 0.8]}
-    assert target_probabilities(table).tolist() == pytest.approx(table["probabilities"])
+    assert target_probabilities(Table("table", (0.2, 0, 0.8))).tolist() == pytest.approx([0.2, 0, 0.8])
 
 
 def test_a_far_truncation_is_still_a_distribution():
-    assert target_probabilities({"family": "poisson", "rate": 5000, "K": 2}) == pytest.approx([1 / 5001, 5000 / 5001])
-    assert target_probabilities({"family": "binomial", "n": 1, "p": 0.5, "K": 4}).tolist() == [0.5, 0.5, 0, 0]
+    far = target_probabilities(Poisson("poisson", rate=5000, K=2))
+    assert far == pytest.approx([1 / 5001, 5000 / 5001])
+    assert target_probabilities(Binomial("binomial", n=1, p=0.5, K=4)).tolist() == [0.5, 0.5, 0, 0]
 
 
 def test_the_objective_is_the_mean_over_pairs_of_samples():
@@ -82,7 +83,7 @@ def test_objective_and_gradient_are_unbiased():
     slope = mean(lambda x: y(x) * (1 - y(x)) / temperature)
 
     logits = torch.tensor([difference, 0.0]).double().requires_grad_()
-    noise = sample(distribution(LAWS["gumbel"]), (100_000, 3, 2), generator(0, "x")).double()
+    noise = sample(distribution(law_of(LAWS["gumbel"])), (100_000, 3, 2), generator(0, "x")).double()
     estimates = squared_distance(F.softmax((logits + noise) / temperature, dim=-1), target)
     estimates.mean().backward()
     standard_error = (estimates.std() / math.sqrt(len(estimates))).item()
@@ -92,19 +93,19 @@ def test_objective_and_gradient_are_unbiased():
 
 
 @pytest.mark.parametrize("definition", [*LAWS.values(), UNIFORM], ids=lambda definition: definition["distribution"])
-@pytest.mark.parametrize("temperature", [0.01, 0.5, 3.0])
-def test_the_mean_relaxed_sample_is_a_code_probability(definition, temperature):
-    law = distribution(definition, torch.float64)
+def test_the_mean_relaxed_sample_is_a_code_probability(definition):
+    law = distribution(law_of(definition), torch.float64)
     logits = torch.tensor([0.3, -1.2, 1.0, 0.0]).double()
     noise = sample(law, (1_000_000, 4), generator(0, "x"))
-    expected = F.softmax((logits + noise) / temperature, dim=-1).mean(0)
-    probabilities = argmax_probabilities(logits, RelaxedNoise(law, temperature))
-    torch.testing.assert_close(probabilities, expected, atol=0.002, rtol=0)
-    assert probabilities.sum().item() == pytest.approx(1, abs=2e-6)
+    for temperature in (0.01, 0.5, 3.0):
+        expected = F.softmax((logits + noise) / temperature, dim=-1).mean(0)
+        probabilities = argmax_probabilities(logits, RelaxedNoise(law, temperature))
+        torch.testing.assert_close(probabilities, expected, atol=0.002, rtol=0)
+        assert probabilities.sum().item() == pytest.approx(1, abs=2e-6)
 
 
 def test_the_mean_relaxed_sample_of_two_categories_is_exact():
-    law = distribution(LAWS["gumbel"], torch.float64)
+    law = distribution(law_of(LAWS["gumbel"]), torch.float64)
     for temperature in (0.05, 1.0):
         expected, _ = scipy.integrate.quad(
             lambda x, tau=temperature: scipy.stats.logistic.cdf((0.4 + x) / tau) * scipy.stats.logistic.pdf(x),
@@ -119,13 +120,10 @@ def test_the_mean_relaxed_sample_of_two_categories_is_exact():
 def test_a_fit_with_gumbel_noise_finds_the_log_probabilities():
     recorded = fit_logits(
         torch.from_numpy(P),
-        distribution(LAWS["gumbel"]),
+        distribution(law_of(LAWS["gumbel"])),
         temperatures=[0.05],
         seeds=[1],
-        steps=300,
-        samples=500,
-        learning_rate=0.03,
-        record_every=300,
+        options=Fit(steps=300, samples=500, learning_rate=0.03, record_every=300),
     )
     (logits,) = recorded[300][0].double()
     assert total_variation(F.softmax(logits, dim=-1), torch.from_numpy(P)) < 0.02
@@ -134,15 +132,15 @@ def test_a_fit_with_gumbel_noise_finds_the_log_probabilities():
 
 @pytest.mark.parametrize("law", LAWS)
 def test_the_mean_relaxed_sample_comes_close_where_the_codes_stay_away(law):
-    options = {"steps": 200, "samples": 400, "learning_rate": 0.03, "record_every": 200}
-    last = fit(P, LAWS[law], temperatures=[0.1, 1.5], seeds=[1], **options).query("step == 200")
+    options = Fit(steps=200, samples=400, learning_rate=0.03, record_every=200)
+    last = fit(P, law_of(LAWS[law]), temperatures=[0.1, 1.5], seeds=[1], options=options).query("step == 200")
     cold, hot = last.to_dict("records")
     assert max(cold["discrete_error"], cold["relaxed_error"], hot["relaxed_error"]) < 0.03
     assert hot["discrete_error"] > 0.06
 
 
 def test_fits_start_from_equal_logits_and_record_the_last_step():
-    fits = fit(P, LAWS["normal"], temperatures=[0.5], seeds=[1, 2], **OPTIONS)
+    fits = fit(P, law_of(LAWS["normal"]), temperatures=[0.5], seeds=[1, 2], options=OPTIONS)
     assert fits["step"].tolist() == [0, 8, 16, 20] * 2
     at_first = fits[fits["step"] == 0]
     assert at_first[["discrete_error", "relaxed_error"]].to_numpy() == pytest.approx(0.3, abs=1e-6)
@@ -150,16 +148,17 @@ def test_fits_start_from_equal_logits_and_record_the_last_step():
 
 @pytest.mark.parametrize("law", LAWS)
 def test_a_temperature_is_the_same_bits_whatever_else_is_fitted(law):
-    together = fit(P, LAWS[law], temperatures=[0.1, 0.5, 1.0], seeds=[1, 2], **OPTIONS)
-    again = fit(P, LAWS[law], temperatures=[0.1, 0.5, 1.0], seeds=[1, 2], **OPTIONS)
-    alone = fit(P, LAWS[law], temperatures=[0.5], seeds=[1, 2], **OPTIONS)
+    together, again = (
+        fit(P, law_of(LAWS[law]), temperatures=[0.1, 0.5], seeds=[1, 2], options=OPTIONS) for _ in range(2)
+    )
+    alone = fit(P, law_of(LAWS[law]), temperatures=[0.5], seeds=[1, 2], options=OPTIONS)
     pd.testing.assert_frame_equal(again, together)
     pd.testing.assert_frame_equal(alone, together[together["temperature"] == 0.5].reset_index(drop=True))
 
 
 def test_a_seed_does_not_depend_on_the_others():
-    together = fit(P, LAWS["normal"], temperatures=[0.5], seeds=[1, 2], **OPTIONS)
-    alone = fit(P, LAWS["normal"], temperatures=[0.5], seeds=[2], **OPTIONS)
+    together = fit(P, law_of(LAWS["normal"]), temperatures=[0.5], seeds=[1, 2], options=OPTIONS)
+    alone = fit(P, law_of(LAWS["normal"]), temperatures=[0.5], seeds=[2], options=OPTIONS)
     expected = together[together["seed"] == 2].reset_index(drop=True)
     pd.testing.assert_frame_equal(alone, expected, atol=2e-6, rtol=0)
     of_first = together[together["seed"] == 1].reset_index(drop=True)
@@ -168,7 +167,7 @@ def test_a_seed_does_not_depend_on_the_others():
 
 def test_the_table_keeps_a_temperature_as_it_is():
     temperature = 10 ** (-5 / 3)
-    fits = fit(P, LAWS["gumbel"], temperatures=[temperature, 1e-7], seeds=[1], **OPTIONS)
+    fits = fit(P, law_of(LAWS["gumbel"]), temperatures=[temperature, 1e-7], seeds=[1], options=OPTIONS)
     assert fits["temperature"].unique().tolist() == [temperature, 1e-7]
     summary = summarize_fits(fits.assign(target="t", perturbation="gumbel"))
     assert summary["temperature"].tolist() == [temperature, 1e-7]
@@ -176,7 +175,7 @@ def test_the_table_keeps_a_temperature_as_it_is():
 
 def test_a_law_without_distribution_function_is_fitted_without_errors(caplog):
     student = {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1}
-    fits = fit(P, student, temperatures=[0.5], seeds=[1], **OPTIONS)
+    fits = fit(P, law_of(student), temperatures=[0.5], seeds=[1], options=OPTIONS)
     assert fits["step"].tolist() == [0, 8, 16, 20]
     assert fits[["discrete_error", "relaxed_error"]].isna().all(axis=None)
     assert "has no distribution function" in caplog.text

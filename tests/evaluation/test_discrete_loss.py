@@ -6,9 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import LAWS
+from discrete_vae.config.definitions import law_of
 from discrete_vae.evaluation import discrete_loss as evaluation
 from discrete_vae.evaluation.discrete_loss import discrete_loss
-from discrete_vae.model.network import Architecture, initial_parameters, model_of, stack
+from discrete_vae.model.network import Architecture, initial_weights, model_of, stack
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
 
@@ -17,11 +18,11 @@ IMAGES = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0], [0, 0, 0, 1, 1, 1
 
 
 def far_from_uniform(seed: int) -> dict[str, torch.Tensor]:
-    return {name: 3 * values for name, values in initial_parameters(ARCHITECTURE, generator(seed, "weights")).items()}
+    return {name: 3 * values for name, values in initial_weights(ARCHITECTURE, generator(seed, "weights")).items()}
 
 
 def evaluate(models, laws, samples, source_of=None):
-    sources = [NoiseSource(distribution(LAWS[name]), generator(5, "noise")) for name in laws]
+    sources = [NoiseSource(distribution(law_of(LAWS[name])), generator(5, "noise")) for name in laws]
     return discrete_loss(
         stack(models),
         IMAGES,
@@ -35,8 +36,8 @@ def evaluate(models, laws, samples, source_of=None):
 @torch.no_grad()
 def test_gumbel_loss_converges_to_the_enumeration_of_all_codes():
     """With Gumbel noise P(argmax) is softmax(theta), so the expectation over codes is a finite sum."""
-    parameters = far_from_uniform(3)
-    model, images = model_of(parameters, variables=ARCHITECTURE.variables), IMAGES.float()
+    weights = far_from_uniform(3)
+    model, images = model_of(weights, variables=ARCHITECTURE.variables), IMAGES.float()
     q = F.softmax(model.encode(images), dim=-1)
     expected = torch.zeros(len(images))
     for code in itertools.product(range(ARCHITECTURE.categories), repeat=ARCHITECTURE.variables):
@@ -46,7 +47,7 @@ def test_gumbel_loss_converges_to_the_enumeration_of_all_codes():
         expected += probability * loss
     expected_kl = (q * (q * ARCHITECTURE.categories).log()).sum((1, 2))
 
-    reconstruction, kl = evaluate([parameters], ["gumbel"], samples=200_000)
+    reconstruction, kl = evaluate([weights], ["gumbel"], samples=200_000)
     # The standard deviation over codes is below 1 nat here: 0.01 is more than four standard errors.
     torch.testing.assert_close(reconstruction[0].float(), expected, atol=0.01, rtol=0)
     torch.testing.assert_close(kl[0].float(), expected_kl)
@@ -55,9 +56,9 @@ def test_gumbel_loss_converges_to_the_enumeration_of_all_codes():
 @torch.no_grad()
 @pytest.mark.parametrize("law", LAWS)
 def test_loss_agrees_with_a_plain_loop_over_the_same_noise(law):
-    parameters, samples = far_from_uniform(4), 7
-    model = model_of(parameters, variables=ARCHITECTURE.variables)
-    noise = NoiseSource(distribution(LAWS[law]), generator(5, "noise")).draw((len(IMAGES), samples, 2, 3))
+    weights, samples = far_from_uniform(4), 7
+    model = model_of(weights, variables=ARCHITECTURE.variables)
+    noise = NoiseSource(distribution(law_of(LAWS[law])), generator(5, "noise")).draw((len(IMAGES), samples, 2, 3))
     expected = []
     for image, gammas in zip(IMAGES.float(), noise, strict=True):
         losses = []
@@ -65,7 +66,7 @@ def test_loss_agrees_with_a_plain_loop_over_the_same_noise(law):
             code = F.one_hot((model.encode(image) + gamma).argmax(-1), 3).float()
             losses.append(F.binary_cross_entropy_with_logits(model.decode(code), image, reduction="sum"))
         expected.append(torch.stack(losses).mean())
-    reconstruction, _ = evaluate([parameters], [law], samples)
+    reconstruction, _ = evaluate([weights], [law], samples)
     torch.testing.assert_close(reconstruction[0].float(), torch.stack(expected))
 
 

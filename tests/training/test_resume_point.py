@@ -1,5 +1,6 @@
 """A training that is ended and continued gives the bits of an undisturbed one; a foreign or torn file is never used."""
 
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -7,33 +8,29 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import LAWS
+from discrete_vae.config.definitions import law_of
+from discrete_vae.config.options import Evaluation, Model, Training
 from discrete_vae.grid.cells import Cell
-from discrete_vae.training import loop, resume_point
+from discrete_vae.training import clock as clocks
+from discrete_vae.training import resume_point
 from discrete_vae.training.loop import train
-from discrete_vae.training.resume_point import Checkpoint, identity_of
+from discrete_vae.training.resume_point import ResumePoint, identity_of
 from discrete_vae.training.stack import StackTrainer
 
 CELLS = [Cell("tiny", 4, law, temperature, seed) for law in LAWS for temperature in (0.3, 1.0) for seed in (1, 2)]
 EPOCHS, STEPS_PER_EPOCH = 3, 4
 
 
-def run(dataset, checkpoint=None, batch_size=10, epochs=EPOCHS, patience=None):
+def run(dataset, point=None, batch_size=10, epochs=EPOCHS, patience=None):
     return train(
         CELLS,
         dataset,
-        perturbations=LAWS,
-        model={"variables": 3, "hidden": 16},
-        training={
-            "epochs": epochs,
-            "patience": patience,
-            "batch_size": batch_size,
-            "learning_rate": 0.01,
-            "kl": "softmax",
-            "annealing": None,
-        },
-        evaluation={"validation_samples": 5, "selection_samples": 20},
+        laws={name: law_of(definition) for name, definition in LAWS.items()},
+        model=Model(variables=3, hidden=16),
+        training=Training(epochs=epochs, patience=patience, batch_size=batch_size, learning_rate=0.01),
+        evaluation=Evaluation(validation_samples=5, selection_samples=20),
         device=torch.device("cpu"),
-        checkpoint=checkpoint,
+        resume_point=point,
     )
 
 
@@ -42,7 +39,7 @@ def assert_same_bits(runs, expected_runs):
         for row, expected_row in zip(trained.history, expected.history, strict=True):
             assert {**row, "seconds": 0} == {**expected_row, "seconds": 0}
         assert (trained.best_epoch, trained.final) == (expected.best_epoch, expected.final)
-        assert all(torch.equal(values, expected.parameters[name]) for name, values in trained.parameters.items())
+        assert all(torch.equal(values, expected.weights[name]) for name, values in trained.weights.items())
 
 
 @pytest.fixture
@@ -64,21 +61,23 @@ def interrupt_at(monkeypatch):
     return arrange
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
-@pytest.mark.parametrize("step", [1, 4, 6, 11, 12])
+SIGNALS = itertools.cycle([signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+
+
+@pytest.mark.parametrize(("step", "number"), [(step, next(SIGNALS)) for step in (1, 4, 6, 11, 12)])
 def test_a_training_asked_to_end_at_any_step_is_continued_to_the_same_bits(
     tiny_dataset, tmp_path, interrupt_at, step, number
 ):
     undisturbed = run(tiny_dataset)
-    path = tmp_path / "job.checkpoint.pt"
+    path = tmp_path / "job.pt"
     interrupt_at(step, number)
-    with Checkpoint(path, {"cells": 12}) as checkpoint, pytest.raises(SystemExit) as ended:
-        run(tiny_dataset, checkpoint)
+    with ResumePoint(path, {"cells": 12}) as point, pytest.raises(SystemExit) as ended:
+        run(tiny_dataset, point)
     assert ended.value.code == 128 + number
-    with Checkpoint(path, {"cells": 12}) as checkpoint:
-        continued = run(tiny_dataset, checkpoint)
+    with ResumePoint(path, {"cells": 12}) as point:
+        continued = run(tiny_dataset, point)
         assert_same_bits(continued, undisturbed)
-        checkpoint.finish()
+        point.finish()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -90,14 +89,14 @@ def test_the_seconds_of_an_interrupted_epoch_count(tiny_dataset, tmp_path, inter
         clock[0] += 1
         return plain_step(trainer)
 
-    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(clocks.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(StackTrainer, "step", step_of_a_second)
     interrupt_at(STEPS_PER_EPOCH + 3, signal.SIGTERM)
-    with Checkpoint(tmp_path / "c.pt", {}) as checkpoint, pytest.raises(SystemExit):
-        run(tiny_dataset, checkpoint)
+    with ResumePoint(tmp_path / "c.pt", {}) as point, pytest.raises(SystemExit):
+        run(tiny_dataset, point)
     clock[0] += 86_400
-    with Checkpoint(tmp_path / "c.pt", {}) as checkpoint:
-        runs = run(tiny_dataset, checkpoint)
+    with ResumePoint(tmp_path / "c.pt", {}) as point:
+        runs = run(tiny_dataset, point)
     assert [row["seconds"] for row in runs[0].history] == [STEPS_PER_EPOCH] * EPOCHS
     assert runs[0].seconds == STEPS_PER_EPOCH * EPOCHS
 
@@ -108,53 +107,53 @@ def test_a_cell_that_stopped_early_stays_so_when_its_stack_is_continued(tiny_dat
     lengths = [len(trained.history) for trained in undisturbed]
     assert min(lengths) < max(lengths) - 1
     interrupt_at((min(lengths) + 1) * STEPS_PER_EPOCH, signal.SIGTERM)
-    with Checkpoint(tmp_path / "c.pt", {}) as checkpoint, pytest.raises(SystemExit):
-        run(tiny_dataset, checkpoint, **long)
-    with Checkpoint(tmp_path / "c.pt", {}) as checkpoint:
-        assert_same_bits(run(tiny_dataset, checkpoint, **long), undisturbed)
+    with ResumePoint(tmp_path / "c.pt", {}) as point, pytest.raises(SystemExit):
+        run(tiny_dataset, point, **long)
+    with ResumePoint(tmp_path / "c.pt", {}) as point:
+        assert_same_bits(run(tiny_dataset, point, **long), undisturbed)
 
 
 def test_an_epoch_of_one_step_is_saved_too(tiny_dataset, tmp_path, interrupt_at):
     undisturbed = run(tiny_dataset, batch_size=100)
     interrupt_at(2, signal.SIGTERM)
-    with Checkpoint(tmp_path / "c.pt", {}) as checkpoint, pytest.raises(SystemExit):
-        run(tiny_dataset, checkpoint, batch_size=100)
-    with Checkpoint(tmp_path / "c.pt", {}) as checkpoint:
-        assert_same_bits(run(tiny_dataset, checkpoint, batch_size=100), undisturbed)
+    with ResumePoint(tmp_path / "c.pt", {}) as point, pytest.raises(SystemExit):
+        run(tiny_dataset, point, batch_size=100)
+    with ResumePoint(tmp_path / "c.pt", {}) as point:
+        assert_same_bits(run(tiny_dataset, point, batch_size=100), undisturbed)
 
 
 def test_a_training_that_is_killed_continues_from_its_last_save(tiny_dataset, tmp_path, monkeypatch):
     undisturbed = run(tiny_dataset)
     monkeypatch.setattr(resume_point, "SECONDS_BETWEEN_SAVES", 0)
-    plain_save, saves = Checkpoint.save, []
+    plain_save, saves = ResumePoint.save, []
 
-    def save_then_die(checkpoint, state):
-        plain_save(checkpoint, state)
-        saves.append(state["progress"]["epoch"])
+    def save_then_die(point, state):
+        plain_save(point, state)
+        saves.append(state["clock"]["epoch"])
         if len(saves) == 7:
             raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, Checkpoint(tmp_path / "c.pt", {}) as checkpoint:
-        patch.setattr(Checkpoint, "save", save_then_die)
+    with monkeypatch.context() as patch, ResumePoint(tmp_path / "c.pt", {}) as point:
+        patch.setattr(ResumePoint, "save", save_then_die)
         with pytest.raises(KeyboardInterrupt):
-            run(tiny_dataset, checkpoint)
+            run(tiny_dataset, point)
     assert saves[-1] > 0, "it should have died after the first epoch"
-    with Checkpoint(tmp_path / "c.pt", {}) as checkpoint:
-        assert_same_bits(run(tiny_dataset, checkpoint), undisturbed)
+    with ResumePoint(tmp_path / "c.pt", {}) as point:
+        assert_same_bits(run(tiny_dataset, point), undisturbed)
 
 
 def test_a_save_that_finds_no_room_does_not_end_the_training(tiny_dataset, monkeypatch, caplog):
     monkeypatch.setattr(resume_point, "SECONDS_BETWEEN_SAVES", 0)
-    with Checkpoint(Path("/sys/kernel/c.pt"), {}) as checkpoint:  # even root may not create a file there
-        assert_same_bits(run(tiny_dataset, checkpoint), run(tiny_dataset))
+    with ResumePoint(Path("/sys/kernel/c.pt"), {}) as point:  # even root may not create a file there
+        assert_same_bits(run(tiny_dataset, point), run(tiny_dataset))
     assert "cannot be written" in caplog.text
 
 
 @pytest.mark.parametrize("spoil", ["another identity", "empty", "garbage", "truncated", "another object"])
 def test_what_cannot_be_continued_is_set_aside_with_a_warning(tmp_path, caplog, spoil):
     path = tmp_path / "c.pt"
-    with Checkpoint(path, {"data_sha256": "a", "epochs": 3}) as checkpoint:
-        checkpoint.save({"weights": torch.arange(1000)})
+    with ResumePoint(path, {"data_sha256": "a", "epochs": 3}) as point:
+        point.save({"weights": torch.arange(1000)})
     content = path.read_bytes()
     match spoil:
         case "empty":
@@ -166,8 +165,8 @@ def test_what_cannot_be_continued_is_set_aside_with_a_warning(tmp_path, caplog, 
         case "another object":
             torch.save([1, 2, 3], path)
     identity = {"data_sha256": "b" if spoil == "another identity" else "a", "epochs": 3}
-    with Checkpoint(path, identity) as checkpoint:
-        assert checkpoint.load() is None
+    with ResumePoint(path, identity) as point:
+        assert point.load() is None
     assert "is not used" in caplog.text
     if spoil == "another identity":
         assert "another data_sha256" in caplog.text
@@ -176,7 +175,7 @@ def test_what_cannot_be_continued_is_set_aside_with_a_warning(tmp_path, caplog, 
 
 JOB = {
     "cells": CELLS,
-    "perturbations": LAWS,
+    "laws": LAWS,
     "data_sha256": "a",
     "device": torch.device("cpu"),
     "options": {
@@ -191,7 +190,7 @@ JOB = {
     ("change", "differing"),
     [
         ({"cells": CELLS[:1]}, "cells"),
-        ({"perturbations": {**LAWS, "normal": LAWS["gumbel"]}}, "perturbations"),
+        ({"laws": {**LAWS, "normal": LAWS["gumbel"]}}, "laws"),
         ({"data_sha256": "b"}, "data_sha256"),
         ({"device": torch.device("cuda")}, "device"),
         ({"options": {**JOB["options"], "model": {"variables": 3, "hidden": 9}}}, "model"),
@@ -202,10 +201,10 @@ JOB = {
     ],
 )
 def test_a_resume_point_is_of_the_same_training(tmp_path, caplog, change, differing):
-    with Checkpoint(tmp_path / "c.pt", identity_of(**JOB)) as checkpoint:
-        checkpoint.save({"weights": torch.arange(3)})
-    with Checkpoint(tmp_path / "c.pt", identity_of(**JOB | change)) as checkpoint:
-        state = checkpoint.load()
+    with ResumePoint(tmp_path / "c.pt", identity_of(**JOB)) as point:
+        point.save({"weights": torch.arange(3)})
+    with ResumePoint(tmp_path / "c.pt", identity_of(**JOB | change)) as point:
+        state = point.load()
     if differing is None:
         assert state["weights"].tolist() == [0, 1, 2]
     else:
@@ -215,6 +214,6 @@ def test_a_resume_point_is_of_the_same_training(tmp_path, caplog, change, differ
 
 def test_signals_are_handled_as_before_after_the_job(tmp_path):
     before = signal.getsignal(signal.SIGTERM)
-    with Checkpoint(tmp_path / "c.pt", {}):
+    with ResumePoint(tmp_path / "c.pt", {}):
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from discrete_vae.model.network import (
     Architecture,
     DiscreteVAE,
-    initial_parameters,
+    bernoulli_loss,
+    initial_weights,
     kl_to_uniform,
     loss_and_gradient,
     stack,
@@ -21,9 +22,9 @@ ARCHITECTURE = Architecture(pixels=12, hidden=7, variables=3, categories=4)
 BATCH = 5
 
 
-def parameters_of(seed: int) -> dict[str, torch.Tensor]:
+def weights_of(seed: int) -> dict[str, torch.Tensor]:
     # Larger than PyTorch's initial weights, so that the softmax is far from uniform and the ReLUs are active.
-    drawn = initial_parameters(ARCHITECTURE, generator(seed, "weights"))
+    drawn = initial_weights(ARCHITECTURE, generator(seed, "weights"))
     return {name: (4 * values).double() for name, values in drawn.items()}
 
 
@@ -46,13 +47,13 @@ def plain_loss(model: DiscreteVAE, images, noise, temperature):
 
 def test_loss_and_gradient_of_a_stack_agree_with_autograd_on_each_model():
     temperatures = [0.3, 1.0, 2.5]
-    models = [parameters_of(seed) for seed in (1, 2, 3)]
+    models = [weights_of(seed) for seed in (1, 2, 3)]
     images, noise = minibatch(len(models))
-    parameters = stack(models)
-    gradient = {name: torch.full_like(values, math.nan) for name, values in parameters.items()}
+    weights = stack(models)
+    gradient = {name: torch.full_like(values, math.nan) for name, values in weights.items()}
 
     reconstruction, kl = loss_and_gradient(
-        parameters, gradient, images, noise, torch.tensor(temperatures).double().view(-1, 1, 1, 1)
+        weights, gradient, images, noise, torch.tensor(temperatures).double().view(-1, 1, 1, 1)
     )
 
     for member, temperature in enumerate(temperatures):
@@ -61,24 +62,24 @@ def test_loss_and_gradient_of_a_stack_agree_with_autograd_on_each_model():
         expected = plain_loss(model, images[member], noise[member], temperature)
         (sum(expected) / BATCH).backward()
         torch.testing.assert_close(torch.stack((reconstruction[member], kl[member])), torch.stack(expected).detach())
-        for name, weights in model.named_parameters():
-            torch.testing.assert_close(gradient[name][member], weights.grad)
+        for name, parameter in model.named_parameters():
+            torch.testing.assert_close(gradient[name][member], parameter.grad)
 
 
 def test_gradient_of_the_relaxed_sample_agrees_with_finite_differences():
-    models = [parameters_of(1)]
+    models = [weights_of(1)]
     images, noise = minibatch(1)
     temperature = torch.full((1, 1, 1, 1), 0.7).double()
-    parameters = stack(models)
-    gradient = {name: torch.zeros_like(values) for name, values in parameters.items()}
-    loss_and_gradient(parameters, gradient, images, noise, temperature)
-    scratch = {name: torch.zeros_like(values) for name, values in parameters.items()}
+    weights = stack(models)
+    gradient = {name: torch.zeros_like(values) for name, values in weights.items()}
+    loss_and_gradient(weights, gradient, images, noise, temperature)
+    scratch = {name: torch.zeros_like(values) for name, values in weights.items()}
 
     def loss() -> float:
-        return sum(loss_and_gradient(parameters, scratch, images, noise, temperature)).item() / BATCH
+        return sum(loss_and_gradient(weights, scratch, images, noise, temperature)).item() / BATCH
 
     # The encoder's last bias shifts the logits, so it reaches the loss through the relaxed sample and the KL only.
-    bias = parameters["encoder.2.bias"]
+    bias = weights["encoder.2.bias"]
     for i in range(bias.shape[1]):
         bias[0, i] += 1e-6
         above = loss()
@@ -88,15 +89,23 @@ def test_gradient_of_the_relaxed_sample_agrees_with_finite_differences():
         assert gradient["encoder.2.bias"][0, i].item() == pytest.approx((above - below) / 2e-6, rel=1e-5, abs=1e-7)
 
 
+def test_the_bernoulli_loss_is_the_binary_cross_entropy_of_every_image_under_every_code():
+    g = generator(1, "test")
+    pixel_logits, images = 9 * torch.randn(5, 12, generator=g), torch.randint(0, 2, (3, 12), generator=g).float()
+    pairs = pixel_logits.unsqueeze(1).expand(5, 3, 12), images.expand(5, 3, 12)
+    expected = F.binary_cross_entropy_with_logits(*pairs, reduction="none").sum(-1)
+    torch.testing.assert_close(bernoulli_loss(pixel_logits, images.T), expected)
+
+
 def test_kl_agrees_with_scipy():
     logits = torch.tensor([[0.0, 0.0, 0.0], [3.0, -1.0, 0.5], [200.0, 0.0, -200.0]]).double()
     expected = [scipy.stats.entropy(q, [1 / 3] * 3) for q in F.softmax(logits, dim=-1).numpy()]
     assert kl_to_uniform(logits).tolist() == pytest.approx(expected, abs=1e-12)
 
 
-def test_initial_parameters_have_the_law_of_torch_linear_layers():
+def test_initial_weights_have_the_law_of_torch_linear_layers():
     architecture = Architecture(pixels=400, hidden=300, variables=10, categories=10)
-    drawn = initial_parameters(architecture, generator(775, "weights"))
+    drawn = initial_weights(architecture, generator(775, "weights"))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         reference = DiscreteVAE(architecture).state_dict()
@@ -107,7 +116,7 @@ def test_initial_parameters_have_the_law_of_torch_linear_layers():
 
 
 def test_unstack_gives_back_each_model_as_a_state_dict_of_the_module():
-    models = [initial_parameters(ARCHITECTURE, generator(seed, "weights")) for seed in (1, 2)]
+    models = [initial_weights(ARCHITECTURE, generator(seed, "weights")) for seed in (1, 2)]
     module = DiscreteVAE(ARCHITECTURE)
     module.load_state_dict(unstack(stack(models), 1))
     assert all(torch.equal(values, models[1][name]) for name, values in module.state_dict().items())

@@ -6,8 +6,8 @@ import pytest
 import scipy.stats
 import torch
 import torch.distributions
-from discrete_vae.config.laws import LAWS, POSITIVE, REAL, UNIT_INTERVAL
-from discrete_vae.model import noise as perturbations
+from discrete_vae.config.definitions import LAWS, PARAMETERS, POSITIVE, REAL, law_of
+from discrete_vae.model import noise as noise_module
 from discrete_vae.model.noise import NoiseSource, NoiseStream, distribution, sample, uniform
 from discrete_vae.model.random_streams import generator
 from torch.distributions import constraints
@@ -39,18 +39,18 @@ SCIPY_LAWS = {
 }
 
 
-def law_of(name):
-    return distribution({"distribution": name, **SCIPY_LAWS[name][0]})
+def torch_law(name):
+    return distribution(law_of({"distribution": name, **SCIPY_LAWS[name][0]}))
 
 
 @pytest.mark.parametrize("name", LAWS)
 def test_samples_have_the_law_that_scipy_gives(name):
-    noise = sample(law_of(name), (100_000,), generator(0, f"test {name}"))
+    noise = sample(torch_law(name), (100_000,), generator(0, f"test {name}"))
     assert noise.dtype == torch.float32
     assert noise.isfinite().all()
     reference = SCIPY_LAWS[name][1]
     if reference is None:  # scipy has no continuous Bernoulli
-        distribution_function = lambda x: law_of(name).cdf(torch.as_tensor(x)).numpy()  # noqa: E731
+        distribution_function = lambda x: torch_law(name).cdf(torch.as_tensor(x)).numpy()  # noqa: E731
     else:
         distribution_function = reference.cdf
     assert scipy.stats.kstest(noise.double().numpy(), distribution_function).pvalue > 1e-3
@@ -58,10 +58,14 @@ def test_samples_have_the_law_that_scipy_gives(name):
 
 @pytest.mark.parametrize("name", sorted(LAWS.keys() - {"Logistic", "Uniform"}))
 def test_the_table_has_the_parameters_and_bounds_of_torch(name):
-    bounds = {REAL: constraints.real, POSITIVE: constraints.positive, UNIT_INTERVAL: constraints.unit_interval}
+    def constraint(bounds):
+        if bounds == REAL:
+            return constraints.real
+        return constraints.positive if bounds == POSITIVE else constraints.unit_interval
+
     of_torch = dict(getattr(torch.distributions, name).arg_constraints)
     of_torch.pop("logits", None)  # another way to give probs
-    assert {parameter: bounds[bound] for parameter, bound in LAWS[name].items()} == of_torch
+    assert {parameter: constraint(bounds) for parameter, bounds in PARAMETERS[name].items()} == of_torch
 
 
 def test_every_univariate_continuous_law_of_torch_is_in_the_table():
@@ -80,15 +84,15 @@ def test_every_univariate_continuous_law_of_torch_is_in_the_table():
 @pytest.mark.parametrize("name", ["Gumbel", "StudentT"])
 def test_noise_follows_its_generator_alone(name):
     global_state = torch.random.get_rng_state()
-    first = sample(law_of(name), (3, 4), generator(1, "a"))
-    assert torch.equal(first, sample(law_of(name), (3, 4), generator(1, "a")))
-    assert not torch.equal(first, sample(law_of(name), (3, 4), generator(1, "b")))
-    assert not torch.equal(first, sample(law_of(name), (3, 4), generator(2, "a")))
+    first = sample(torch_law(name), (3, 4), generator(1, "a"))
+    assert torch.equal(first, sample(torch_law(name), (3, 4), generator(1, "a")))
+    assert not torch.equal(first, sample(torch_law(name), (3, 4), generator(1, "b")))
+    assert not torch.equal(first, sample(torch_law(name), (3, 4), generator(2, "a")))
     assert torch.equal(torch.random.get_rng_state(), global_state)
 
 
 def test_laws_drawn_by_inversion_share_their_uniform_numbers():
-    gumbel, normal = (sample(law_of(name), (1000,), generator(0, "x")) for name in ("Gumbel", "Normal"))
+    gumbel, normal = (sample(torch_law(name), (1000,), generator(0, "x")) for name in ("Gumbel", "Normal"))
     assert torch.equal(gumbel.argsort(), normal.argsort())
 
 
@@ -100,33 +104,33 @@ def test_uniform_numbers_exclude_the_ends():
 
 @pytest.mark.parametrize("name", LAWS)
 def test_noise_is_finite_at_both_ends_of_the_uniform_numbers(name, monkeypatch):
-    ends = torch.tensor([perturbations.SMALLEST_UNIFORM, 1 - 2.0**-24])  # the largest that torch draws
-    monkeypatch.setattr(perturbations, "uniform", lambda shape, generator: ends.clone())
-    noise = sample(law_of(name), (2,), generator(0, "x"))
+    ends = torch.tensor([noise_module.SMALLEST_UNIFORM, 1 - 2.0**-24])  # the largest that torch draws
+    monkeypatch.setattr(noise_module, "uniform", lambda shape, generator: ends.clone())
+    noise = sample(torch_law(name), (2,), generator(0, "x"))
     assert noise.isfinite().all()
     assert noise.abs().max() < 1e8
 
 
 def streams_of(*names):
-    return NoiseStream([NoiseSource(law_of(name), generator(1, name)) for name in names], (2, 3))
+    return NoiseStream([NoiseSource(torch_law(name), generator(1, name)) for name in names], (2, 3))
 
 
 def test_a_stream_gives_each_source_its_own_noise_whatever_the_others(monkeypatch):
-    monkeypatch.setitem(perturbations.NUMBERS_AT_ONCE, "cpu", 4 * 2 * 3)
+    monkeypatch.setitem(noise_module.NUMBERS_AT_ONCE, "cpu", 4 * 2 * 3)
     alone, beside = streams_of("Normal"), streams_of("Gumbel", "Normal")
-    expected = NoiseSource(law_of("Normal"), generator(1, "Normal"))
+    expected = NoiseSource(torch_law("Normal"), generator(1, "Normal"))
     for _ in range(2):  # blocks of four steps
         for noise in expected.draw((4, 2, 3)):
-            assert torch.equal(alone.next(), noise.unsqueeze(0))
-            assert torch.equal(beside.next()[1], noise)
+            assert torch.equal(alone.advance(), noise.unsqueeze(0))
+            assert torch.equal(beside.advance()[1], noise)
 
 
 @pytest.mark.parametrize("taken", [0, 1, 4, 6])
 def test_a_stream_is_continued_from_any_place(monkeypatch, taken):
-    monkeypatch.setitem(perturbations.NUMBERS_AT_ONCE, "cpu", 4 * 2 * 3)
+    monkeypatch.setitem(noise_module.NUMBERS_AT_ONCE, "cpu", 4 * 2 * 3)
     stream, continued = streams_of("Gumbel", "StudentT"), streams_of("Gumbel", "StudentT")
     for _ in range(taken):
-        stream.next()
+        stream.advance()
     continued.restore(stream.state())
     for _ in range(9):
-        assert torch.equal(continued.next(), stream.next())
+        assert torch.equal(continued.advance(), stream.advance())

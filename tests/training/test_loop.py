@@ -3,34 +3,30 @@
 import itertools
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from conftest import LAWS
+from discrete_vae.config.definitions import law_of
+from discrete_vae.config.options import Annealing, Evaluation, Model, Training
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Cell
 from discrete_vae.model.code_probabilities import argmax_probabilities
-from discrete_vae.model.network import Architecture, DiscreteVAE, initial_parameters, model_of
+from discrete_vae.model.network import Architecture, DiscreteVAE, initial_weights, model_of
 from discrete_vae.model.noise import NUMBERS_AT_ONCE, NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
-from discrete_vae.training import loop
+from discrete_vae.training import clock
 from discrete_vae.training.loop import choose_device, train
 from discrete_vae.training.stack import StackTrainer, annealed_temperature
 
-MODEL = {"variables": 3, "hidden": 16}
-TRAINING = {
-    "epochs": 4,
-    "patience": None,
-    "batch_size": 10,
-    "learning_rate": 0.01,
-    "kl": "softmax",
-    "annealing": None,
-    "matmul_precision": "highest",
-}
-EVALUATION = {"validation_samples": 5, "selection_samples": 20}
+MODEL = Model(variables=3, hidden=16)
+TRAINING = Training(epochs=4, batch_size=10, learning_rate=0.01)
+EVALUATION = Evaluation(validation_samples=5, selection_samples=20)
+TYPED_LAWS = {name: law_of(definition) for name, definition in LAWS.items()}
 K = 4
 
 
@@ -38,16 +34,9 @@ def cell(perturbation="gumbel", temperature=0.7, seed=1) -> Cell:
     return Cell("tiny", K, perturbation, temperature, seed)
 
 
-def run(dataset, *cells, perturbations=LAWS, **options):
-    return train(
-        cells,
-        dataset,
-        perturbations=perturbations,
-        model=MODEL,
-        training={**TRAINING, **options},
-        evaluation=EVALUATION,
-        device=torch.device("cpu"),
-    )
+def run(dataset, *cells, laws=TYPED_LAWS, **options):
+    training, device = replace(TRAINING, **options), torch.device("cpu")
+    return train(cells, dataset, laws=laws, model=MODEL, training=training, evaluation=EVALUATION, device=device)
 
 
 def without_seconds(history):
@@ -61,18 +50,18 @@ def plain_training(dataset, cell, kl_part, temperatures):
     """
     temperatures = iter(temperatures)
     images = torch.from_numpy(dataset.splits["train"]).flatten(1).float()
-    architecture = Architecture(images.shape[1], MODEL["hidden"], MODEL["variables"], cell.K)
+    architecture = Architecture(images.shape[1], MODEL.hidden, MODEL.variables, cell.K)
     model = DiscreteVAE(architecture)
-    model.load_state_dict(initial_parameters(architecture, generator(cell.seed, "weights")))
-    optimizer = torch.optim.Adam(model.parameters(), lr=TRAINING["learning_rate"])
+    model.load_state_dict(initial_weights(architecture, generator(cell.seed, "weights")))
+    optimizer = torch.optim.Adam(model.parameters(), lr=TRAINING.learning_rate)
     minibatches = generator(cell.seed, "minibatches")
-    source = NoiseSource(distribution(LAWS[cell.perturbation]), generator(cell.seed, "training noise"))
-    noise_shape = (MODEL["variables"], cell.K, TRAINING["batch_size"])
+    source = NoiseSource(distribution(law_of(LAWS[cell.perturbation])), generator(cell.seed, "training noise"))
+    noise_shape = (MODEL.variables, cell.K, TRAINING.batch_size)
     noise = iter(source.draw((NUMBERS_AT_ONCE["cpu"] // math.prod(noise_shape), *noise_shape)))
     losses = []
-    for _ in range(TRAINING["epochs"]):
+    for _ in range(TRAINING.epochs):
         total = 0.0
-        for rows in torch.randperm(len(images), generator=minibatches).split(TRAINING["batch_size"]):
+        for rows in torch.randperm(len(images), generator=minibatches).split(TRAINING.batch_size):
             x = images[rows]
             gamma = next(noise)[..., : len(rows)].permute(2, 0, 1)
             logits = model.encode(x)
@@ -93,7 +82,7 @@ def kl_of_the_softmax(logits, cell):
 
 
 def kl_of_the_codes(logits, cell):
-    q = argmax_probabilities(logits, distribution(LAWS[cell.perturbation], torch.float64))
+    q = argmax_probabilities(logits, distribution(law_of(LAWS[cell.perturbation]), torch.float64))
     return (q * (q * cell.K).log()).sum()
 
 
@@ -106,8 +95,8 @@ def test_training_follows_a_plain_loop(tiny_dataset, perturbation, kl, kl_part):
 
 
 def test_annealed_training_follows_a_plain_loop(tiny_dataset):
-    (trained,) = run(tiny_dataset, cell(), annealing={"rate": 0.1, "minimum": 0.3, "interval": 3})  # 4 steps an epoch
-    temperatures = [max(0.7 * math.exp(-0.1 * 3 * (step // 3)), 0.3) for step in range(4 * TRAINING["epochs"])]
+    (trained,) = run(tiny_dataset, cell(), annealing=Annealing(rate=0.1, minimum=0.3, interval=3))  # 4 steps an epoch
+    temperatures = [max(0.7 * math.exp(-0.1 * 3 * (step // 3)), 0.3) for step in range(4 * TRAINING.epochs)]
     expected = plain_training(tiny_dataset, cell(), kl_of_the_softmax, temperatures)
     assert [row["training_loss"] for row in trained.history] == pytest.approx(expected, rel=1e-5)
 
@@ -121,7 +110,7 @@ def test_the_best_weights_are_evaluated_again_with_more_samples_and_noise_of_its
 
     monkeypatch.setattr(StackTrainer, "evaluate", recording)
     (trained,) = run(tiny_dataset, cell())
-    assert calls == [*[(5, "validation")] * TRAINING["epochs"], (20, "final validation")]
+    assert calls == [*[(5, "validation")] * TRAINING.epochs, (20, "final validation")]
     assert list(trained.final) == ["validation_loss", "validation_reconstruction", "validation_kl"]
 
 
@@ -133,7 +122,7 @@ def test_training_never_sees_the_test_set(tiny_dataset):
 
 def test_training_on_the_codes_selects_on_their_kl(tiny_dataset):
     (trained,) = run(tiny_dataset, cell("normal"), kl="codes")
-    model = model_of(trained.parameters, variables=MODEL["variables"])
+    model = model_of(trained.weights, variables=MODEL.variables)
     images = torch.from_numpy(tiny_dataset.splits["validation"]).flatten(1).float()
     expected = kl_of_the_codes(model.encode(images), cell("normal")).item() / len(images)
     assert trained.final["validation_kl"] == pytest.approx(expected, rel=1e-5)
@@ -150,9 +139,9 @@ def test_on_a_cpu_high_precision_of_products_gives_the_bits_of_the_highest():
             runs += train(
                 [Cell("tiny", 10, "normal", 0.5, 1)],
                 dataset,
-                perturbations=LAWS,
-                model={"variables": 10, "hidden": 300},
-                training={**TRAINING, "batch_size": 100},
+                laws=TYPED_LAWS,
+                model=Model(variables=10, hidden=300),
+                training=replace(TRAINING, batch_size=100),
                 evaluation=EVALUATION,
                 device=torch.device("cpu"),
             )
@@ -161,14 +150,14 @@ def test_on_a_cpu_high_precision_of_products_gives_the_bits_of_the_highest():
     high, highest = runs
     assert without_seconds(high.history) == without_seconds(highest.history)
     assert high.final == highest.final
-    assert all(torch.equal(values, highest.parameters[name]) for name, values in high.parameters.items())
+    assert all(torch.equal(values, highest.weights[name]) for name, values in high.weights.items())
 
 
 def test_the_same_cell_twice_gives_the_same_bits(tiny_dataset):
     (first,), (second,) = run(tiny_dataset, cell()), run(tiny_dataset, cell())
     assert without_seconds(first.history) == without_seconds(second.history)
     assert first.final == second.final
-    assert all(torch.equal(first.parameters[name], second.parameters[name]) for name in first.parameters)
+    assert all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
 
 
 def test_another_seed_gives_another_run(tiny_dataset):
@@ -188,8 +177,8 @@ def test_a_cell_in_a_stack_agrees_with_the_cell_alone(tiny_dataset, kl):
 
 
 def test_a_diverged_cell_is_a_result_and_disturbs_no_other(tiny_dataset):
-    laws = {**LAWS, "broken": {"distribution": "Normal", "loc": math.inf, "scale": 1}}
-    broken, sound = run(tiny_dataset, cell("broken"), cell("normal"), perturbations=laws)
+    laws = TYPED_LAWS | {"broken": law_of({"distribution": "Normal", "loc": math.inf, "scale": 1})}
+    broken, sound = run(tiny_dataset, cell("broken"), cell("normal"), laws=laws)
     (alone,) = run(tiny_dataset, cell("normal"))
     assert broken.diverged_epoch == 1
     assert len(broken.history) == 1
@@ -217,7 +206,7 @@ def test_the_run_keeps_the_epoch_with_the_lowest_validation_loss(tiny_dataset):
     assert trained.best_epoch == 1 + validation.index(min(validation))
     assert trained.best_epoch < 12  # so that the last weights would be the wrong ones
     (stopped,) = run(tiny_dataset, cell(), epochs=trained.best_epoch, learning_rate=0.1)
-    assert all(torch.equal(values, stopped.parameters[name]) for name, values in trained.parameters.items())
+    assert all(torch.equal(values, stopped.weights[name]) for name, values in trained.weights.items())
     assert trained.final == stopped.final
 
 
@@ -252,7 +241,7 @@ def test_validation_noise_is_the_same_at_every_epoch(tiny_dataset, monkeypatch):
 
     monkeypatch.setattr(NoiseSource, "draw", recording_draw)
     run(tiny_dataset, cell(), epochs=3)
-    validation_shape = (9, EVALUATION["validation_samples"], MODEL["variables"], K)
+    validation_shape = (9, EVALUATION.validation_samples, MODEL.variables, K)
     of_validation = [noise for noise in drawn if tuple(noise.shape) == validation_shape]
     assert len(of_validation) == 3
     assert all(torch.equal(of_validation[0], noise) for noise in of_validation)
@@ -274,7 +263,7 @@ def test_losses_are_means_over_images_and_their_parts_add_up(tiny_dataset):
 
 
 def test_annealing_lowers_the_temperature_in_steps_to_its_minimum():
-    schedule = {"rate": 1e-5, "minimum": 0.1, "interval": 1000}
+    schedule = Annealing(rate=1e-5, minimum=0.1, interval=1000)
     assert annealed_temperature(0.7, 123_456, None) == 0.7
     assert annealed_temperature(0.7, 999, schedule) == 0.7
     assert annealed_temperature(0.7, 1000, schedule) == pytest.approx(0.7 * math.exp(-0.01))
@@ -283,7 +272,7 @@ def test_annealing_lowers_the_temperature_in_steps_to_its_minimum():
 
 
 def test_annealing_reaches_the_history(tiny_dataset):
-    schedule = {"rate": 0.1, "minimum": 0.3, "interval": 4}
+    schedule = Annealing(rate=0.1, minimum=0.3, interval=4)
     (trained,) = run(tiny_dataset, cell(), epochs=3, annealing=schedule)
     # 37 images in batches of 10 make 4 steps an epoch, so each epoch holds one temperature.
     expected = [max(0.7 * math.exp(-0.1 * 4 * epoch), 0.3) for epoch in range(3)]
@@ -291,7 +280,7 @@ def test_annealing_reaches_the_history(tiny_dataset):
 
 
 def test_progress_names_epoch_losses_and_time_left(tiny_dataset, caplog):
-    with caplog.at_level("INFO", logger=loop.__name__):
+    with caplog.at_level("INFO", logger=clock.__name__):
         run(tiny_dataset, cell())
     losses = r"training \d+\.\d\d  validation \d+\.\d\d"
     line = rf"epoch 4/4  100%  {losses}  \S+ epochs/s  0:00:00 left"

@@ -6,6 +6,8 @@ import weakref
 import pytest
 import torch
 from conftest import LAWS
+from discrete_vae.config.definitions import law_of
+from discrete_vae.config.options import Annealing, Model, Training
 from discrete_vae.grid.cells import Cell
 from discrete_vae.training.captured_step import STEPS_BEFORE_CAPTURE, StepGraph
 from discrete_vae.training.stack import StackTrainer
@@ -56,9 +58,14 @@ def test_a_step_that_waits_for_the_device_is_taken_uncaptured(caplog):
 
 def make_trainer(dataset, device: str) -> StackTrainer:
     cells = [Cell("tiny", 4, law, temperature, 1) for law in LAWS for temperature in (0.3, 1.0)]
-    annealing = {"rate": 0.01, "minimum": 0.1, "interval": 3}
-    training = {"batch_size": 10, "learning_rate": 0.01, "kl": "softmax", "annealing": annealing}
-    return StackTrainer(cells, dataset, LAWS, {"variables": 3, "hidden": 16}, training, torch.device(device))
+    return StackTrainer(
+        cells,
+        dataset,
+        laws={name: law_of(definition) for name, definition in LAWS.items()},
+        model=Model(variables=3, hidden=16),
+        training=Training(batch_size=10, learning_rate=0.01, annealing=Annealing(rate=0.01, minimum=0.1, interval=3)),
+        device=torch.device(device),
+    )
 
 
 def train_epochs(trainer: StackTrainer, epochs: int) -> list[tuple[list[float], list[float]]]:
@@ -76,18 +83,18 @@ def test_captured_training_has_the_bits_of_uncaptured_training(tiny_dataset):
     captured, plain = make_trainer(tiny_dataset, "cuda"), make_trainer(tiny_dataset, "cuda")
     plain._step_graph = StepGraph(capture=False)
     assert train_epochs(captured, 4) == train_epochs(plain, 4)
-    assert torch.equal(captured.flat_parameters, plain.flat_parameters)
+    assert torch.equal(captured.optimized.flat, plain.optimized.flat)
 
 
 def test_a_trainer_that_is_no_longer_needed_gives_its_memory_back_at_once(tiny_dataset):
     """The garbage collector would free it late, or in the middle of the capture of the next one."""
     trainer = make_trainer(tiny_dataset, "cpu")
     train_epochs(trainer, 1)
-    freed = weakref.ref(trainer)
+    freed = [weakref.ref(held) for held in (trainer, trainer.optimized.flat, trainer.noise_stream.noise)]
     gc.disable()
     try:
         del trainer
-        assert freed() is None
+        assert [held() for held in freed] == [None, None, None]
     finally:
         gc.enable()
 
@@ -100,7 +107,7 @@ def test_a_trainer_under_way_is_set_back_to_a_state_in_the_middle_of_an_epoch(ti
         if not trainer.step():
             trainer.end_epoch()
     torch.save(trainer.state(), tmp_path / "state.pt")
-    losses, parameters = train_epochs(trainer, 3), trainer.flat_parameters.clone()
+    losses, weights = train_epochs(trainer, 3), trainer.optimized.flat.clone()
     trainer.restore(torch.load(tmp_path / "state.pt", weights_only=True))
     assert train_epochs(trainer, 3) == losses
-    assert torch.equal(trainer.flat_parameters, parameters)
+    assert torch.equal(trainer.optimized.flat, weights)
