@@ -1,6 +1,6 @@
 """A job that trains, evaluates, measures or fits needs none of the libraries that plan the jobs."""
 
-import subprocess
+import importlib
 import sys
 
 from conftest import ROOT
@@ -10,14 +10,20 @@ PATTERNS = ("model/*.py", "training/*.py", "evaluation/*.py", "control/gradients
 HIDDEN = ("pydantic", "snakemake", "jsonschema", "requests")
 
 
-def test_no_library_of_the_planning_is_imported():
+def own_modules() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] == "discrete_vae"]
+
+
+def test_no_library_of_the_planning_is_imported(monkeypatch):
     paths = [path.relative_to(SOURCE) for pattern in PATTERNS for path in (SOURCE / "discrete_vae").glob(pattern)]
-    modules = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in sorted(paths)]
-    script = f"""
-import importlib, sys
-sys.path.insert(0, {str(SOURCE)!r})
-sys.modules.update(dict.fromkeys({HIDDEN!r}))  # to import one of them fails
-for name in {modules!r}:
-    importlib.import_module(name)
-"""
-    subprocess.run([sys.executable, "-c", script], check=True)
+    with monkeypatch.context() as patch:
+        for name in own_modules():
+            patch.delitem(sys.modules, name)
+        for name in HIDDEN:
+            patch.setitem(sys.modules, name, None)  # to import it fails
+        try:
+            for path in sorted(paths):
+                importlib.import_module(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
+        finally:
+            for name in own_modules():
+                del sys.modules[name]
