@@ -10,13 +10,10 @@ from discrete_vae.analysis.selection import (
     diverged_runs,
     gather_histories,
     gather_summaries,
-    law_definitions,
     read_bounds,
     select_temperatures,
     selected_cells,
-    selected_models,
 )
-from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.measures import BOUNDS
 from planted import runs_of
@@ -87,16 +84,3 @@ def test_bounds_of_several_groups_are_read_though_one_has_none(tmp_path):
     bounds = read_bounds([str(tmp_path / "none.csv"), str(tmp_path / "some.csv")])
     assert Cell.of(bounds.iloc[0]) == Cell.of(row)
     assert (bounds["K"].dtype, bounds["paper_loss"].dtype) == (int, float)
-
-
-def test_the_selected_models_are_those_of_the_runs_and_of_the_same_images():
-    losses = {("normal", 0.5, 1): 2.0, ("normal", 1.0, 1): 1.0, ("gumbel", 0.5, 1): 1.0, ("logistic", 0.5, 1): 1.0}
-    runs = runs_of(losses, diverged=[("logistic", 0.5, 1)]).assign(data_sha256="a")
-    selection, files = select_temperatures(runs), ["n0.pt", "n1.pt", "g0.pt", "l0.pt"]
-    models = selected_models(runs, selection, files, data_sha256="a")
-    assert [(model.cell.temperature, model.law, model.variables, model.path) for model in models] == [
-        (1.0, law_definitions(runs)["normal"], 10, "n1.pt"),
-        (0.5, {"distribution": "Gumbel", "loc": 0.0, "scale": 1.0}, 10, "g0.pt"),
-    ]
-    with pytest.raises(InputError, match=r"digits.npz has the sum b, expected a as the images of the runs"):
-        selected_models(runs, selection, files, data_sha256="b")
