@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 from conftest import ROOT, run_snakemake
-from discrete_vae.model.network import Architecture, initial_parameters
+from discrete_vae.model.network import Architecture, initial_weights
 
 PATHS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *sorted(ROOT.glob("docs/*.md"))]
 PAGES = {path.name: path.read_text() for path in PATHS}
@@ -100,7 +100,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     path = tmp_path / re.search(r'"(results/.*?model\.pt)"', code)[1]
     path.parent.mkdir(parents=True)
     sizes = Architecture(pixels=64, hidden=100, variables=10, categories=10)
-    torch.save(initial_parameters(sizes, torch.Generator().manual_seed(0)), path)
+    torch.save(initial_weights(sizes, torch.Generator().manual_seed(0)), path)
     monkeypatch.chdir(tmp_path)
     found = {}
     exec(code, found)

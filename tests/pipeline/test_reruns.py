@@ -103,7 +103,7 @@ class TestFixedOptions:
     @pytest.mark.parametrize(
         ("target", "config", "difference"),
         [
-            (RESULTS, "training={epochs: 2}", r"training.epochs of \w+ is 3 in results/own, and 2"),
+            (RESULTS, "training={epochs: 2}", r"training.epochs.mine is 3 in results/own, and 2"),
             (
                 FIGURE,
                 "evaluation={importance_samples: 5}",

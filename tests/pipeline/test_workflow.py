@@ -249,7 +249,7 @@ rule outer:
             return completed.stdout + completed.stderr
 
         assert "is 3 in vae/results/own, and 2 is asked for" in run("training={epochs: 2}")
-        assert run("grid={seed: [1, 2], perturbation: [laplace]}").count("rule vae_train:") == 1
+        assert run("grid={seed: [1, 2], perturbation: [laplace]}").count("rule vae_train_cells:") == 1
         assert pd.read_csv(tmp_path / "vae/results/own/groups/mine/K4/seed2/bounds.csv")["seed"].tolist() == [2]
         assert "cells finished: 2 of 2" in (tmp_path / "vae/logs/own/progress.txt").read_text()
         made = {path.name for path in tmp_path.iterdir()}

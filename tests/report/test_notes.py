@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT
+from discrete_vae.config.definitions import source_of
 from discrete_vae.data.binarization import origin_of
 from discrete_vae.grid.paper import PAPER_IMAGES
 from discrete_vae.report.notes import describe_runs, notes_on_runs, temperatures_in_words
@@ -68,5 +69,5 @@ def test_what_was_run_is_stated_by_dataset():
 
 def test_the_studys_images_are_those_of_the_default_configuration():
     definitions = yaml.safe_load((ROOT / "config.yaml").read_text())["datasets"]
-    origins = {name: origin_of(definitions[name]) for name in PAPER_IMAGES}
+    origins = {name: origin_of(source_of(definitions[name])) for name in PAPER_IMAGES}
     assert origins == PAPER_IMAGES

@@ -30,7 +30,7 @@ rule measure_gradients:
         runtime=lambda wildcards, attempt: 240 * attempt,
         gpu=configuration.training.gpus_per_job,
     params:
-        study=str(results),
+        study=lambda wildcards: str(results),
         points=lambda wildcards: asked_gradients[wildcards.gradients],
         laws=lambda wildcards: {
             point["perturbation"]: options["perturbations"][point["perturbation"]]

@@ -33,7 +33,7 @@ rule fit_target:
         "../../envs/torch.yaml"
     threads: 1
     params:
-        study=str(results),
+        study=lambda wildcards: str(results),
         target=lambda wildcards: options["fitting"]["targets"][
             wildcards.fit.split("/")[0]
         ],

@@ -55,7 +55,7 @@ rule train_cells:
         runtime=lambda wildcards, attempt: 720 * attempt,
         gpu=configuration.training.gpus_per_job,
     params:
-        study=str(results),
+        study=lambda wildcards: str(results),
         checkpoint=cells.job_path(
             f"{folder('<checkpoints>')}/{cells.CELL_LABEL}.pt", stacked_axes
         ),
