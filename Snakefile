@@ -34,7 +34,8 @@ configfile: f"{workflow.current_basedir}/config.yaml"
 
 
 try:
-    check_yaml(workflow.configfiles)
+    # Those of a workflow that has this one as a module are not ours to judge.
+    check_yaml([] if workflow.modifier.parent_modifier else workflow.configfiles)
     configuration = read(config)
 except InputError as error:
     sys.exit(f"ERROR in the configuration: {error}")

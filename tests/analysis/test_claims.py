@@ -234,7 +234,7 @@ def test_laws_beyond_the_study_do_not_decide_its_claim():
     paper = table[table["measure"] == "paper loss"].set_index("other")
     assert paper.loc["gumbel", "claim"].startswith("1:")
     assert paper.loc["gumbel", "verdict"] == "supported"
-    assert paper.loc["laplace", "claim"].startswith("beyond the study")
+    assert paper.loc["laplace", "claim"].startswith("beyond the paper")
     assert paper.loc["laplace", "verdict"] == "contradicted"
 
 
@@ -256,7 +256,7 @@ def test_verdicts_are_counted_by_claim_and_measure():
     verdicts = summarize_verdicts(compare_test_losses(*selected(effects), {})).set_index(["claim", "measure"])
     assert verdicts.loc[("1", "paper loss")].tolist() == ["mnist 10", "supported", "2 / 0 / 0 / 0"]
     assert verdicts.loc[("1", "negative ELBO")].tolist() == ["mnist 10", "contradicted", "0 / 2 / 0 / 0"]
-    assert verdicts.loc[("beyond the study", "paper loss")].tolist() == ["mnist 10", "supported", "1 / 0 / 0 / 0"]
+    assert verdicts.loc[("beyond the paper", "paper loss")].tolist() == ["mnist 10", "supported", "1 / 0 / 0 / 0"]
     one_seed = summarize_verdicts(compare_test_losses(*selected(effects, seeds=(1,)), {}))
     assert one_seed["for / against / open / not reached"].tolist() == ["0 / 0 / 2 / 0"] * 3 + ["0 / 0 / 1 / 0"] * 3
     assert one_seed["as a whole"].unique().tolist() == ["inconclusive"]

@@ -1,6 +1,7 @@
 """Every misuse gives one line that names the key, the value, what was expected and what to do."""
 
 import copy
+import datetime
 from typing import Any
 
 import pytest
@@ -61,7 +62,7 @@ def test_values_may_be_texts_as_snakemake_passes_them():
     config = paper_with("grid/K", ["20"])
     config["training"] |= {"learning_rate": "1e-3", "annealing": "null"}
     config["perturbations"]["laplace"] = {"distribution": "Laplace", "loc": "0", "scale": "0.5"}
-    config |= {"mirror": "null", "study": 2026, "draw_only": "false"}
+    config |= {"mirror": "null", "study": 2026, "draw_only": "False"}
     config["fitting"]["enabled"] = "true"
     config["fitting"]["targets"]["mine"] = {"family": "table", "probabilities": ["0.5", "0.2", "0.3"]}
     config["fitting"]["targets"]["few"] = {"family": "binomial", "n": "4", "p": "0.5", "K": "5"}
@@ -306,3 +307,28 @@ def test_codes_of_unknown_probabilities_cannot_be_trained_on():
 
 def test_a_configuration_without_a_grid_is_told():
     assert "grid is missing" in message_for({})
+
+
+def circular() -> list:
+    blocks: list = []
+    blocks.append({"dataset": blocks})
+    return blocks
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ([1], "the configuration is [1], expected a mapping"),
+        ({"grid": {datetime.date(2020, 1, 1): 3}}, "the configuration has no plain form"),
+        ({"grid": {"dataset": circular()}}, "the configuration has no plain form (Circular reference"),
+        ({"study": "\ud800", "grid": {"dataset": []}}, "the configuration has no plain form"),
+        ({"study": True, "grid": {"dataset": []}}, "study is True, expected a text"),
+        ({"grid": {"dataset": ["a"]}, "datasets": {"a": {"source": "npz", "path": "a\0"}}}, "an existing .npz file"),
+        ({"grid": {"dataset": []}, "mirror": "/a" * 9999}, "expected an existing directory or a base URL"),
+        ({"grid": {"dataset": []}, "model": {"hidden": 10**30}}, "model.hidden is 1000000000000000000000000000000"),
+    ],
+)
+def test_what_no_file_should_hold_is_told_in_one_line(config, expected):
+    message = message_for(config)
+    assert expected in message
+    assert "\n" not in message

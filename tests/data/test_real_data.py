@@ -62,4 +62,4 @@ def test_an_epoch_learns(short_run, name):
 def test_the_results_say_where_omniglot_comes_from(short_run):
     notes = (short_run / "results/short/tables/results.md").read_text()
     assert "omniglot-resized: torchvision's Omniglot archives" in notes
-    assert "omniglot-resized: not as in the study: images other than chardata.mat" in notes
+    assert "omniglot-resized: not as in the paper: images other than chardata.mat" in notes

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -148,6 +149,17 @@ def test_a_group_that_lacks_a_file_and_whose_runs_are_gone_is_told_which(tmp_pat
     write_groups(tmp_path, config_of(), without="bounds.csv")
     with pytest.raises(InputError, match=r"seed1 lacks bounds\.csv, and to add them the runs"):
         find_groups(tmp_path, config_of())
+
+
+def test_a_group_that_is_dated_after_runs_that_it_lacks_is_told(tmp_path):
+    """Snakemake, which compares dates, would not gather them."""
+    config = config_of(grid={"temperature": [0.25, 0.5, 1.0]})
+    write_groups(tmp_path, config_of())
+    write_runs(tmp_path, asked_cells(config))
+    assert find_groups(tmp_path, config).to_make == [GROUP]
+    os.utime(tmp_path / "groups" / str(GROUP) / "summaries.csv", (2e9, 2e9))
+    with pytest.raises(InputError, match=r"lacks 2 cells whose runs are there, such as .*tau0.25.* remove .* again"):
+        find_groups(tmp_path, config)
 
 
 def test_one_more_seed_leaves_the_others_whole(tmp_path):

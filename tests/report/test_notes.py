@@ -23,9 +23,9 @@ def test_seeds_that_were_not_run_at_every_temperature_are_named():
 
 def test_options_other_than_the_studys_are_named_below_the_table():
     runs = runs_of({("normal", 0.5, 1): 1.0})
-    assert not any("not as in the study" in note for note in notes_on_runs(runs))
+    assert not any("not as in the paper" in note for note in notes_on_runs(runs))
     runs["training"] = '{"batch_size": 100, "learning_rate": 0.001, "kl": "codes", "annealing": null}'
-    assert "digits: not as in the study: training.kl codes (there softmax)" in notes_on_runs(runs)
+    assert "digits: not as in the paper: training.kl codes (there softmax)" in notes_on_runs(runs)
     runs["law"] = '{"distribution": "Normal", "loc": 0, "scale": 3}'
     assert "(there softmax), normal noise {" in " ".join(notes_on_runs(runs))
 
@@ -35,9 +35,9 @@ def test_fewer_epochs_and_other_images_than_the_studys_are_named():
     runs = runs_of({("normal", 0.5, 1): 1.0}).assign(dataset="omniglot", data_origin="other drawings", training=options)
     departures = "images other than chardata.mat of the IWAE repository, 28x28, training.epochs 120 (there 300)"
     departures += ", training.patience 30 (there None)"
-    assert f"omniglot: not as in the study: {departures}" in notes_on_runs(runs)
+    assert f"omniglot: not as in the paper: {departures}" in notes_on_runs(runs)
     resized = runs.assign(dataset="omniglot-resized")
-    assert f"omniglot-resized: not as in the study: {departures}" in notes_on_runs(resized)
+    assert f"omniglot-resized: not as in the paper: {departures}" in notes_on_runs(resized)
 
 
 @pytest.mark.parametrize(("devices", "named"), [(["cpu", "cpu"], False), (["cpu", "cuda"], True)])

@@ -14,11 +14,13 @@ options = (
 results = folder("<results>")
 asked_cells = cells.asked_cells(configuration)
 asked_gradients = planning.asked_gradients(configuration, asked_cells)
-asked_fits = planning.asked_fits(configuration)
-# Fits that are there are shown as they are, unless more of them are asked for.
-fits_to_make = (
-    asked_fits if configuration.fitting.enabled or "fitting" in sys.argv else {}
+# Where fits are off, those that are there are shown as they are.
+fits_are_asked = (
+    configuration.fitting.enabled
+    or "fitting" in sys.argv
+    or not planning.find_tables(results / "fits", ".csv.gz", {})
 )
+asked_fits = planning.asked_fits(configuration) if fits_are_asked else {}
 try:
     study.check_options(
         results,
@@ -38,7 +40,7 @@ try:
     found_gradients = planning.find_tables(
         results / "gradients", ".csv", asked_gradients
     )
-    found_fits = planning.find_tables(results / "fits", ".csv.gz", fits_to_make)
+    found_fits = planning.find_tables(results / "fits", ".csv.gz", asked_fits)
 except InputError as error:
     sys.exit(f"ERROR: {error}")
 

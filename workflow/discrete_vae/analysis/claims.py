@@ -20,13 +20,13 @@ from discrete_vae.grid.measures import MEASURES
 CLAIMED, REFERENCE = "normal", "gumbel"
 TEST_CLAIM = "1: Normal-Softmax has the lowest test loss at the best temperatures"
 WITHOUT_CHOICE = (
-    "1 at one temperature: the same where no other was run, though the study's claim is about the best of ten"
+    "1 at one temperature: the same where no other was run, though the paper's claim is about the best of ten"
 )
-ELSEWHERE = "1 elsewhere: the same on datasets or K of which the study does not speak"
-FURTHER_CLAIM = "beyond the study: Normal-Softmax has a lower test loss than a law of one's own"
+ELSEWHERE = "1 elsewhere: the same on datasets or K that the paper does not report"
+FURTHER_CLAIM = "beyond the paper: Normal-Softmax has a lower test loss than a law of one's own"
 CONVERGENCE_CLAIM = "2: Normal-Softmax converges faster and to a better training loss on Omniglot at temperature 1"
-CONVERGENCE_OF_VALIDATION = "2 of the validation loss: the same of discrete codes, of which the study does not speak"
-CONVERGENCE_ELSEWHERE = "2 elsewhere: the same on datasets, K or temperatures of which the study does not speak"
+CONVERGENCE_OF_VALIDATION = "2 of the validation loss: the same of discrete codes, that the paper does not report"
+CONVERGENCE_ELSEWHERE = "2 elsewhere: the same on datasets, K or temperatures that the paper does not report"
 CLAIMS = (
     *(TEST_CLAIM, WITHOUT_CHOICE, ELSEWHERE, FURTHER_CLAIM),
     *(CONVERGENCE_CLAIM, CONVERGENCE_OF_VALIDATION, CONVERGENCE_ELSEWHERE),

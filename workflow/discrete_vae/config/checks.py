@@ -3,7 +3,7 @@
 import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,7 @@ def _check_table(key: str, probabilities: Sequence[float]) -> None:
 
 def _check_paths(configuration: Configuration) -> None:
     mirror = configuration.mirror
-    if mirror is not None and "://" not in mirror and not (mirror and Path(mirror).is_dir()):
+    if mirror is not None and "://" not in mirror and not (mirror and _is(Path.is_dir, mirror)):
         raise InputError(
             f"mirror is {mirror!r}, expected an existing directory or a base URL; correct it or set it to null"
         )
@@ -152,13 +152,21 @@ def _check_paths(configuration: Configuration) -> None:
         if not isinstance(source, OwnFile):
             continue
         path = Path(source.path)
-        if not path.is_file():
+        if not _is(Path.is_file, source.path):
             raise InputError(
                 f"datasets.{name}.path is {source.path!r}, expected an existing .npz file, and there is none at"
-                f" {path.resolve()}; correct the path"
+                f" {Path.cwd() / path}; correct the path"
             )
         if path.resolve() in [Path(file).resolve() for file in made]:
             raise InputError(
                 f"datasets.{name}.path is {source.path!r}, expected a file other than those that the pipeline makes"
                 f" and would overwrite ({', '.join(made)}); move yours"
             )
+
+
+def _is(kind: Callable[[Path], bool], path: str) -> bool:
+    """Tell whether a path is a file or folder; one that no file system takes, such as with a NUL, is neither."""
+    try:
+        return kind(Path(path))
+    except (OSError, ValueError):
+        return False

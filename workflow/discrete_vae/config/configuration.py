@@ -6,7 +6,18 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 from discrete_vae.config.definitions import AnyLaw, Source, Target, definition_of
-from discrete_vae.config.options import AXES, Evaluation, Fit, Model, Section, SmallModels, Training, option, required
+from discrete_vae.config.options import (
+    AXES,
+    LARGEST_COUNT,
+    Evaluation,
+    Fit,
+    Model,
+    Section,
+    SmallModels,
+    Training,
+    option,
+    required,
+)
 
 # Tables are read back as CSV, where a name must not look like a number, a missing value or a truth value.
 NAME = r"^(?!(?i:na|nan|null|none|inf|infinity|true|false)$)[A-Za-z][A-Za-z0-9._-]*$"
@@ -21,7 +32,7 @@ PATTERNS = {
 Name = Annotated[str, Field(pattern=NAME)]
 OneOrMore = Field(min_length=1)
 Names = Annotated[tuple[str, ...], OneOrMore]
-Categories = Annotated[tuple[Annotated[int, Field(ge=2)], ...], OneOrMore]
+Categories = Annotated[tuple[Annotated[int, Field(ge=2, le=LARGEST_COUNT)], ...], OneOrMore]
 Temperatures = Annotated[tuple[Annotated[float, Field(gt=0, le=1e6)], ...], OneOrMore]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0, le=2**63 - 1)], ...], OneOrMore]
 

@@ -160,7 +160,7 @@ class Table(Section):
     """Probabilities that sum to one."""
 
     family: Literal["table"]
-    probabilities: tuple[float, ...] = required("of the categories", min_length=2)
+    probabilities: tuple[float, ...] = required("probabilities of the categories", min_length=2)
 
 
 Target = Binomial | Poisson | NegativeBinomial | Table

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
+LARGEST_COUNT = 10**9  # of anything, so that a misprint is told before a job starts
 AXES = ("dataset", "K", "perturbation", "temperature", "seed")  # of the grid
 
 
@@ -22,6 +23,8 @@ class Section:
 def option(default: Any, description: str, **bounds: float | str) -> Any:
     """Declare a field with a default or a function that makes it, its meaning, and its bounds in pydantic's words."""
     values = {"default_factory": default} if callable(default) else {"default": default}
+    if isinstance(bounds.get("ge"), int):
+        bounds.setdefault("le", LARGEST_COUNT)
     return field(**values, metadata={"description": description, **bounds})
 
 
@@ -66,7 +69,7 @@ class Training(Section):
     learning_rate: float = option(0.001, "step size of Adam", gt=0)
     kl: Literal["softmax", "codes"] = option(
         "softmax",
-        "KL of the loss: softmax is the study's KL(softmax(logits) || uniform); codes makes the loss a bound for every"
+        "KL of the loss: softmax is the paper's KL(softmax(logits) || uniform); codes makes the loss a bound for every"
         " noise law",
     )
     annealing: Annealing | None = option(None, "null for a constant temperature, or a schedule")

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 ANOTHER_NAME = "or choose another name, as an overlay adds to what config.yaml defines under this one"
 # Snakemake's --config gives every value as text, and YAML 1.1 reads 1e-3, without a point, as text.
-FROM_TEXT = {"int_type": int, "float_type": float, "bool_type": {"true": True, "false": False}.__getitem__}
+TRUTH = {"true": True, "True": True, "false": False, "False": False}
+FROM_TEXT = {"int_type": int, "float_type": float, "bool_type": TRUTH.__getitem__}
 EXPECTED = {
     "int_type": "a whole number",
     "float_type": "a finite number",
@@ -46,8 +47,14 @@ def read(values: Mapping[str, Any], *, check_files: bool = True) -> Configuratio
     Raises:
         InputError: the first thing that is wrong, in one line.
     """
-    plain = _without_texts_of_null(json.loads(json.dumps(values, default=str)))
-    if isinstance(plain.get("study"), int):  # --config study=2026
+    try:
+        plain = _without_texts_of_null(json.loads(json.dumps(values, default=str)))
+        json.dumps(plain, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:  # a date for a key, a list that holds itself, half a character
+        raise InputError(f"the configuration has no plain form ({error}), expected mappings, lists and texts") from None
+    if not isinstance(plain, dict):
+        raise InputError(f"the configuration is {plain!r}, expected a mapping; correct it")
+    if isinstance(plain.get("study"), int) and not isinstance(plain["study"], bool):  # --config study=2026
         plain["study"] = str(plain["study"])
     for place, name in ((plain, "datasets"), (plain, "perturbations"), (plain.setdefault("fitting", {}), "targets")):
         if isinstance(place, dict) and isinstance(place.setdefault(name, {}), dict):

@@ -25,27 +25,33 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        value = super().construct_yaml_int(node)
-        if not re.fullmatch(PLAIN_INTEGER, node.value):
+        return self._as_written(node, super().construct_yaml_int(node), PLAIN_INTEGER)
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        return self._as_written(node, super().construct_yaml_float(node), "[^:]*")
+
+    def _as_written(self, node: yaml.ScalarNode, value: float, pattern: str) -> float:
+        if not re.fullmatch(pattern, node.value):
+            plain = f"{node.value.lstrip('0')} or " if node.value.isdigit() else ""
             raise yaml.constructor.ConstructorError(
-                None,
-                None,
-                f"has {node.value}, which YAML reads as {value}; write {node.value.lstrip('0') or 0} or {value}",
-                node.start_mark,
+                None, None, f"has {node.value}, which YAML reads as {value}; write {plain}{value}", node.start_mark
             )
         return value
 
 
 _StrictLoader.add_constructor("tag:yaml.org,2002:int", _StrictLoader.construct_yaml_int)
+_StrictLoader.add_constructor("tag:yaml.org,2002:float", _StrictLoader.construct_yaml_float)
 
 
 def check_yaml(paths: Iterable[Path | str]) -> None:
-    """Check some configuration files.
+    """Check those of some configuration files that are YAML; Snakemake tells what is not even that.
 
     Raises:
         InputError: the first ambiguous number or double key, with its file and line.
     """
     for path in paths:
+        if Path(path).suffix not in (".yaml", ".yml"):
+            continue
         try:
             yaml.load(Path(path).read_text(encoding="utf-8"), _StrictLoader)
         except yaml.constructor.ConstructorError as error:

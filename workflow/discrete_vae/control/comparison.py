@@ -16,7 +16,7 @@ from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import MEASURES
 from discrete_vae.report.tables import interval_texts, to_markdown
 
-# For the study's first claim the test losses of the selected models, for its second one the loss in training.
+# For the paper's first claim the test losses of the selected models, for its second one the loss in training.
 CONTROL_MEASURES = {**MEASURES, "training_loss": "training loss: final"}
 COLUMNS = [
     *("differ_in", "dataset", "K", "measure", "perturbation", "other"),

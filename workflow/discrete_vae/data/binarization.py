@@ -16,7 +16,7 @@ from discrete_vae.data.dataset import SPLITS, BinarizedDataset, Splits
 from discrete_vae.data.sources import source_files, verify
 from discrete_vae.errors import InputError, reading
 
-SHUFFLE_SEED = 775  # the study's seed
+SHUFFLE_SEED = 775  # the paper's seed
 MNIST_VALIDATION = 10_000
 OMNIGLOT_TRAIN, OMNIGLOT_VALIDATION = 23_000, 1_345
 DIGITS_TRAIN, DIGITS_VALIDATION = 1_297, 250

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from discrete_vae.data.sources import fingerprint
-from discrete_vae.errors import InputError
+from discrete_vae.errors import InputError, reading
 
 
 def check_datasets(data: Path, definitions: Mapping[str, Mapping[str, Any]]) -> None:
@@ -23,8 +23,9 @@ def check_datasets(data: Path, definitions: Mapping[str, Mapping[str, Any]]) -> 
         manifest = data / f"{name}.json"
         if not manifest.exists():
             continue
-        made = json.loads(manifest.read_text(encoding="utf-8"))
         advice = f"give the dataset another name, or remove {manifest} and {data / name}.npz"
+        with reading(manifest, "the manifest of a dataset", f"remove {manifest} and {data / name}.npz"):
+            made = json.loads(manifest.read_text(encoding="utf-8"))
         if made["definition"] != definition:
             raise InputError(
                 f"datasets.{name} is {json.dumps(definition)}, expected {json.dumps(made['definition'])}, of which"

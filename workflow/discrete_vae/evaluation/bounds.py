@@ -1,4 +1,4 @@
-"""Losses of the selected models on each test image: the study's loss, and true bounds beside it."""
+"""Losses of the selected models on each test image: the paper's loss, and true bounds beside it."""
 
 import logging
 import math

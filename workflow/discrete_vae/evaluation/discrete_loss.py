@@ -36,7 +36,7 @@ def discrete_loss(
         variables, samples: N, and the codes drawn for each image.
         noise_sources: their generators are advanced.
         source_of: the index of each model's noise source.
-        code_laws: the noise law of each model, in float64, for the KL of the codes. Without them the KL is the study's,
+        code_laws: the noise law of each model, in float64, for the KL of the codes. Without them the KL is the paper's,
             of the softmax.
 
     Returns:

@@ -18,7 +18,7 @@ def describe(name: str, definition: Mapping[str, Any]) -> str:
     """Return a target in words, such as ``mine: poisson, rate = 50, K = 100``."""
     family = definition["family"]
     parameters = {"K": len(definition["probabilities"])} if family == "table" else definition
-    words = [f"{key} = {value}" for key, value in parameters.items() if key != "family"]
+    words = [f"{key} = {value:g}" for key, value in parameters.items() if key != "family"]
     return f"{name}: {', '.join(words if name == family else [family, *words])}"
 
 

@@ -95,6 +95,7 @@ def find_groups(study: Path, configuration: "Configuration") -> GroupsOnDisk:
             rows += [*summaries, *recorded_rows(folder / "bounds.csv")]
         elif group in asked_of:
             _check_runs(study, folder, recorded, lacking=" and ".join(absent) or "cells that are asked for")
+            _check_dates(study, folder, asked_of[group] - recorded)
             to_make.append(group)
         else:
             unfinished.append(group)
@@ -173,6 +174,19 @@ def _check_runs(study: Path, folder: Path, recorded: Iterable[Cell], *, lacking:
             f"{folder} lacks {lacking}, and to add them the runs of all its cells are expected in {study / 'runs'}:"
             f" {len(gone)} are gone, such as {min(map(str, gone))}; ask for the cells and keep the files that"
             f" it had, or remove {folder} to train them all again"
+        )
+
+
+def _check_dates(study: Path, folder: Path, lacking: Set[Cell]) -> None:
+    """Check that Snakemake, which compares dates, will gather the runs that a group lacks."""
+    summaries = folder / "summaries.csv"
+    if not summaries.exists() or not lacking or not all(is_finished(study, cell) for cell in lacking):
+        return
+    newest = max((study / cell.directory / "summary.json").stat().st_mtime for cell in lacking)
+    if newest < summaries.stat().st_mtime:
+        raise InputError(
+            f"{folder} lacks {len(lacking)} cells whose runs are there, such as {min(map(str, lacking))}, and is dated"
+            f" after them, expected files as old as their making; remove {folder} to gather it again from its runs"
         )
 
 

@@ -1,4 +1,4 @@
-"""What the study (arXiv 2406.02180) ran, for telling apart what was run here."""
+"""What the paper (arXiv 2406.02180) ran, for telling apart what was run here."""
 
 PAPER_LAWS = {
     name: {"distribution": name.capitalize(), "loc": 0, "scale": 1} for name in ("gumbel", "normal", "logistic")

@@ -9,7 +9,7 @@ import yaml
 
 from discrete_vae.config.configuration import Configuration
 from discrete_vae.config.reading import read
-from discrete_vae.errors import InputError
+from discrete_vae.errors import InputError, reading
 from discrete_vae.files import write_text
 
 CONFIG_FILE = "config.yaml"
@@ -87,7 +87,10 @@ def _epochs(options: Mapping[str, Any]) -> dict[str, int]:
 
 def begun_with(study: Path) -> dict[str, Any]:
     """Return the options that a study began with, as a YAML file would say them."""
-    return read(yaml.safe_load((study / CONFIG_FILE).read_text(encoding="utf-8")), check_files=False).plain()
+    path = study / CONFIG_FILE
+    with reading(path, "the options of a study", "restore it, or remove the study's folder"):
+        stored = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return read(stored, check_files=False).plain()
 
 
 def begin(study: Path, configuration: Configuration) -> None:

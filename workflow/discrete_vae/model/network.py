@@ -151,7 +151,7 @@ def loss_and_gradient(
         images: of 0 and 1, float, S x batch x pixels.
         noise: gamma, S x N x K x batch.
         temperature: tau, S x 1 x 1 x 1.
-        kl_with_gradient: the KL part of the loss: the study's, or the KL of the codes.
+        kl_with_gradient: the KL part of the loss: the paper's, or the KL of the codes.
 
     Returns:
         Reconstruction and KL part in nats, each summed over the minibatch, of shape S. The gradient belongs to their

@@ -1,4 +1,4 @@
-"""What was run, in words, and what of it is not as in the study: the notes below tables and claims."""
+"""What was run, in words, and what of it is not as in the paper: the notes below tables and claims."""
 
 import json
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ ITEMS = {
 
 
 def notes_on_runs(runs: pd.DataFrame, *, left_out: Sequence[str] = ()) -> list[str]:
-    """Say of each dataset what was run and what is not as in the study, and name the unfinished groups left out."""
+    """Say of each dataset what was run and what is not as in the paper, and name the unfinished groups left out."""
     lines = []
     for dataset, group in runs.groupby("dataset", sort=False):
         seeds = ", ".join(map(str, sorted(group["seed"].unique())))
@@ -34,7 +34,7 @@ def notes_on_runs(runs: pd.DataFrame, *, left_out: Sequence[str] = ()) -> list[s
             f" {_noun('temperature', group)} {temperatures_in_words(group)}; {_noun('seed', group)} {seeds}"
         )
         if departures := _departures(group):
-            lines.append(f"{dataset}: not as in the study: {', '.join(departures)}")
+            lines.append(f"{dataset}: not as in the paper: {', '.join(departures)}")
     return [*lines, *([f"left out, as they are not finished: {', '.join(left_out)}"] if left_out else [])]
 
 
@@ -69,7 +69,7 @@ def extent(values: pd.Series) -> str:
 
 
 def _departures(runs: pd.DataFrame) -> list[str]:
-    """Name the images, options and noise laws of one dataset's runs that are not the study's."""
+    """Name the images, options and noise laws of one dataset's runs that are not the paper's."""
     first = runs.iloc[0]
     used = {section: defaults | json.loads(first[section]) for section, defaults in PAPER_OPTIONS.items()}
     if "cuda" not in set(runs["device"]):  # on a CPU all precisions are one

@@ -97,7 +97,7 @@ def results_notes(table: pd.DataFrame, runs: pd.DataFrame, *, left_out: Sequence
     errors = table["image_se"].dropna()
     if len(errors):
         lines.append(
-            f"standard error over the test images: {errors.min():.2f} to {errors.max():.2f} nats. Laws share the"
+            f"standard error over the test images: {_range_of(errors)} nats. Laws share the"
             " images: for differences between laws, see the claims"
         )
     unbounded = table["mean"].isna() & (table["measure"] != MEASURES["paper_loss"]) & (table["temperatures"] != "")
@@ -106,3 +106,8 @@ def results_notes(table: pd.DataFrame, runs: pd.DataFrame, *, left_out: Sequence
     if DIVERGED in marked:
         lines.append(f"{DIVERGED} some runs diverged and were skipped: see diverged.csv")
     return lines
+
+
+def _range_of(values: pd.Series) -> str:
+    """Spell the lowest and the highest value with two decimals, or one of them where they look alike."""
+    return " to ".join(dict.fromkeys(f"{value:.2f}" for value in (values.min(), values.max())))

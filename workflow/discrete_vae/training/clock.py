@@ -12,7 +12,7 @@ SECONDS_BETWEEN_REPORTS = 20
 
 
 class Clock:
-    """Counts the epochs of a job and the wall seconds that it spent on them, without the time between two attempts."""
+    """Counts the epochs of a job and their wall seconds. The time between two attempts does not count."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs, self.epoch, self.seconds = epochs, 0, 0.0

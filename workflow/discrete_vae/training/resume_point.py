@@ -35,7 +35,7 @@ def identity_of(
     device: torch.device,
     options: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Return everything that determines the result of a training. Its resume point must have the same.
+    """Return everything that determines the result of a training. A resume point of other values is not used.
 
     Args:
         cells: of the job.

@@ -108,7 +108,9 @@ def git_revision(source: Path = SOURCE) -> str | None:
     """Return the commit of the source, with ``-dirty`` where its files have changes; None outside a git checkout."""
 
     def git(*arguments: str) -> str:
-        environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+        # Variables such as GIT_DIR may name another repository.
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+        environment["GIT_OPTIONAL_LOCKS"] = "0"
         # Without this, git refuses a clone that belongs to another user.
         command = ["git", "-c", "safe.directory=*", "-C", str(source), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
