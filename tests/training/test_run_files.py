@@ -6,6 +6,7 @@ import subprocess
 import pandas as pd
 import pytest
 import torch
+from conftest import ROOT
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.groups import WHOLE_GROUP_FILES, is_finished
@@ -107,13 +108,14 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def test_the_source_is_dirty_where_its_own_files_have_changes_but_not_where_results_have(checkout):
+def test_the_source_is_dirty_where_its_own_files_have_changes_but_not_where_results_have(checkout, monkeypatch):
     source = checkout / "workflow"
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=checkout, capture_output=True, text=True, check=True)
     commit = head.stdout.strip()
     (checkout / "results" / "table.md").write_text("another run")
     (source / "cache.pyc").write_text("untracked")
-    assert git_revision(source) == commit
+    monkeypatch.setenv("GIT_DIR", str(ROOT / ".git"))
+    assert git_revision(source) == commit, "of this source, whatever the environment names"
     (source / "code.py").write_text("changed")
     assert git_revision(source) == f"{commit}-dirty"
 
