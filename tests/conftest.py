@@ -52,7 +52,7 @@ def run_snakemake(directory: Path, *arguments: str, check: bool = True) -> subpr
     return subprocess.CompletedProcess(process.args, process.returncode, output)
 
 
-QUICKSTART = ("--configfile", "configs/quickstart.yaml")
+QUICKSTART = ("--configfile", "configs/quickstart.yaml", "tests/short.yaml")
 
 OWN_CONFIG = """
 study: own

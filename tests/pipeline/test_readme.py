@@ -86,7 +86,7 @@ def plan(arguments: tuple[str, ...]) -> str:
         for file, overlay in OVERLAYS.items():
             (folder / file).write_text(overlay)
         placed = [str(folder / argument) if argument in OVERLAYS else argument for argument in arguments]
-        return run_snakemake(folder, "--dry-run", "--quiet", "rules", *placed).stdout
+        return run_snakemake(folder, *placed, "--dry-run", "--quiet", "rules").stdout
 
 
 @pytest.mark.parametrize("arguments", PLANS, ids=" ".join)
