@@ -50,12 +50,8 @@ def config_of(**sections: Any) -> Configuration:
 
 def row_of(cell: Cell, configuration: Configuration, **columns: str) -> dict[str, Any]:
     """Make a row of summaries.csv."""
-    options = {
-        "law": asdict(configuration.perturbations[cell.perturbation]),
-        "model": asdict(configuration.model),
-        "training": configuration.training.of_dataset(cell.dataset).result_options(),
-        "evaluation": configuration.evaluation.result_options(),
-    }
+    law = asdict(configuration.perturbations[cell.perturbation])
+    options = {"law": law, **configuration.result_options(cell.dataset)}
     texts = {section: json.dumps(values) for section, values in options.items()}
     return {**cell.coordinates(), "data_sha256": "a", **texts, **columns}
 

@@ -64,11 +64,7 @@ rule train_cells:
             name: options["perturbations"][name]
             for name in stacked_axes.get("perturbation") or [wildcards.perturbation]
         },
-        model=options["model"],
-        training=lambda wildcards: configuration.training.of_dataset(
-            wildcards.dataset
-        ).result_options(),
-        evaluation=configuration.evaluation.result_options(),
+        options=lambda wildcards: configuration.result_options(wildcards.dataset),
         device=lambda wildcards, input: configuration.training.device,
         # Derived from the input, so that other names in it are no reason to train again.
         configuration=lambda wildcards, input: options,

@@ -27,8 +27,8 @@ with logged(snakemake.log[0]):
     check_images(study, cells[0].dataset, data_sha256)
     begin(study, configuration)
     device = choose_device(params.device)
-    torch.set_float32_matmul_precision(params.training["matmul_precision"])
-    options = {section: params[section] for section in ("model", "training", "evaluation")}
+    options = params.options
+    torch.set_float32_matmul_precision(options["training"]["matmul_precision"])
     identity = identity_of(cells, laws=params.laws, data_sha256=data_sha256, device=device, options=options)
     # Outside the outputs, which Snakemake deletes when a job fails.
     with ResumePoint(Path(params.checkpoint), identity) as resume_point:
@@ -36,9 +36,9 @@ with logged(snakemake.log[0]):
             cells,
             dataset,
             laws={name: law_of(definition) for name, definition in params.laws.items()},
-            model=Model(**params.model),
-            training=Training.of(params.training),
-            evaluation=Evaluation(**params.evaluation),
+            model=Model(**options["model"]),
+            training=Training.of(options["training"]),
+            evaluation=Evaluation(**options["evaluation"]),
             device=device,
             resume_point=resume_point,
         )

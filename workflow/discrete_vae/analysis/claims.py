@@ -1,4 +1,4 @@
-"""The study's claims, each split into paired comparisons over seeds with an interval and a verdict.
+"""The paper's claims, each split into paired comparisons over seeds with an interval and a verdict.
 
 Cells of one seed share initial weights and minibatches, so seeds are paired. An interval is Student's t at 95%. Holm's
 method adjusts the p-values of all comparisons of a claim together: any false verdict among them has a chance of at most

@@ -12,7 +12,6 @@ from discrete_vae.config.definitions import WITHOUT_CODE_PROBABILITIES, OwnFile,
 from discrete_vae.config.options import AXES
 from discrete_vae.errors import InputError
 
-BINARIZED_FILE = "data/{dataset}.npz"
 SUM_TOLERANCE = 1e-6  # of the probabilities of a table
 
 
@@ -91,11 +90,12 @@ def _check_control(configuration: Configuration) -> None:
 
 def _check_epochs(configuration: Configuration) -> None:
     training = configuration.training
-    of_datasets = training.epochs if isinstance(training.epochs, dict) else {}
-    _check_defined("training.epochs", of_datasets, "datasets", configuration.datasets)
-    keys = {f"training.epochs.{name}": epochs for name, epochs in of_datasets.items()}
-    for key, epochs in (keys or {"training.epochs": training.epochs}).items():
-        if epochs == 0 or (isinstance(epochs, int) and epochs < 1):
+    counts = {"training.epochs": training.epochs}
+    if isinstance(training.epochs, dict):
+        _check_defined("training.epochs", training.epochs, "datasets", configuration.datasets)
+        counts = {f"training.epochs.{name}": epochs for name, epochs in training.epochs.items()}
+    for key, epochs in counts.items():
+        if epochs < 1:
             raise InputError(f"{key} is {epochs}, expected at least 1; correct it")
     for name in configuration.asked_datasets:
         if training.epochs_of(name) is None:
@@ -146,7 +146,7 @@ def _check_paths(configuration: Configuration) -> None:
         raise InputError(
             f"mirror is {mirror!r}, expected an existing directory or a base URL; correct it or set it to null"
         )
-    made = [BINARIZED_FILE.format(dataset=dataset) for dataset in configuration.datasets]
+    made = [f"data/{dataset}.npz" for dataset in configuration.datasets]
     for name in configuration.asked_datasets:
         source = configuration.datasets[name]
         if not isinstance(source, OwnFile):

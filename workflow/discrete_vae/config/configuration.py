@@ -1,6 +1,6 @@
 """The whole configuration as one typed object, which the Snakefile reads once."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
@@ -134,6 +134,14 @@ class Configuration(Section):
     def asked_datasets(self) -> list[str]:
         """The datasets of the cells that are asked for; none where only what is there is drawn."""
         return [] if self.draw_only else self.grid.values("dataset")
+
+    def result_options(self, dataset: str) -> dict[str, dict[str, Any]]:
+        """Return the options that determine the result of a dataset's cells, by section, as summaries record them."""
+        return {
+            "model": asdict(self.model),
+            "training": self.training.of_dataset(dataset).result_options(),
+            "evaluation": self.evaluation.result_options(),
+        }
 
     def plain(self) -> dict[str, Any]:
         """Return what a YAML file would say: mappings, lists, texts and numbers."""

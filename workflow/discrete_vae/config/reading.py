@@ -34,7 +34,7 @@ EXPECTED = {
     "less_than_equal": "at most {le}",
 }
 
-Path_ = list[Hashable]
+Place = list[Hashable]
 
 
 def read(values: Mapping[str, Any], *, check_files: bool = True) -> Configuration:
@@ -99,9 +99,9 @@ def _convert(values: dict[str, Any], error: "ErrorDetails") -> bool:
     return True
 
 
-def _place(values: Any, error: "ErrorDetails") -> Path_:
+def _place(values: Any, error: "ErrorDetails") -> Place:
     """Return the keys that lead to an error: its location, less the tags that pydantic adds to it."""
-    place: Path_ = []
+    place: Place = []
     for step in error["loc"]:
         if (isinstance(values, dict) and step in values) or (isinstance(values, list) and isinstance(step, int)):
             values = values[step]
@@ -158,7 +158,7 @@ def _expectation(error: "ErrorDetails") -> str:
     return EXPECTED[error["type"]].format(**context) if error["type"] in EXPECTED else error["msg"]
 
 
-def _declaration(values: Any, place: Path_) -> tuple[str, bool, dict[str, Field]]:
+def _declaration(values: Any, place: Place) -> tuple[str, bool, dict[str, Field]]:
     """Return the meaning of the key at a place, whether it may be null, and the keys of its section by name."""
     kind, annotation, meaning, nullable = Configuration, NoneType, "", False
     for step in place:

@@ -47,7 +47,7 @@ class ImageLosses:
 
     @property
     def paper_loss(self) -> Tensor:
-        """The study's loss. It is a bound only where the KL of the softmax is not below the KL of the codes."""
+        """The paper's loss. It is a bound only where the KL of the softmax is not below the KL of the codes."""
         return self.reconstruction + self.kl_of_softmax
 
     @property

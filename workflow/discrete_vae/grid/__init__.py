@@ -1,1 +1,1 @@
-"""The grid: cells, groups and the study, and what the paper's study ran."""
+"""The grid: cells, groups and the study, and what the paper ran."""

@@ -12,7 +12,6 @@ from discrete_vae.errors import InputError
 if TYPE_CHECKING:  # its module needs pydantic
     from discrete_vae.config.configuration import Configuration
 
-GROUP_AXES = ("dataset", "K", "seed")
 CELL_DIRECTORY = "runs/{dataset}/K{K}/{perturbation}/tau{temperature}/seed{seed}"  # in the study's folder
 CELL_LABEL = "{dataset}-K{K}-{perturbation}-tau{temperature}-seed{seed}"
 CELL_FILES = ("history.csv", "summary.json", "model.pt")

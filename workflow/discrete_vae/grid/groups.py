@@ -106,12 +106,8 @@ def find_groups(study: Path, configuration: "Configuration") -> GroupsOnDisk:
 
 def _options_row(configuration: "Configuration", cell: Cell) -> dict[str, Any]:
     """Return what summaries.csv says of the options of a cell that is asked for."""
-    options = {
-        "law": asdict(configuration.perturbations[cell.perturbation]),
-        "model": asdict(configuration.model),
-        "training": configuration.training.of_dataset(cell.dataset).result_options(),
-        "evaluation": configuration.evaluation.result_options(),
-    }
+    law = asdict(configuration.perturbations[cell.perturbation])
+    options = {"law": law, **configuration.result_options(cell.dataset)}
     return {**cell.coordinates(), **{section: json.dumps(values) for section, values in options.items()}}
 
 
@@ -186,7 +182,7 @@ def _check_dates(study: Path, folder: Path, lacking: Set[Cell]) -> None:
     if newest < summaries.stat().st_mtime:
         raise InputError(
             f"{folder} lacks {len(lacking)} cells whose runs are there, such as {min(map(str, lacking))}, and is dated"
-            f" after them, expected files as old as their making; remove {folder} to gather it again from its runs"
+            f" after them, expected an earlier date; remove {folder} to gather it again from its runs"
         )
 
 
