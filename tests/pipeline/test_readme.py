@@ -167,7 +167,9 @@ def test_files_that_are_named_are_there(page):
 
 
 def test_targets_of_make_that_are_named_are_listed_by_its_help():
-    listed = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     targets = {line.split()[0] for line in listed.splitlines()}
     text = "\n".join(PAGES.values())
     named = set(re.findall(r"`make ([a-z-]+)", text) + re.findall(r"^make ([a-z-]+)", text, re.MULTILINE))
