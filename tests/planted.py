@@ -2,7 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from discrete_vae.analysis.selection import LOSSES, select_temperatures
+from discrete_vae.analysis.comparisons import judge
+from discrete_vae.analysis.selection import LOSSES, NEGATIVE_ELBO, PAPER_LOSS, select_temperatures
 from discrete_vae.analysis.test_losses import summarize_test_losses
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import MEASURES
@@ -18,7 +19,7 @@ def runs_of(validation: dict, diverged=()) -> pd.DataFrame:
         rows.append(
             dict(zip(AXES, ("digits", 10, perturbation, temperature, seed), strict=True))
             | {
-                "law": f'{{"distribution": "{perturbation.capitalize()}", "loc": 0.0, "scale": 1.0}}',
+                "law": definition(perturbation),
                 "diverged": broken,
                 "diverged_epoch": 3 if broken else np.nan,
                 "epochs_run": 3 if broken else 9,
@@ -32,21 +33,22 @@ def runs_of(validation: dict, diverged=()) -> pd.DataFrame:
         data_origin="a_test & more",
         model='{"variables": 10, "hidden": 300}',
         training='{"batch_size": 100, "learning_rate": 0.001, "annealing": null}',
+        evaluation='{"validation_samples": 100, "selection_samples": 100}',
     )
 
 
 def bounds_of(selection: pd.DataFrame) -> pd.DataFrame:
     """Make paper losses equal to the validation losses and bounds 1 and 2 nats below, and none for logistic noise."""
-    bounds = selection.dropna(subset="temperature").copy()
-    bounds["paper_loss"] = bounds["validation_loss"]
+    selected = selection.dropna(subset="temperature")
+    bounds = selected[list(AXES)].assign(samples=100, paper_loss=selected["validation_loss"])
     bounds["negative_elbo"] = (bounds["paper_loss"] - 1).where(bounds["perturbation"] != "logistic")
     bounds["importance_weighted_bound"] = bounds["negative_elbo"] - 1
     return bounds
 
 
 def summarized(runs: pd.DataFrame) -> pd.DataFrame:
-    selection = select_temperatures(runs)
-    return summarize_test_losses(selection, bounds_of(selection), {})
+    selections = {by: select_temperatures(runs, by=by) for by in (PAPER_LOSS, NEGATIVE_ELBO)}
+    return summarize_test_losses(selections, bounds_of(selections[PAPER_LOSS]), {})
 
 
 def two_laws() -> pd.DataFrame:
@@ -71,7 +73,28 @@ def selected(
             losses = (loss, loss - 2 * effect, 100 + shared + rng.normal(0, 0.1))
             rows.append((dataset, K, law, 0.5, seed, temperatures, *losses))
     table = pd.DataFrame(rows, columns=[*AXES, "runs", *MEASURES])
-    return table.drop(columns=list(MEASURES)), table
+    return table.drop(columns=list(MEASURES)), table.drop(columns="runs")
+
+
+def definition(law: str) -> str:
+    """Return the definition of a law of a name, standard, as summaries hold it."""
+    return f'{{"distribution": "{law.capitalize()}", "loc": 0.0, "scale": 1.0}}'
+
+
+NO_HISTORIES = pd.DataFrame(columns=[*AXES, "epoch", "training_loss", "validation_loss"])
+
+
+def judged(selection: pd.DataFrame, bounds: pd.DataFrame, per_image: dict | None = None, **laws: str) -> pd.DataFrame:
+    """Judge test losses alone; ``laws`` are definitions of noise laws that are not what their names say."""
+    runs = selection[list(AXES)].assign(stopped_early=False, law=selection["perturbation"].map(definition))
+    runs["law"] = [laws.get(name, law) for name, law in runs[["perturbation", "law"]].to_numpy()]
+    return judge(runs, selection, bounds, per_image or {}, NO_HISTORIES, temperature=1.0)
+
+
+def judged_curves(histories: pd.DataFrame, temperature: float = 1.0, stopped: str = "none") -> pd.DataFrame:
+    """Judge curves alone."""
+    selection, bounds = selected({})
+    return judge(runs_of_histories(histories, stopped), selection, bounds, {}, histories, temperature=temperature)
 
 
 def curves(normal_rate: float, temperature: float = 1.0, dataset: str = "omniglot") -> pd.DataFrame:
@@ -99,4 +122,4 @@ def curves(normal_rate: float, temperature: float = 1.0, dataset: str = "omniglo
 def runs_of_histories(histories: pd.DataFrame, stopped: str = "none") -> pd.DataFrame:
     """Make the summaries of the runs of some histories, of which one noise law stopped early."""
     runs = histories[list(AXES)].drop_duplicates()
-    return runs.assign(stopped_early=runs["perturbation"] == stopped)
+    return runs.assign(stopped_early=runs["perturbation"] == stopped, law=runs["perturbation"].map(definition))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from discrete_vae.analysis.selection import (
+    NEGATIVE_ELBO,
     at_nearest_temperature,
     diverged_runs,
     gather_histories,
@@ -46,6 +47,15 @@ def test_diverged_runs_are_skipped_and_named():
         ["normal", 0.1, 3],
         ["gumbel", 0.1, 3],
     ]
+
+
+def test_the_negative_elbo_selects_by_reconstruction_and_the_kl_of_the_codes():
+    runs = runs_of({("normal", 0.1, 1): 1.0, ("normal", 0.5, 1): 2.0, ("normal", 1.0, 1): 3.0})
+    runs["validation_kl_of_codes"] = [5.0, 1.0, np.nan]
+    assert select_temperatures(runs)["temperature"].tolist() == [0.1]
+    assert select_temperatures(runs, by=NEGATIVE_ELBO)["temperature"].tolist() == [0.5]
+    older = runs.drop(columns="validation_kl_of_codes")
+    assert np.isnan(select_temperatures(older, by=NEGATIVE_ELBO)["temperature"].item())
 
 
 def test_each_seed_selects_for_itself():

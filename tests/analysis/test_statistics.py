@@ -1,9 +1,20 @@
 """Intervals and tests against scipy and simulation, Holm's adjustment against a worked example."""
 
+import itertools
+
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
-from discrete_vae.analysis.statistics import holm, mean_of_images, paired_comparison, standard_errors, t_interval
+from discrete_vae.analysis.statistics import (
+    MARGIN,
+    compare_paired,
+    compare_with_zero,
+    holm,
+    mean_of_images,
+    standard_errors,
+    t_interval,
+)
 from discrete_vae.grid.cells import Cell
 
 
@@ -11,34 +22,63 @@ def test_a_comparison_is_scipys_paired_t_test():
     rng = np.random.default_rng(0)
     first, second = rng.normal(0, 1, (2, 6))
     expected = scipy.stats.ttest_rel(first, second)
-    found = paired_comparison(first - second)
+    found = compare_paired(pd.Series(first), pd.Series(second))
     assert found["p"] == pytest.approx(expected.pvalue)
     assert (found["low"], found["high"]) == pytest.approx(tuple(expected.confidence_interval(0.95)))
     assert found["n"] == 6
+    assert found["p_welch"] == pytest.approx(scipy.stats.ttest_ind(first, second, equal_var=False).pvalue)
+    assert found["correlation"] == pytest.approx(np.corrcoef(first, second)[0, 1])
+
+
+def test_the_sign_flip_test_counts_all_signs():
+    differences = np.array([1.0, 2.0, -0.5, 3.0, 0.7, 1.1])
+    flipped = [np.dot(signs, differences) for signs in itertools.product((-1, 1), repeat=6)]
+    expected = np.mean(np.abs(flipped) >= differences.sum() - 1e-9)
+    assert compare_paired(pd.Series(differences), pd.Series(np.zeros(6)))["p_sign_flip"] == pytest.approx(expected)
+    equal_signs = compare_paired(pd.Series(np.abs(differences)), pd.Series(np.zeros(6)))
+    assert equal_signs["p_sign_flip"] == 2 / 64, "the least that six seeds can reach"
+
+
+@pytest.mark.parametrize(("centre", "level"), [(0.0, True), (0.5, True), (0.95, False), (-2.0, False)])
+def test_two_laws_are_level_where_the_90_percent_interval_lies_within_the_margin(centre, level):
+    """This is what a paired TOST at 5% comes to."""
+    differences = centre + np.array([-0.2, -0.1, 0, 0.1, 0.2, 0.0])
+    low, high = scipy.stats.ttest_1samp(differences, 0).confidence_interval(0.90)
+    assert (low > -MARGIN and high < MARGIN) == level
+    assert (compare_paired(pd.Series(differences), pd.Series(np.zeros(6)))["p_level"] <= 0.05) == level
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(1)
-    found = [paired_comparison(rng.normal(0.7, 2, 5)) for _ in range(2_000)]
+    found = [compare_with_zero(rng.normal(0.7, 2, 5)) for _ in range(2_000)]
     coverage = np.mean([comparison["low"] < 0.7 < comparison["high"] for comparison in found])
     assert coverage == pytest.approx(0.95, abs=0.02)
 
 
-def test_one_seed_gives_no_interval():
-    found = paired_comparison([1.5])
-    assert found["difference"] == 1.5
-    assert np.isnan([found["low"], found["high"], found["p"]]).all()
+def test_one_seed_gives_no_interval_and_no_verdict():
+    found = compare_paired(pd.Series([1.5]), pd.Series([0.0]))
+    assert (found["difference"], found["p"], found["p_level"]) == (1.5, 1.0, 1.0)
+    assert np.isnan([found[name] for name in ("low", "high", "p_welch", "p_sign_flip", "correlation")]).all()
+    assert compare_paired(pd.Series([0.5]), pd.Series([0.0]))["p_level"] == 0.5
 
 
-def test_equal_differences_tell_no_spread_and_so_no_interval():
-    found = paired_comparison([-3, -3, -3])
-    assert (found["n"], found["difference"]) == (3, -3)
-    assert np.isnan([found["low"], found["high"], found["p"]]).all()
+@pytest.mark.parametrize(("differences", "p"), [([-3.0] * 3, 2 / 8), ([0.1] * 6, 2 / 64), ([0.0] * 6, 1.0)])
+def test_equal_differences_have_the_p_of_their_signs(differences, p):
+    """Also where the same difference is rounded in several ways."""
+    levels = np.array([0.1, 1e3, 7.7, 3.3, 0.7, 12.1])[: len(differences)]
+    found = compare_paired(pd.Series(levels + differences), pd.Series(levels))
+    assert found["p"] == p
+    assert np.isnan([found["low"], found["high"]]).all()
+    assert found["p_level"] == (0.5 ** len(differences) if abs(differences[0]) < MARGIN else 1.0)
     assert np.isnan(t_interval([2.0, 2.0])).all()
 
 
 def test_a_pair_with_a_diverged_run_is_left_out():
-    assert paired_comparison([1.0, np.nan, 2.0])["n"] == 2
+    for missing in (np.nan, np.inf):
+        assert compare_paired(pd.Series([1.0, missing, 2.0]), pd.Series([1.0, 5.0, 1.0]))["n"] == 2
+    nothing = compare_paired(pd.Series([np.nan]), pd.Series([1.0]))
+    assert nothing.pop("n") == 0
+    assert np.isnan(list(nothing.values())).all()
 
 
 def test_holm_on_a_worked_example():

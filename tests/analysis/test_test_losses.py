@@ -1,18 +1,25 @@
 """The summary of the test losses against numbers done by hand and scipy."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
-from discrete_vae.analysis.selection import select_temperatures
+from discrete_vae.analysis.selection import NEGATIVE_ELBO, PAPER_LOSS, select_temperatures
 from discrete_vae.analysis.test_losses import summarize_test_losses
 from discrete_vae.errors import InputError
 from planted import bounds_of, runs_of, summarized, two_laws
 
 
+def by_both(selection: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Let both criteria select the same models."""
+    return {PAPER_LOSS: selection, NEGATIVE_ELBO: selection}
+
+
 def test_the_table_has_mean_and_spread_over_seeds_and_marks_the_best():
     table = summarized(two_laws())
-    assert table["measure"].unique().tolist() == ["paper loss", "negative ELBO", "IWAE bound"]
-    assert table.loc[table["perturbation"] == "normal", "mean"].tolist() == pytest.approx([13, 12, 11])
+    measures = ["paper loss", "negative ELBO", "IWAE bound", "negative ELBO, selected by it"]
+    assert table["measure"].unique().tolist() == measures
+    assert table.loc[table["perturbation"] == "normal", "mean"].tolist() == pytest.approx([13, 12, 11, 12])
     gumbel, normal = table[table["measure"] == "paper loss"].to_dict("records")
     assert (gumbel["mean"], normal["mean"]) == pytest.approx((21.6, 13.0))
     assert (gumbel["sd"], normal["sd"]) == pytest.approx((np.sqrt(0.5), np.sqrt(2)))
@@ -38,8 +45,8 @@ def test_the_error_over_images_is_that_of_the_mean_over_seeds_of_the_selected_mo
     per_image = {
         f"digits-K10-{law}-tau0.5-seed{s}": values for law, seeds in losses.items() for s, values in seeds.items()
     }
-    table = summarize_test_losses(selection, bounds_of(selection), per_image)
-    for row in table.to_dict("records"):
+    table = summarize_test_losses(by_both(selection), bounds_of(selection), per_image)
+    for row in table.query("measure != 'negative ELBO, selected by it'").to_dict("records"):
         measure = ["paper loss", "negative ELBO", "IWAE bound"].index(row["measure"])
         mean = sum(losses[row["perturbation"]].values())[measure] / 2
         assert row["image_se"] == pytest.approx(scipy.stats.sem(mean))
@@ -49,4 +56,23 @@ def test_bounds_of_another_model_are_not_taken_for_those_of_the_selected_one():
     selection = select_temperatures(runs_of({("normal", 0.5, 1): 1.0, ("normal", 1.0, 1): 2.0}))
     stale = bounds_of(selection).assign(temperature=1.0)
     with pytest.raises(InputError, match=r"K10/seed1 has no bounds of its selected model .*tau0.5-seed1.*remove"):
-        summarize_test_losses(selection, stale, {})
+        summarize_test_losses(by_both(selection), stale, {})
+
+
+def test_the_negative_elbo_may_select_another_temperature():
+    """At 0.5 the paper loss is lower, and the KL of the codes higher."""
+    runs = runs_of({("normal", t, s): t for t in (0.5, 1.0) for s in (1, 2)})
+    runs["validation_kl_of_codes"] = runs["temperature"].map({0.5: 9.0, 1.0: 2.0})
+    selections = {by: select_temperatures(runs, by=by) for by in (PAPER_LOSS, NEGATIVE_ELBO)}
+    bounds = pd.concat([bounds_of(selection) for selection in selections.values()])
+    bounds["negative_elbo"] = bounds["temperature"].map({0.5: 30.0, 1.0: 20.0})
+    table = summarize_test_losses(selections, bounds, {}).set_index("measure")
+    assert table.loc["negative ELBO", ["mean", "temperatures"]].tolist() == [30.0, "0.5"]
+    assert table.loc["negative ELBO, selected by it", ["mean", "temperatures"]].tolist() == [20.0, "1.0"]
+
+
+def test_results_that_lack_the_validation_kl_of_codes_select_nothing_by_it():
+    table = summarized(two_laws().drop(columns="validation_kl_of_codes"))
+    of_elbo = table[table["measure"] == "negative ELBO, selected by it"]
+    assert of_elbo["mean"].isna().all()
+    assert not of_elbo[["best", "edge_selections", "late_selections"]].to_numpy().any()

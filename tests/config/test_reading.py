@@ -94,7 +94,7 @@ def test_parts_of_the_grid_inherit_the_axes_that_they_leave_out(kept):
     assert read(configuration.plain()) == configuration
     assert configuration.asked_datasets == kept
     of_mnist = [cell for cell in asked_cells(configuration) if cell.dataset == "mnist"]
-    assert len(of_mnist) == 1 * 3 * 2 * 5
+    assert len(of_mnist) == 1 * 3 * 2 * 6
     assert len(asked_cells(configuration)) - len(of_mnist) == (90 if "omniglot" in kept else 0)
 
 

@@ -1,4 +1,6 @@
-"""Comparisons of scale and shape against planted effects."""
+"""The effects of scale and shape against planted ones."""
+
+import math
 
 import numpy as np
 import pandas as pd
@@ -6,103 +8,87 @@ import pytest
 from discrete_vae.analysis.statistics import holm
 from discrete_vae.control.comparison import (
     CONTROL_MEASURES,
-    compare_scale_and_shape,
     control_to_markdown,
-    laws_by_variance,
+    design,
+    estimate_effects,
     losses_of_laws,
-    pairs_of_laws,
-    shape,
+    with_design,
 )
 
-PERTURBATIONS = {
+SWAPPED = math.sqrt(math.pi**2 / 6)
+LAWS = {
     "gumbel": {"distribution": "Gumbel", "loc": 0, "scale": 1},
     "normal": {"distribution": "Normal", "loc": 0, "scale": 1},
-    "narrow": {"distribution": "Gumbel", "loc": 0, "scale": 0.78},
-    "wide": {"distribution": "Normal", "loc": 0, "scale": 1.283},
+    "narrow": {"distribution": "Gumbel", "loc": 0, "scale": 1 / SWAPPED},
+    "wide": {"distribution": "Normal", "loc": 0, "scale": SWAPPED},
+    "beta": {"distribution": "Beta", "concentration1": 1, "concentration0": 1},
     "logistic": {"distribution": "Logistic", "loc": 0, "scale": 1},
 }
-VARIANCES = {"gumbel": 1.645, "normal": 1.0, "narrow": 1.0, "wide": 1.645, "logistic": 3.29}
+CORNERS = {"N1": "normal", "Nv": "wide", "G1": "narrow", "Gv": "gumbel"}
 
 
-def test_pairs_differ_in_scale_or_in_shape_and_never_in_both():
-    assert pairs_of_laws(PERTURBATIONS, VARIANCES) == [
-        ("scale", ("gumbel", "narrow")),
-        ("shape", ("gumbel", "wide")),
-        ("shape", ("normal", "narrow")),
-        ("scale", ("wide", "normal")),
-    ]
-
-
-def test_laws_of_equal_variance_are_grouped_whatever_their_digits():
-    """1.6449 and 1.6451 are a ten-thousandth apart, though they round to 1.64 and 1.65."""
-    variances = {"wide": 3.29, "gumbel": 1.6449, "cauchy": np.nan, "normal": 1.6451, "narrow": 1.0}
-    assert laws_by_variance(variances) == [["narrow"], ["gumbel", "normal"], ["wide"], ["cauchy"]]
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "variances", "pairs"),
-    [
-        ({"concentration": 2, "rate": 1}, {"concentration": 2, "rate": 2}, (2, 0.5), [("scale", ("a", "b"))]),
-        ({"concentration": 2, "rate": 1}, {"concentration": 8, "rate": 2}, (2, 2), [("shape", ("a", "b"))]),
-        ({"concentration": 2, "rate": 1}, {"concentration": 3, "rate": 1}, (2, 3), []),
-    ],
-)
-def test_a_parameter_may_change_the_shape_of_a_distribution(first, second, variances, pairs):
-    laws = {"a": {"distribution": "Gamma", **first}, "b": {"distribution": "Gamma", **second}}
-    assert pairs_of_laws(laws, dict(zip("ab", variances, strict=True))) == pairs
-
-
-def test_the_scale_of_a_lognormal_is_its_shape():
-    assert shape({"distribution": "LogNormal", "loc": 0, "scale": 1}) == {"distribution": "LogNormal", "scale": 1}
-
-
-def test_a_planted_effect_of_the_scale_is_found_and_none_of_the_shape():
+def planted(shape: float, variance: float, interaction: float, K: int = 10, noise: float = 0.01) -> pd.DataFrame:
+    """Make losses of the four laws and another one, with planted effects and levels that the seeds share."""
     rng = np.random.default_rng(0)
     rows = []
     for seed in range(5):
-        level = rng.normal(0, 5)
-        for law, variance in VARIANCES.items():
-            loss = 100 + level + variance + rng.normal(0, 0.01)
-            measures = dict.fromkeys(CONTROL_MEASURES, loss)
-            rows.append({"dataset": "d", "K": 10, "perturbation": law, "seed": seed, **measures})
-    compared = compare_scale_and_shape(pd.DataFrame(rows), PERTURBATIONS, VARIANCES)
-    verdicts = compared.groupby("differ_in")["verdict"].unique().map(list).to_dict()
-    assert verdicts == {"scale": ["higher"], "shape": ["inconclusive"]}
-    for _, of_kind in compared.groupby("differ_in"):
-        assert of_kind["p_holm"].tolist() == pytest.approx(holm(of_kind["p"]).tolist())
-    markdown = control_to_markdown(compared, temperature=1.0, notes=["what was run"])
-    assert "- what was run\n\n|" in markdown
-    kind, measure, median_size, *_ = (entry.strip() for entry in markdown.splitlines()[2].split("|")[1:])
-    assert (kind, measure) == ("scale", "paper loss")
-    assert float(median_size) == pytest.approx(0.645, abs=0.02)
+        level = rng.normal(100, 5)
+        for corner, law in {**CORNERS, "other": "logistic"}.items():
+            normal, wide = corner.startswith("N"), corner.endswith("v")
+            effect = shape * normal + variance * wide + interaction * (normal == wide) / 2
+            measures = dict.fromkeys(CONTROL_MEASURES, level + effect + rng.normal(0, noise))
+            rows.append({"dataset": "d", "K": K, "perturbation": law, "seed": seed, **measures})
+    return pd.DataFrame(rows)
 
 
-def test_laws_that_were_not_run_or_have_no_finite_variance_are_left_out():
-    laws = {
-        **PERTURBATIONS,
-        "t1": {"distribution": "StudentT", "df": 1.5, "loc": 0, "scale": 1},
-        "t2": {"distribution": "StudentT", "df": 2, "loc": 0, "scale": 1},
-        "cauchy": {"distribution": "Cauchy", "loc": 0, "scale": 1},
-        "cauchy-wide": {"distribution": "Cauchy", "loc": 0, "scale": 2},
-    }
-    variances = {**VARIANCES, "t1": np.inf, "t2": np.inf, "cauchy": np.nan, "cauchy-wide": np.nan}
-    run = [law for law in laws if law != "narrow"]
-    losses = pd.DataFrame(
-        {"dataset": "d", "K": 10, "perturbation": law, "seed": seed, **dict.fromkeys(CONTROL_MEASURES, seed)}
-        for law in run
-        for seed in (1, 2)
-    )
-    compared = compare_scale_and_shape(losses, laws, variances)
-    pairs = {(row.perturbation, row.other) for row in compared.itertuples()}
-    assert pairs == {("gumbel", "wide"), ("wide", "normal")}
+def test_the_four_laws_are_known_by_their_definition():
+    assert design(LAWS) == CORNERS
+    assert design({f"my-{name}": law for name, law in LAWS.items()}) == {k: f"my-{law}" for k, law in CORNERS.items()}
+    assert design({name: law for name, law in LAWS.items() if name != "wide"}) == {}
+    assert design({**LAWS, "wide": {"distribution": "Normal", "loc": 0, "scale": 1.3}}) == {}
 
 
-def test_laws_that_share_nothing_are_not_compared():
-    losses = pd.DataFrame({"dataset": ["d"], "K": 10, "perturbation": "gumbel", "seed": 1})
-    losses = losses.assign(**dict.fromkeys(CONTROL_MEASURES, 1.0))
-    compared = compare_scale_and_shape(losses, {"gumbel": PERTURBATIONS["gumbel"]}, {"gumbel": 1.6})
-    assert compared.empty
-    assert "No comparison" in control_to_markdown(compared, temperature=1.0, notes=[])
+@pytest.mark.parametrize(
+    ("effects", "verdicts"),
+    [
+        ((0.0, 1.5, 0.0), ["open", "higher", "open"]),
+        ((-2.0, 0.0, 0.0), ["lower", "open", "open"]),
+        ((-2.0, 1.5, 0.7), ["lower", "higher", "higher"]),
+    ],
+)
+def test_planted_effects_are_found(effects, verdicts):
+    table = estimate_effects(planted(*effects), LAWS)
+    for _, of_measure in table.groupby("measure"):
+        assert of_measure["effect"].tolist() == ["shape", "variance", "interaction"]
+        assert of_measure["difference"].tolist() == pytest.approx(effects, abs=0.03)
+        assert of_measure["verdict"].tolist() == verdicts
+        assert of_measure["p_holm"].tolist() == pytest.approx(holm(of_measure["p"]).tolist())
+    markdown = control_to_markdown(table, temperature=1.0, notes=["what was run"])
+    assert markdown.endswith("- what was run\n")
+    assert f"| {table.loc[0, 'difference']:.2f} " in markdown
+
+
+def test_the_effects_are_those_of_the_analysis_plan():
+    """Written out for one seed."""
+    losses = planted(1.0, 2.0, 3.0, noise=1.0).query("seed == 0")
+    N1, Nv, G1, Gv = (losses.set_index("perturbation").loc[CORNERS[corner], "paper_loss"] for corner in CORNERS)
+    shape, variance, interaction = estimate_effects(losses, LAWS)["difference"][:3]
+    assert shape == pytest.approx((N1 + Nv - G1 - Gv) / 2)
+    assert variance == pytest.approx((Nv + Gv - N1 - G1) / 2)
+    assert interaction == pytest.approx((Nv - N1) - (Gv - G1))
+
+
+def test_a_K_without_all_four_laws_is_left_out():
+    losses = pd.concat([planted(1, 1, 1), planted(1, 1, 1, K=30).query("perturbation != 'wide'")])
+    assert with_design(losses, LAWS)["K"].unique().tolist() == [10]
+    assert estimate_effects(losses, LAWS)["K"].unique().tolist() == [10]
+
+
+def test_without_the_design_nothing_is_estimated():
+    losses = planted(1, 1, 1).query("perturbation != 'wide'")
+    for laws in (LAWS, {"gumbel": LAWS["gumbel"]}):
+        assert estimate_effects(losses, laws).empty
+    assert "No comparison" in control_to_markdown(estimate_effects(losses, LAWS), temperature=1.0, notes=[])
 
 
 def test_training_losses_are_those_of_the_last_epoch_at_the_temperature_nearest_to_the_wanted_one():

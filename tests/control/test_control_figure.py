@@ -5,59 +5,76 @@ import pandas as pd
 import pytest
 from discrete_vae.control.figure import draw_control
 from discrete_vae.report.style import save
+from test_control import CORNERS, LAWS, planted
+
+VARIANCES = {"normal": 1.0, "narrow": 1.0, "gumbel": 1.645, "wide": 1.645, "logistic": 3.29}
 
 
-def test_the_control_shows_every_measure_against_the_variance_of_the_noise_and_the_gradients():
-    variances = {"normal": 1.0, "narrow": 1.0, "gumbel": 1.645}
-    cells = [(K, law, seed) for K in (10, 30) for law in variances for seed in (1, 2)]
-    measures = {"paper_loss": 100.0, "negative_elbo": 99.0, "importance_weighted_bound": 90.0, "training_loss": 80.0}
-    losses = pd.DataFrame(
-        {"K": K, "perturbation": law, "seed": seed, **{m: loss + seed + K for m, loss in measures.items()}}
-        for K, law, seed in cells
-    )
-    gradients = pd.DataFrame(
+def gradients_of(laws, *, temperatures=(0.1, 1.0), seeds=(1,)) -> pd.DataFrame:
+    return pd.DataFrame(
         {
             "perturbation": law,
             "temperature": temperature,
-            "seed": 1,
-            "noise_variance": variance,
+            "seed": seed,
+            "noise_variance": VARIANCES[law],
             "relative_bias": temperature,
-            "relative_variance": 1 / temperature,
+            "relative_variance": seed / temperature,
         }
-        for law, variance in variances.items()
-        for temperature in (0.1, 1.0)
+        for law in laws
+        for temperature in temperatures
+        for seed in seeds
     )
-    figure = draw_control(losses, gradients, dataset="d")
-    above, below = figure.axes[:8], figure.axes[8:]
-    assert [ax.get_ylabel() for ax in above[::2]] == [
-        "paper loss\n(nats)",
-        "negative ELBO\n(nats)",
-        "IWAE bound\n(nats)",
-        "training loss: final\n(nats)",
-    ]
+
+
+def texts(ax) -> list[str]:
+    return [text.get_text() for text in ax.texts]
+
+
+def test_the_control_shows_every_measure_against_the_variance_of_the_noise_and_the_gradients():
+    """Only at the K with all four laws; and the seeds of each point."""
+    losses = pd.concat([planted(0, 0, 0), planted(0, 0, 0, K=30).query("perturbation == 'normal'")])
+    losses.loc[(losses["perturbation"] == "wide") & (losses["seed"] > 1), "paper_loss"] = np.nan
+    figure = draw_control(losses, gradients_of(VARIANCES), LAWS, dataset="d")
+    above, below = figure.axes[:4], figure.axes[4:]
+    assert [ax.get_title() for ax in above] == ["paper loss", "negative ELBO", "IWAE bound", "training loss: final"]
+    assert above[0].get_ylabel() == "$K$ = 10"
     places = [line.get_xydata()[0] for line in above[0].lines if len(line.get_xdata()) == 1]
-    assert [y for _, y in places] == [111.5] * 3, "the mean over seeds"
-    assert [x for x, _ in places] == pytest.approx([-0.05, 0.05, 1]), "laws of one variance stand beside each other"
-    assert [label.get_text() for label in above[-1].get_xticklabels()] == ["1", "1.65"]
+    assert [x for x, _ in places] == pytest.approx([-0.1, 0.1, 0.9, 1.1, 2]), "laws of one variance stand together"
+    assert next(y for _, y in places) == pytest.approx(
+        losses.query("K == 10 and perturbation == 'normal'")["paper_loss"].mean()
+    )
+    assert texts(above[0]) == ["5", "5", "5", "2", "5"]
+    assert [label.get_text() for label in above[-1].get_xticklabels()] == ["1", "1.65", "3.29"]
     assert len(below) == 3
     assert below[2].lines[0].get_xydata().tolist() == [[10.0, 0.1], [1.0, 1.0]]
 
 
-def test_gradients_at_a_single_temperature_stand_side_by_side():
-    losses = pd.DataFrame({"K": 10, "perturbation": ["normal", "gumbel"], "seed": 1})
-    losses = losses.assign(paper_loss=1.0, negative_elbo=1.0, importance_weighted_bound=1.0, training_loss=1.0)
-    gradients = pd.DataFrame({"perturbation": ["normal", "normal", "gumbel"], "seed": [1, 2, 1], "temperature": 0.5})
-    gradients = gradients.assign(noise_variance=[1.0, 1.0, 1.645], relative_bias=0.8, relative_variance=[2.0, 4.0, 5.0])
-    by_variance = draw_control(losses, gradients, dataset="d").axes[4]
+def test_without_the_design_every_K_is_shown():
+    losses = pd.concat([planted(0, 0, 0, K=K).query("perturbation != 'wide'") for K in (10, 30)])
+    figure = draw_control(losses, gradients_of([law for law in VARIANCES if law != "wide"]), LAWS, dataset="d")
+    assert [ax.get_ylabel() for ax in figure.axes[:8:4]] == ["$K$ = 10", "$K$ = 30"]
+
+
+def test_gradients_at_a_single_temperature_stand_side_by_side_with_their_numbers_of_seeds():
+    gradients = gradients_of(CORNERS.values(), temperatures=(0.5,), seeds=(1, 2))
+    lacking = (gradients["perturbation"] == "gumbel") & (gradients["seed"] == 2)
+    gradients.loc[lacking, ["relative_bias", "relative_variance"]] = np.nan
+    figure = draw_control(planted(0, 0, 0).query("perturbation != 'logistic'"), gradients, LAWS, dataset="d")
+    by_variance = figure.axes[4]
     assert by_variance.get_xlabel() == "noise law, at temperature 0.5"
-    assert [line.get_xydata().tolist() for line in by_variance.lines] == [[[0, 3]], [[1, 5]]]
+    assert next(line.get_xydata().tolist() for line in by_variance.lines) == [[0, 3]]
     assert by_variance.collections[0].get_segments()[0].tolist() == [[0, 2], [0, 4]]
+    assert texts(by_variance) == ["2", "2", "2", "1"]
+    assert "1 to 2 seeds" in figure.subfigs[1].get_suptitle()
 
 
 def test_a_control_without_a_measured_gradient_is_drawn(tmp_path):
-    losses = pd.DataFrame({"K": [10], "perturbation": "t5", "seed": 1, "paper_loss": 100.0, "training_loss": 90.0})
-    losses = losses.assign(negative_elbo=np.nan, importance_weighted_bound=np.nan)
+    losses = pd.DataFrame({"dataset": ["d"], "K": 10, "perturbation": "t5", "seed": 1, "paper_loss": 100.0})
+    losses = losses.assign(negative_elbo=np.nan, importance_weighted_bound=np.nan, training_loss=90.0)
     gradients = pd.DataFrame({"perturbation": ["t5"], "temperature": 0.5, "seed": 1, "noise_variance": 5 / 3})
     gradients = gradients.assign(relative_bias=np.nan, relative_variance=np.nan)
-    save(draw_control(losses, gradients, dataset="d"), [str(tmp_path / "control.png")])
+    laws = {"t5": {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1}}
+    figure = draw_control(losses, gradients, laws, dataset="d")
+    save(figure, [str(tmp_path / "control.png")])
     assert (tmp_path / "control.png").exists()
+    assert texts(figure.axes[0]) == ["1"]

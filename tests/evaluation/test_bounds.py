@@ -13,6 +13,7 @@ from discrete_vae.evaluation import bounds
 from discrete_vae.evaluation.bounds import evaluate_images, evaluate_selected, use_of_codes
 from discrete_vae.evaluation.selected import SelectedModel
 from discrete_vae.grid.cells import Cell
+from discrete_vae.model import code_probabilities
 from discrete_vae.model.code_probabilities import argmax_probabilities, kl_of_codes
 from discrete_vae.model.network import Architecture, initial_weights, kl_to_uniform, load_model, model_of, stack
 from discrete_vae.model.noise import NoiseSource, distribution
@@ -59,7 +60,8 @@ def test_bounds_approach_the_likelihood_from_above(name):
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", [*LAWS, *SCALED])
-def test_bounds_of_few_samples_agree_with_a_plain_loop(name):
+def test_bounds_of_few_samples_agree_with_a_plain_loop(name, monkeypatch):
+    monkeypatch.setattr(bounds, "FEWER_SAMPLES", (2, 3))
     architecture, samples = Architecture(pixels=6, hidden=5, variables=2, categories=3), 4
     weights = {k: 6 * v for k, v in initial_weights(architecture, generator(3, "weights")).items()}
     module, law = model_of(weights, variables=2), in_double({**LAWS, **SCALED}[name])
@@ -76,7 +78,15 @@ def test_bounds_of_few_samples_agree_with_a_plain_loop(name):
 
     source = NoiseSource(law, generator(0, "noise"))
     losses = evaluate_images(stack([weights]), images, source, code_law=law, variables=2, samples=samples)
-    torch.testing.assert_close(losses.importance_weighted_bound, -log_weights.exp().mean(1).log(), atol=1e-5, rtol=1e-5)
+    weights = log_weights.exp()
+    expected = {
+        "importance_weighted_bound": -weights.mean(1).log(),
+        "bound_of_10_samples": -(weights[:, :2].mean(1).log() + weights[:, 2:].mean(1).log()) / 2,  # here of two
+        "bound_of_100_samples": -weights[:, :3].mean(1).log(),  # here of three
+        "effective_samples": weights.sum(1).square() / weights.square().sum(1),
+    }
+    for measure, values in expected.items():
+        torch.testing.assert_close(getattr(losses, measure), values, atol=1e-5, rtol=1e-5)
     kl = (q * (q * 3).log()).nansum((1, 2))
     torch.testing.assert_close(losses.negative_elbo - losses.reconstruction, kl, atol=1e-6, rtol=1e-6)
 
@@ -122,6 +132,13 @@ def test_a_law_without_distribution_function_has_the_paper_loss_alone(tmp_path):
     assert np.isfinite(per_image).all(1).tolist() == [True, False, False]
 
 
+def test_a_bound_of_more_samples_than_there_are_is_missing(tmp_path):
+    row, _ = evaluate_one(tmp_path, LAWS["normal"])  # of 50 samples
+    assert row["bound_of_10_samples"] > row["importance_weighted_bound"]
+    assert np.isnan(row["bound_of_100_samples"])
+    assert 1 <= row["effective_samples"] <= 50
+
+
 def test_the_noise_of_a_bound_is_that_of_the_cells_seed(tmp_path):
     table, _ = evaluate(tmp_path, LAWS["normal"], 1, 2)
     assert table["reconstruction"].nunique() == 2
@@ -144,8 +161,10 @@ def test_use_of_codes_of_planted_models():
 def test_a_law_that_quadrature_cannot_serve_is_refused_before_its_images_are_tried(tmp_path, monkeypatch):
     tried = []
     monkeypatch.setattr(
-        bounds, "argmax_probabilities", lambda logits, law: tried.append(logits) or argmax_probabilities(logits, law)
+        code_probabilities,
+        "argmax_probabilities",
+        lambda logits, law: tried.append(logits.numel()) or argmax_probabilities(logits, law),
     )
     row, _ = evaluate_one(tmp_path, {"distribution": "LogNormal", "loc": 0, "scale": 1})
     assert np.isnan(row["negative_elbo"])
-    assert tried == []
+    assert tried == [4]

@@ -11,23 +11,33 @@ from discrete_vae.report.notes import describe_runs, notes_on_runs, temperatures
 from planted import runs_of
 
 
+def notes_of(runs: pd.DataFrame, samples: int = 100, **left_out: list[str]) -> list[str]:
+    return notes_on_runs(runs, runs[["dataset"]].assign(samples=samples), **left_out)
+
+
 def test_seeds_that_were_not_run_at_every_temperature_are_named():
     everywhere = {(law, t, s): 1.0 for law in ("gumbel", "normal") for t in (0.1, 0.5, 1.0) for s in (1, 2)}
     assert temperatures_in_words(runs_of(everywhere)) == "0.1, 0.5, 1.0"
     runs = runs_of(everywhere | {(law, t, 3): 1.0 for law in ("gumbel", "normal") for t in (0.1, 0.5)})
     in_words = "temperatures 0.1, 0.5, 1.0 (seed 1, 2) and 0.1, 0.5 (seed 3); seeds 1, 2, 3"
-    assert any(note.endswith(in_words) for note in notes_on_runs(runs))
+    assert any(note.endswith(in_words) for note in notes_of(runs))
     runs = runs_of({**everywhere, ("normal", 0.1, 3): 1.0})
     assert temperatures_in_words(runs) == "0.1, 0.5, 1.0 (seed 1, 2) and 0.1 (perturbation normal; seed 3)"
 
 
 def test_options_other_than_the_studys_are_named_below_the_table():
     runs = runs_of({("normal", 0.5, 1): 1.0})
-    assert not any("not as in the paper" in note for note in notes_on_runs(runs))
+    assert not any("not as in the paper" in note for note in notes_of(runs))
     runs["training"] = '{"batch_size": 100, "learning_rate": 0.001, "kl": "codes", "annealing": null}'
-    assert "digits: not as in the paper: training.kl codes (there softmax)" in notes_on_runs(runs)
+    assert "digits: not as in the paper: training.kl codes (there softmax)" in notes_of(runs)
     runs["law"] = '{"distribution": "Normal", "loc": 0, "scale": 3}'
-    assert "(there softmax), normal noise {" in " ".join(notes_on_runs(runs))
+    assert "(there softmax), normal noise {" in " ".join(notes_of(runs))
+
+
+def test_other_numbers_of_samples_than_the_studys_are_named():
+    runs = runs_of({("normal", 0.5, 1): 1.0}).assign(evaluation='{"validation_samples": 10, "selection_samples": 100}')
+    departures = "evaluation.validation_samples 10 (there 100), evaluation.importance_samples 5 (there 100)"
+    assert f"digits: not as in the paper: {departures}" in notes_of(runs, samples=5)
 
 
 def test_fewer_epochs_and_other_images_than_the_studys_are_named():
@@ -35,23 +45,23 @@ def test_fewer_epochs_and_other_images_than_the_studys_are_named():
     runs = runs_of({("normal", 0.5, 1): 1.0}).assign(dataset="omniglot", data_origin="other drawings", training=options)
     departures = "images other than chardata.mat of the IWAE repository, 28x28, training.epochs 120 (there 300)"
     departures += ", training.patience 30 (there None)"
-    assert f"omniglot: not as in the paper: {departures}" in notes_on_runs(runs)
+    assert f"omniglot: not as in the paper: {departures}" in notes_of(runs)
     resized = runs.assign(dataset="omniglot-resized")
-    assert f"omniglot-resized: not as in the paper: {departures}" in notes_on_runs(resized)
+    assert f"omniglot-resized: not as in the paper: {departures}" in notes_of(resized)
 
 
 @pytest.mark.parametrize(("devices", "named"), [(["cpu", "cpu"], False), (["cpu", "cuda"], True)])
 def test_the_precision_of_matrix_products_departs_from_the_study_where_a_run_was_on_a_gpu(devices, named):
     runs = runs_of({("normal", 0.5, 1): 1.0, ("normal", 0.5, 2): 1.0})
     runs = runs.assign(device=devices, training='{"matmul_precision": "high"}')
-    assert ("matmul_precision high (there highest)" in " ".join(notes_on_runs(runs))) == named
+    assert ("matmul_precision high (there highest)" in " ".join(notes_of(runs))) == named
 
 
 def test_groups_that_are_left_out_are_named():
     runs = runs_of({("normal", 0.5, 1): 1.0})
     note = "left out, as they are not finished: digits/K5/seed2, digits/K5/seed3"
-    assert note in notes_on_runs(runs, left_out=["digits/K5/seed2", "digits/K5/seed3"])
-    assert not any("left out" in line for line in notes_on_runs(runs))
+    assert note in notes_of(runs, left_out=["digits/K5/seed2", "digits/K5/seed3"])
+    assert not any("left out" in line for line in notes_of(runs))
 
 
 def test_what_was_run_is_stated_by_dataset():

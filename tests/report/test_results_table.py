@@ -1,14 +1,19 @@
 """The table of test losses in Markdown and LaTeX."""
 
+import pandas as pd
 import pytest
 from discrete_vae.report.results import results_notes, results_to_latex, results_to_markdown
 from planted import runs_of, summarized, two_laws
 
 
+def notes_of(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+    return results_notes(table, runs, runs[["dataset"]].assign(samples=100))
+
+
 @pytest.fixture
 def table_and_notes():
     table = summarized(runs := two_laws())
-    return table, results_notes(table, runs)
+    return table, notes_of(table, runs)
 
 
 def test_markdown_and_latex_show_the_same_numbers(table_and_notes):
@@ -34,7 +39,7 @@ def test_a_best_epoch_among_the_last_is_marked():
     runs["epochs_run"] = 100
     runs["best_epoch"] = runs["perturbation"].map({"gumbel": 91, "normal": 90})
     table = summarized(runs)
-    markdown, latex = (layout(table, results_notes(table, runs)) for layout in (results_to_markdown, results_to_latex))
+    markdown, latex = (layout(table, notes_of(table, runs)) for layout in (results_to_markdown, results_to_latex))
     assert "2.00†§ " in markdown
     assert "**1.00**† " in markdown
     assert "more epochs may lower the loss" in markdown
@@ -45,7 +50,7 @@ def test_a_best_epoch_among_the_last_is_marked():
 def test_one_seed_has_no_spread_and_the_notes_say_so():
     runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0})
     table = summarized(runs)
-    markdown = results_to_markdown(table, results_notes(table, runs))
+    markdown = results_to_markdown(table, notes_of(table, runs))
     assert "±" not in markdown
     assert "one seed: no spread, no verdict" in markdown
 
@@ -53,14 +58,14 @@ def test_one_seed_has_no_spread_and_the_notes_say_so():
 def test_a_group_that_diverged_entirely_is_shown_as_such():
     runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0}, diverged=[("gumbel", 0.5, 1)])
     table = summarized(runs)
-    assert "diverged‡" in results_to_markdown(table, results_notes(table, runs))
+    assert "diverged‡" in results_to_markdown(table, notes_of(table, runs))
 
 
 def test_a_law_without_bounds_is_shown_as_such():
     table = summarized(runs := runs_of({("normal", 0.5, 1): 1.0, ("logistic", 0.5, 1): 2.0}))
-    markdown = results_to_markdown(table, results_notes(table, runs))
-    assert "none: no bound is computed for logistic" in markdown
-    assert markdown.count("| none") == 2
+    markdown = results_to_markdown(table, notes_of(table, runs))
+    assert "- not evaluated: quadrature does not serve the law" in markdown
+    assert markdown.count("| not evaluated") == 3
 
 
 def test_a_law_without_bounds_of_which_a_run_diverged_is_not_taken_for_diverged():
@@ -69,8 +74,7 @@ def test_a_law_without_bounds_of_which_a_run_diverged_is_not_taken_for_diverged(
     }
     runs = runs_of(losses, diverged=[("logistic", 0.5, 1)])
     table = summarized(runs)
-    markdown = results_to_markdown(table, results_notes(table, runs))
+    markdown = results_to_markdown(table, notes_of(table, runs))
     assert "| diverged" not in markdown
-    assert markdown.count("| none") == 2
-    assert "none: no bound is computed for logistic" in markdown
+    assert markdown.count("| not evaluated") == 3
     assert "standard deviation over 2 seeds" in markdown, "whatever the measures that a law lacks"

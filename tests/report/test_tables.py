@@ -3,11 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from discrete_vae.analysis.claims import compare_convergence, compare_test_losses
-from discrete_vae.analysis.codes import summarize_codes
+from discrete_vae.analysis.codes import QUANTITIES, summarize_codes
 from discrete_vae.analysis.costs import COLUMNS, sum_costs
 from discrete_vae.report.tables import claims_to_markdown, codes_to_markdown, costs_to_markdown, to_markdown
-from planted import curves, runs_of_histories, selected
+from planted import curves, judged, judged_curves, selected
 
 
 def rows_of(markdown: str, *, table: int = 0) -> list[list[str]]:
@@ -29,8 +28,8 @@ def test_numbers_are_spelled_by_their_format_and_missing_ones_left_out():
     assert to_markdown(table).endswith("|\n")
 
 
-def test_claims_have_rules_notes_verdicts_and_comparisons():
-    table = compare_test_losses(*selected({"gumbel": 1.0, "normal": 0.0}), {}).assign(image_se=[0.12, 0.34, np.nan])
+def test_claims_have_rules_notes_verdicts_comparisons_and_their_sensitivity():
+    table = judged(*selected({"gumbel": 1.0, "normal": 0.0})).assign(image_se=[0.12, 0.34, np.nan])
     markdown = claims(table, ["mnist: not as in the paper"])
     assert markdown.startswith("- 1: Normal-Softmax has the lowest test loss")
     assert "\n- mnist: not as in the paper\n" in markdown
@@ -38,14 +37,18 @@ def test_claims_have_rules_notes_verdicts_and_comparisons():
     comparisons = [dict(zip(head, row, strict=True)) for row in rows]
     assert [row["image s.e."] for row in comparisons] == ["0.12", "0.34", ""]
     assert [row["difference"] for row in comparisons] == [f"{value:.2f}" for value in table["difference"]]
+    assert [row["understated KL"] for row in comparisons] == ["-2.00", "", ""]
     low, high = table.loc[0, ["low", "high"]]
     assert comparisons[0]["interval"] == f"{low:.2f} to {high:.2f}"
+    head, *rows = rows_of(markdown, table=2)
+    assert dict(zip(head, rows[0], strict=True))["sign flip"] == "0.062"
 
 
 def test_a_joint_verdict_says_how_much_was_run():
-    table = compare_test_losses(*selected({"gumbel": 1.0, "normal": 0.0, "logistic": 2.0}), {})
+    table = judged(*selected({"gumbel": 1.0, "normal": 0.0, "logistic": 2.0}))
     verdicts = {row[1]: row[3] for row in rows_of(claims(table))}
-    assert (verdicts["paper loss"], verdicts["negative ELBO"]) == ("supported in 2 of 2", "contradicted")
+    assert verdicts["paper loss"] == "supported in 1 of 1 run, of 9 (interim: 5 of 6 seeds)"
+    assert verdicts["negative ELBO"] == "contradicted in 1 of 1 run, of 9 (interim: 5 of 6 seeds)"
 
 
 @pytest.mark.parametrize("diverged", [False, True])
@@ -54,29 +57,35 @@ def test_one_seed_and_no_seed_have_no_interval(diverged):
     if diverged:
         selection.loc[selection["perturbation"] == "normal", "temperature"] = np.nan
         bounds = bounds.query("perturbation == 'gumbel'")
-    markdown = claims(compare_test_losses(selection, bounds, {}))
+    markdown = claims(judged(selection, bounds))
     assert "no interval" in markdown
     assert "nan" not in markdown
 
 
 def test_a_goal_that_is_not_reached_is_shown_as_a_lower_bound():
-    histories = curves(0.5).query("epoch <= 40")
-    assert "at least 16.00" in claims(compare_convergence(histories, runs_of_histories(histories), 1.0))
+    markdown = claims(judged_curves(curves(0.5).query("epoch <= 40")))
+    assert "at least 16.00" in markdown
+    assert "open (not reached in 5 of 5)" in markdown
 
 
 def test_without_the_claimed_law_there_is_one_line():
-    table = compare_test_losses(*selected({"gumbel": 1.0, "logistic": 0.0}), {})
-    assert claims(table).startswith("No comparison")
+    assert claims(judged(*selected({"gumbel": 1.0, "logistic": 0.0}))).startswith("No comparison")
 
 
 @pytest.mark.parametrize(
-    ("seeds", "kl", "expected"), [(2, [1.0, 2.0], "1.50 ± 0.71"), (1, [1.0, 2.0], "1.00"), (2, [np.nan] * 2, "none")]
+    ("seeds", "kl", "expected"),
+    [(2, [1.0, 2.0], "1.50 ± 0.71"), (1, [1.0, 2.0], "1.00"), (2, [np.nan] * 2, "not evaluated")],
 )
-def test_codes_have_means_and_deviations(seeds, kl, expected):
-    ones = dict.fromkeys(["reconstruction", "kl_of_softmax", "active_variables", "perplexity"], 1.0)
-    cell = {"dataset": "d", "K": 10, "perturbation": "gumbel"}
-    bounds = pd.DataFrame({**cell, "seed": [1, 2], "kl_of_codes": kl, **ones})
-    assert rows_of(codes_to_markdown(summarize_codes(bounds.head(seeds))))[1][6] == expected
+def test_codes_have_means_and_deviations_and_the_looseness_of_the_bound(seeds, kl, expected):
+    cells = pd.DataFrame({"dataset": "d", "K": 10, "perturbation": "gumbel", "temperature": 0.5, "seed": [1, 2]})
+    values = {**dict.fromkeys(QUANTITIES, 1.0), "kl_of_codes": kl, "bound_of_10_samples": [7.0, 9.0]}
+    bounds = cells.assign(**values)
+    markdown = codes_to_markdown(summarize_codes(cells.head(seeds), bounds))
+    assert rows_of(markdown)[1][6] == expected
+    assert rows_of(markdown, table=1)[1][4:6] == [
+        "8.00 ± 1.41" if seeds == 2 else "7.00",
+        "1.00 ± 0.00" if seeds == 2 else "1.00",
+    ]
 
 
 def test_costs_end_in_the_sums():

@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import LAWS
+from discrete_vae.analysis.selection import LOSSES
 from discrete_vae.config.definitions import law_of
 from discrete_vae.config.options import Annealing, Evaluation, Model, Training
 from discrete_vae.data.dataset import BinarizedDataset
@@ -111,13 +112,22 @@ def test_the_best_weights_are_evaluated_again_with_more_samples_and_noise_of_its
     monkeypatch.setattr(StackTrainer, "evaluate", recording)
     (trained,) = run(tiny_dataset, cell())
     assert calls == [*[(5, "validation")] * TRAINING.epochs, (20, "final validation")]
-    assert list(trained.final) == ["validation_loss", "validation_reconstruction", "validation_kl"]
+    assert list(trained.final) == list(LOSSES)
 
 
 def test_training_never_sees_the_test_set(tiny_dataset):
     splits = {split: images for split, images in tiny_dataset.splits.items() if split != "test"}
     (trained,), (expected,) = run(BinarizedDataset(splits, {}), cell()), run(tiny_dataset, cell())
     assert trained.final == expected.final
+
+
+@pytest.mark.parametrize("laws", [("normal",), ("gumbel", "normal")])
+def test_the_kl_of_the_codes_is_evaluated_at_the_best_epoch_whatever_the_loss(tiny_dataset, laws):
+    for trained in run(tiny_dataset, *map(cell, laws)):
+        model = model_of(trained.weights, variables=MODEL.variables)
+        images = torch.from_numpy(tiny_dataset.splits["validation"]).flatten(1).float()
+        expected = kl_of_the_codes(model.encode(images), trained.cell).item() / len(images)
+        assert trained.final["validation_kl_of_codes"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_training_on_the_codes_selects_on_their_kl(tiny_dataset):

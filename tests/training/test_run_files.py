@@ -1,12 +1,14 @@
 """The files of a cell, what they are stamped with, and what is said of their progress."""
 
 import json
+import math
 import subprocess
 
 import pandas as pd
 import pytest
 import torch
 from conftest import ROOT
+from discrete_vae.analysis.selection import LOSSES
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.groups import WHOLE_GROUP_FILES, is_finished
@@ -27,7 +29,7 @@ def written(study, run: Run) -> dict:
 
 
 def test_the_files_of_a_cell_hold_its_run(tmp_path):
-    final = {f"validation_{part}": 1.5 for part in ("loss", "reconstruction", "kl")}
+    final = dict.fromkeys(LOSSES, 1.5)
     weights = {"weight": torch.arange(3.0)}
     summary = written(tmp_path, Run(CELL, HISTORY, 1, None, stopped_early=True, weights=weights, final=final))
     expected = {
@@ -43,9 +45,16 @@ def test_the_files_of_a_cell_hold_its_run(tmp_path):
 
 def test_a_diverged_run_has_no_losses_in_its_summary(tmp_path):
     summary = written(tmp_path, Run(CELL, HISTORY, 0, 2))
-    none = ("best_epoch", "final_training_loss", "validation_loss", "validation_reconstruction", "validation_kl")
-    assert {name for name, value in summary.items() if value is None} == {*none}
+    assert {name for name, value in summary.items() if value is None} == {"best_epoch", "final_training_loss", *LOSSES}
     assert (summary["diverged"], summary["diverged_epoch"], summary["epochs_run"]) == (True, 2, 2)
+
+
+def test_a_kl_that_is_not_known_is_null(tmp_path):
+    """Of a law that quadrature cannot serve. JSON has no NaN."""
+    final = {**dict.fromkeys(LOSSES, 1.5), "validation_kl_of_codes": math.nan}
+    summary = written(tmp_path, Run(CELL, HISTORY, 1, final=final))
+    assert summary["validation_kl_of_codes"] is None
+    assert summary["validation_kl"] == 1.5
 
 
 def test_other_images_than_those_of_a_datasets_groups_are_refused(tmp_path):

@@ -2,9 +2,9 @@
 
 Needs:  data/{dataset}.npz, the groups
 Makes:  <results>/gradients/{dataset}/seed{seed}.csv  bias and variance of the relaxed gradient, on small models
-        <results>/tables/control.*                    laws that differ in scale or in shape only, compared
+        <results>/tables/control.*                    the effects of scale and shape, and their interaction
         <results>/figures/control/{dataset}           losses and gradients against the variance of the noise
-Steps:  measure_gradients, compare_scale_and_shape, plot_control
+Steps:  measure_gradients, estimate_effects, plot_control
 """
 
 
@@ -44,40 +44,38 @@ rule measure_gradients:
         "../scripts/measure_gradients.py"
 
 
-rule compare_scale_and_shape:
-    """Compare noise laws that differ in scale only or in shape only."""
+rule estimate_effects:
+    """Estimate what the variance and the shape of the noise do to the losses."""
     input:
         summaries=control_files("summaries.csv"),
         histories=control_files("histories.csv.gz"),
         selection=control_files("selection.csv"),
         bounds=control_files("bounds.csv"),
-        gradients=[
-            file for dataset in control_datasets for file in gradients_of(dataset)
-        ],
     output:
         csv=report(
             "<results>/tables/control.csv",
             caption="../report/control_table.rst",
             category="Scale or shape",
-            labels={"table": "comparisons"},
+            labels={"table": "effects"},
         ),
         markdown="<results>/tables/control.md",
     log:
-        "<logs>/compare_scale_and_shape.log",
+        "<logs>/estimate_effects.log",
     benchmark:
-        "<benchmarks>/compare_scale_and_shape.tsv"
+        "<benchmarks>/estimate_effects.tsv"
     localrule: True
     conda:
         "../../envs/figures.yaml"
     params:
         temperature=configuration.figures.convergence_temperature,
     script:
-        "../scripts/compare_scale_and_shape.py"
+        "../scripts/estimate_effects.py"
 
 
 rule plot_control:
     """Plot losses and gradients against the variance of the noise."""
     input:
+        summaries=lambda wildcards: group_files("summaries.csv", **wildcards),
         selection=lambda wildcards: group_files("selection.csv", **wildcards),
         bounds=lambda wildcards: group_files("bounds.csv", **wildcards),
         histories=lambda wildcards: group_files("histories.csv.gz", **wildcards),

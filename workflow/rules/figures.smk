@@ -1,12 +1,36 @@
 """Figures, each as PDF and PNG.
 
-Needs:  the groups
-Makes:  <results>/figures/convergence/{dataset}  training loss against epoch at one temperature
+Needs:  the groups, <results>/tables/claims.csv
+Makes:  <results>/figures/claims                 every difference of the claims with its interval
+        <results>/figures/convergence/{dataset}  training loss against epoch at one temperature
         <results>/figures/temperature/{dataset}  validation loss against temperature
         <results>/figures/validation/{dataset}   validation loss against epoch at the selected temperatures
         <results>/figures/images/{dataset}-K{K}  reconstructions and samples of the selected models
-Steps:  plot_convergence, plot_temperature, plot_validation, plot_images
+Steps:  plot_claims, plot_convergence, plot_temperature, plot_validation, plot_images
 """
+
+
+rule plot_claims:
+    """Plot every difference of the claims with its interval."""
+    input:
+        "<results>/tables/claims.csv",
+    output:
+        pdf="<results>/figures/claims.pdf",
+        png=report(
+            "<results>/figures/claims.png",
+            caption="../report/claims_figure.rst",
+            category="Claims",
+            labels={"table": "all differences"},
+        ),
+    log:
+        "<logs>/plot_claims.log",
+    benchmark:
+        "<benchmarks>/plot_claims.tsv"
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/plot_claims.py"
 
 
 rule plot_convergence:
@@ -109,6 +133,10 @@ rule plot_images:
 
 figures_results = [
     *missing_files,
+    *expand(
+        "<results>/figures/claims.{suffix}",
+        suffix=["pdf", "png"] if shown_groups else [],
+    ),
     *expand(
         "<results>/figures/{kind}/{dataset}.{suffix}",
         kind=["convergence", "temperature", "validation"],

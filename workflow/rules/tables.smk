@@ -99,6 +99,7 @@ rule judge_claims:
 rule describe_codes:
     """Tabulate what the selected models learned."""
     input:
+        selection=group_files("selection.csv"),
         bounds=group_files("bounds.csv"),
     output:
         csv=report(

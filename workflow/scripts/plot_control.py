@@ -3,7 +3,7 @@
 from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
-    from discrete_vae.analysis.selection import read_bounds
+    from discrete_vae.analysis.selection import law_definitions, read_bounds
     from discrete_vae.control.comparison import losses_of_laws
     from discrete_vae.control.figure import draw_control
     from discrete_vae.files import read_tables
@@ -15,5 +15,10 @@ with logged(snakemake.log[0]):
         read_tables(snakemake.input.histories),
         temperature=snakemake.params.temperature,
     )
-    gradients = read_tables(snakemake.input.gradients)
-    save(draw_control(losses, gradients, dataset=snakemake.wildcards.dataset), snakemake.output)
+    figure = draw_control(
+        losses,
+        read_tables(snakemake.input.gradients),
+        law_definitions(read_tables(snakemake.input.summaries)),
+        dataset=snakemake.wildcards.dataset,
+    )
+    save(figure, snakemake.output)

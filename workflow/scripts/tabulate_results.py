@@ -3,7 +3,14 @@
 from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
-    from discrete_vae.analysis.selection import diverged_runs, read_bounds
+    import pandas as pd
+    from discrete_vae.analysis.selection import (
+        NEGATIVE_ELBO,
+        PAPER_LOSS,
+        diverged_runs,
+        read_bounds,
+        select_temperatures,
+    )
     from discrete_vae.analysis.test_losses import summarize_test_losses
     from discrete_vae.files import read_arrays, read_tables, write_csv, write_text
     from discrete_vae.report.notes import describe_runs
@@ -12,11 +19,12 @@ with logged(snakemake.log[0]):
     runs = read_tables(snakemake.input.summaries)
     selection = read_tables(snakemake.input.selection)
     bounds = read_bounds(snakemake.input.bounds)
-    table = summarize_test_losses(selection, bounds, read_arrays(snakemake.input.image_losses))
-    notes = results_notes(table, runs, left_out=snakemake.params.left_out)
+    selections = {PAPER_LOSS: selection, NEGATIVE_ELBO: select_temperatures(runs, by=NEGATIVE_ELBO)}
+    table = summarize_test_losses(selections, bounds, read_arrays(snakemake.input.image_losses))
+    notes = results_notes(table, runs, bounds, left_out=snakemake.params.left_out)
     write_csv(snakemake.output.csv, table)
     write_text(snakemake.output.markdown, results_to_markdown(table, notes))
     write_text(snakemake.output.latex, results_to_latex(table, notes))
-    write_csv(snakemake.output.selection, selection)
+    write_csv(snakemake.output.selection, pd.concat(selections, names=["selected_by"]).reset_index("selected_by"))
     write_csv(snakemake.output.diverged, diverged_runs(runs))
     write_csv(snakemake.output.runs, describe_runs(runs))

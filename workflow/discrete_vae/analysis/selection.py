@@ -12,7 +12,9 @@ from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import BOUNDS
 
 MODEL_AXES = ["dataset", "K", "perturbation", "seed"]
-LOSSES = ("validation_loss", "validation_reconstruction", "validation_kl")
+# What a temperature is selected by: the paper's criterion, and a true bound.
+PAPER_LOSS, NEGATIVE_ELBO = "paper loss", "negative ELBO"
+LOSSES = ("validation_loss", "validation_reconstruction", "validation_kl", "validation_kl_of_codes")
 OUTCOME = ("temperature", "best_epoch", "epochs_run", "stopped_early", *LOSSES)  # of the selected run
 NESTED = ("law", "model", "training", "evaluation")
 
@@ -39,10 +41,10 @@ def gather_histories(paths: Iterable[str | Path], runs: pd.DataFrame) -> pd.Data
 
 
 def read_bounds(paths: Sequence[str]) -> pd.DataFrame:
-    """Read the bounds of some groups; a table is empty where every run diverged."""
+    """Read the bounds of some groups; a table is empty where every run diverged. Older ones lack some columns."""
     types = {"dataset": str, "K": int, "perturbation": str, "temperature": float, "seed": int}
-    tables = [pd.read_csv(path).astype({name: types.get(name, float) for name in BOUNDS}) for path in paths]
-    return pd.concat(tables, ignore_index=True)
+    types = {name: types.get(name, float) for name in BOUNDS}
+    return pd.concat([pd.read_csv(path).reindex(columns=BOUNDS).astype(types) for path in paths], ignore_index=True)
 
 
 def law_definitions(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -51,20 +53,25 @@ def law_definitions(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return {name: json.loads(law) for name, law in zip(first["perturbation"], first["law"], strict=True)}
 
 
-def select_temperatures(runs: pd.DataFrame) -> pd.DataFrame:
+def select_temperatures(runs: pd.DataFrame, by: str = PAPER_LOSS) -> pd.DataFrame:
     """Select, for each dataset, K, perturbation and seed, the temperature with the lowest validation loss.
 
-    Diverged runs are never selected. If all runs of a noise law diverged, its row has no temperature.
+    The loss is the paper's or, ``by`` NEGATIVE_ELBO, the true bound, which older results lack. Diverged runs are never
+    selected. A noise law without a known loss has no temperature.
 
     Returns:
         One row a model: temperature, best epoch, epochs run, whether the run stopped early, and validation losses;
         ``at_grid_edge``, whether the temperature is the lowest or the highest of those run, so that the best one may
         lie outside; and the numbers of runs and of diverged runs.
     """
+    runs = runs.reset_index(drop=True)
+    losses = runs["validation_loss"]
+    if by == NEGATIVE_ELBO:
+        losses = runs["validation_reconstruction"] + runs.get("validation_kl_of_codes", np.nan)
     rows = []
     for coordinates, group in runs.groupby(MODEL_AXES, sort=False):
-        finite = group[~group["diverged"]]
-        chosen = finite.loc[finite["validation_loss"].idxmin()] if len(finite) else pd.Series()
+        known = losses[group.index][~group["diverged"]].dropna()
+        chosen = group.loc[known.idxmin()] if len(known) else pd.Series()
         edges = (group["temperature"].min(), group["temperature"].max())
         rows.append(
             dict(zip(MODEL_AXES, coordinates, strict=True))

@@ -10,32 +10,90 @@ from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.measures import MEASURES
 
 LEVEL = 0.05  # of the tests; the intervals are at 1 - LEVEL
+MARGIN = 1.0  # nats, within which the losses of two noise laws count as level
+NO_SPREAD = 1e-9  # of the values, relative to the largest of them
+
+Values = Sequence[float] | pd.Series
 
 
-def t_interval(values: Sequence[float] | pd.Series) -> tuple[float, float]:
+def t_interval(values: Values) -> tuple[float, float]:
     """Return Student's t interval of the mean at 95%. It is missing for fewer than two values, and for equal ones."""
-    comparison = paired_comparison(values)
-    return comparison["low"], comparison["high"]
+    compared = compare_with_zero(values)
+    return compared["low"], compared["high"]
 
 
-def paired_comparison(differences: Sequence[float] | pd.Series) -> dict[str, float]:
-    """Test whether the mean of paired differences is zero. Missing differences are left out.
+def compare_with_zero(values: Values) -> dict[str, float]:
+    """Test whether the mean over seeds of a difference is zero. Missing values are left out.
 
     Returns:
         ``n`` seeds; ``difference``, the mean; ``low`` to ``high``, its 95% t interval; ``p`` of the two-sided t test.
-        The last three are missing for a single seed, and for equal differences.
+        Without spread, as for a single seed, there is no interval, and ``p`` is that of a sign-flip test: 2 / 2^n, or 1
+        if all values are zero.
     """
-    values = np.asarray(differences, dtype=float)
-    values = values[np.isfinite(values)]
-    mean = values.mean() if len(values) else np.nan
-    low = high = p = np.nan
-    if len(values) > 1 and values.std() > 0:
-        test = scipy.stats.ttest_1samp(values, 0)
+    known = _finite(values)
+    n, mean = len(known), known.mean() if len(known) else np.nan
+    low = high = np.nan
+    if not n:
+        p = np.nan
+    elif _has_spread(known):
+        test = scipy.stats.ttest_1samp(known, 0)
         (low, high), p = test.confidence_interval(1 - LEVEL), test.pvalue
-    return {"n": len(values), "difference": mean, "low": low, "high": high, "p": p}
+    else:
+        p = 2 / 2**n if mean else 1.0
+    return {"n": n, "difference": mean, "low": low, "high": high, "p": p}
 
 
-def holm(p_values: Sequence[float]) -> np.ndarray:
+def compare_paired(first: pd.Series, second: pd.Series) -> dict[str, float]:
+    """Compare two noise laws by seed. Seeds that one of them lacks are left out.
+
+    Returns:
+        What `compare_with_zero` returns for first - second; ``p_level`` of the paired TOST, that the mean difference
+        lies within MARGIN. As sensitivity, which decides nothing: ``p_welch`` of Welch's t test, ``p_sign_flip`` of the
+        exact sign-flip test, and the ``correlation`` of both laws over seeds. Each is missing where it is not defined.
+    """
+    both = pd.DataFrame({"first": first, "second": second}).replace([np.inf, -np.inf], np.nan).dropna()
+    differences = (both["first"] - both["second"]).to_numpy(dtype=float)
+    spread = [_has_spread(both[name].to_numpy(dtype=float)) for name in both]
+    return {
+        **compare_with_zero(differences),
+        "p_level": _p_level(differences),
+        "p_welch": _p_welch(both) if any(spread) else np.nan,
+        "p_sign_flip": _p_sign_flip(differences),
+        "correlation": both["first"].corr(both["second"]) if all(spread) and len(both) > 2 else np.nan,
+    }
+
+
+def _p_level(differences: np.ndarray) -> float:
+    if not len(differences):
+        return np.nan
+    if not _has_spread(differences):
+        return 0.5 ** len(differences) if abs(differences[0]) < MARGIN else 1.0
+    sides = ((-MARGIN, "greater"), (MARGIN, "less"))
+    return max(scipy.stats.ttest_1samp(differences, end, alternative=side).pvalue for end, side in sides)
+
+
+def _p_welch(both: pd.DataFrame) -> float:
+    sides = [number for name in both for number in (both[name].mean(), both[name].std(), len(both))]
+    return scipy.stats.ttest_ind_from_stats(*sides, equal_var=False).pvalue
+
+
+def _p_sign_flip(differences: np.ndarray) -> float:
+    if len(differences) < 2:
+        return np.nan
+    test = scipy.stats.permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=np.inf)
+    return test.pvalue
+
+
+def _finite(values: Values) -> np.ndarray:
+    known = np.asarray(values, dtype=float)
+    return known[np.isfinite(known)]
+
+
+def _has_spread(values: np.ndarray) -> bool:
+    return len(values) > 1 and np.ptp(values) > NO_SPREAD * np.abs(values).max()
+
+
+def holm(p_values: Values) -> np.ndarray:
     """Adjust p-values for their number by Holm's method (1979). Missing ones stay missing and do not count."""
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p)[: np.isfinite(p).sum()]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from discrete_vae.analysis.selection import NEGATIVE_ELBO, PAPER_LOSS
 from discrete_vae.analysis.statistics import mean_of_images, standard_errors, t_interval
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation.selected import selected_cells
@@ -12,26 +13,45 @@ from discrete_vae.grid.cells import AXES, Cell
 from discrete_vae.grid.measures import MEASURES
 
 LATE_PART = 0.9  # of the epochs run; a best epoch beyond it leaves open whether more epochs would be better
+SELECTED_BY_ELBO = "negative ELBO, selected by it"
 SUMMARIZED = ["dataset", "K", "measure", "perturbation"]
 
 
 def summarize_test_losses(
-    selection: pd.DataFrame, bounds: pd.DataFrame, per_image: Mapping[str, np.ndarray]
+    selections: Mapping[str, pd.DataFrame], bounds: pd.DataFrame, per_image: Mapping[str, np.ndarray]
 ) -> pd.DataFrame:
     """Summarize the test losses of the selected models over seeds.
+
+    Args:
+        selections: the models selected by the paper loss and by the negative ELBO, under these names.
+        bounds, per_image: of the groups.
 
     Returns:
         One row for each dataset, K, measure and perturbation: mean over seeds in nats per image, sample standard
         deviation, 95% t interval and number of seeds; ``image_se``, the standard error of the mean over the test
         images; the selected temperatures; the numbers of selections at the edge of the grid, of selections of an epoch
-        among the last tenth, and of diverged runs; ``best``, the lowest mean of its dataset, K and measure.
+        among the last tenth, and of diverged runs; ``best``, the lowest mean of its dataset, K and measure. The
+        measures are those of MEASURES, and the negative ELBO of the models that it selects.
     """
+    tables = [
+        _summary(selections[PAPER_LOSS], bounds, per_image, MEASURES),
+        _summary(selections[NEGATIVE_ELBO], bounds, per_image, {"negative_elbo": SELECTED_BY_ELBO}),
+    ]
+    places = selections[PAPER_LOSS][["dataset", "K"]].drop_duplicates()
+    table = places.merge(pd.concat(tables), on=["dataset", "K"])
+    lowest = table.groupby(["dataset", "K", "measure"])["mean"].transform("min")
+    return table.assign(best=table["mean"] == lowest)
+
+
+def _summary(
+    selection: pd.DataFrame, bounds: pd.DataFrame, per_image: Mapping[str, np.ndarray], measures: Mapping[str, str]
+) -> pd.DataFrame:
     # A run that stopped early had its chance.
-    stopped_early = selection["stopped_early"].fillna(False).astype(bool)
+    stopped_early = selection["stopped_early"].eq(True)
     late = (selection["best_epoch"] > LATE_PART * selection["epochs_run"]) & ~stopped_early
     long = with_bounds(selection.assign(late=late), bounds).melt(
         id_vars=[*AXES, "at_grid_edge", "late", "diverged_runs"],
-        value_vars=list(MEASURES),
+        value_vars=list(measures),
         var_name="measure",
         value_name="nats",
     )
@@ -47,10 +67,8 @@ def summarize_test_losses(
         diverged_runs=("diverged_runs", "sum"),
     )
     table.insert(table.columns.get_loc("temperatures"), "image_se", _image_errors(selection, per_image))
-    table = selection[["dataset", "K"]].drop_duplicates().merge(table.reset_index(), on=["dataset", "K"])
-    table["measure"] = table["measure"].map(MEASURES)
-    lowest = table.groupby(["dataset", "K", "measure"])["mean"].transform("min")
-    return table.assign(best=table["mean"] == lowest)
+    table = table.reset_index()
+    return table.assign(measure=table["measure"].map(measures))
 
 
 def _image_errors(selection: pd.DataFrame, per_image: Mapping[str, np.ndarray]) -> pd.Series:
@@ -62,12 +80,12 @@ def _image_errors(selection: pd.DataFrame, per_image: Mapping[str, np.ndarray]) 
 
 
 def with_bounds(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:
-    """Add a column for every measure to the selected models. It is missing where a law has no bounds.
+    """Add what is known of the test set to the selected models: the columns BOUNDS, missing where a law has no bounds.
 
     Raises:
         InputError: the bounds are of other models than the selected ones.
     """
-    table = selection.merge(bounds[[*AXES, *MEASURES]], on=list(AXES), how="left", indicator="found")
+    table = selection.merge(bounds, on=list(AXES), how="left", indicator="found")
     missing = table[(table["found"] == "left_only") & table["temperature"].notna()]
     if len(missing):
         cell = Cell.of(missing.iloc[0])

@@ -59,7 +59,7 @@ class Grid(Section):
         (0.01, 0.03, 0.07, 0.1, 0.25, 0.4, 0.5, 0.67, 0.85, 1.0),
         "temperatures of the relaxation; the best one is selected on the validation set",
     )
-    seed: Seeds = option((775, 776, 777, 778, 779), "seeds of initial weights, minibatch order and noise")
+    seed: Seeds = option((775, 776, 777, 778, 779, 780), "seeds of initial weights, minibatch order and noise")
     blocks: tuple[Block, ...] | None = option(
         (),
         "a list of parts such as {dataset: [mnist], K: [10]}; a part inherits the axes that it leaves out, and the"

@@ -1,16 +1,19 @@
-"""Scale or shape: which of them makes the difference between noise laws, by paired comparisons over seeds.
+"""Scale or shape: which of them makes the difference between Gumbel and Normal noise, by a 2 x 2 design.
 
-Two laws of one shape differ in scale. Two laws of equal variance differ in shape.
+Both shapes are run with both variances: 1, that of the paper's Normal noise, and pi^2/6, that of its Gumbel noise. With
+the losses N1, Nv, G1 and Gv of a seed, as the analysis plan says (docs/method.md):
+
+    shape = (N1 + Nv - G1 - Gv) / 2,  variance = (Nv + Gv - N1 - G1) / 2,  interaction = (Nv - N1) - (Gv - G1).
 """
 
-import itertools
+import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
 from discrete_vae.analysis.selection import at_nearest_temperature
-from discrete_vae.analysis.statistics import LEVEL, holm, paired_comparison
+from discrete_vae.analysis.statistics import LEVEL, compare_with_zero, holm
 from discrete_vae.analysis.test_losses import with_bounds
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import MEASURES
@@ -18,19 +21,16 @@ from discrete_vae.report.tables import interval_texts, to_markdown
 
 # For the paper's first claim the test losses of the selected models, for its second one the loss in training.
 CONTROL_MEASURES = {**MEASURES, "training_loss": "training loss: final"}
-COLUMNS = [
-    *("differ_in", "dataset", "K", "measure", "perturbation", "other"),
-    *("n", "difference", "low", "high", "p", "p_holm", "verdict"),
-]
-# Parameters that move or stretch a law. The others make its shape.
-LOCATION_AND_SCALE = {"loc", "scale", "rate", "low", "high"}
+COLUMNS = ["dataset", "K", "measure", "effect", "n", "difference", "low", "high", "p", "p_holm", "verdict"]
+# Variance of a law of scale 1, by shape. Its square root is the scale that swaps the variances.
+VARIANCES = {"Normal": 1.0, "Gumbel": math.pi**2 / 6}
 NOTES = (
-    "scale: laws of one shape, the wider one minus the other. shape: laws of equal variance. A law without a finite"
-    " variance is in neither",
+    "shape: Normal minus Gumbel, at one variance. variance: Gumbel's (1.64) minus Normal's (1), at one shape. Both are"
+    " averaged over the other. interaction: what the variance does to Normal noise minus what it does to Gumbel noise",
     "difference: of the test losses of the selected models, or of the training losses after the last epoch at"
     " temperature {temperature:g} (or the nearest), in nats per image",
     "interval: Student's t at 95% over seeds. lower or higher: p at most 0.05 in a paired t test, after Holm's"
-    " adjustment over all comparisons of scale, or of shape",
+    " adjustment over the three effects within a measure",
     "a wider law is the narrow one with logits and temperature divided by its scale. Both can express the same codes:"
     " training finds them differently, and KL(softmax || uniform) in the paper loss changes",
 )
@@ -38,38 +38,15 @@ NOTES = (
 Definition = Mapping[str, str | float]
 
 
-def shape(definition: Definition) -> dict[str, str | float]:
-    """Return the shape of a law: its distribution, and the parameters other than location and scale."""
-    # The logarithm turns a scale into a location, and a power into a scale.
-    location_and_scale = {"loc"} if definition["distribution"] == "LogNormal" else LOCATION_AND_SCALE
-    return {key: value for key, value in definition.items() if key not in location_and_scale}
-
-
-def laws_by_variance(variances: Mapping[str, float]) -> list[list[str]]:
-    """Group noise laws of equal variance, to a thousandth, the narrowest first. Unknown variances come last."""
-    groups: list[list[str]] = []
-    for law, variance in pd.Series(variances).sort_values(kind="stable").items():
-        if groups and np.isclose(variance, variances[groups[-1][0]], rtol=1e-3, equal_nan=True):
-            groups[-1].append(law)
-        else:
-            groups.append([law])
-    return groups
-
-
-def pairs_of_laws(
-    perturbations: Mapping[str, Definition], variances: Mapping[str, float]
-) -> list[tuple[str, tuple[str, str]]]:
-    """List the pairs of noise laws that differ in ``scale`` only, the wider law first, or in ``shape`` only."""
-    pairs = []
-    level = {law: level for level, laws in enumerate(laws_by_variance(variances)) for law in laws}
-    for pair in itertools.combinations(perturbations, 2):
-        equal_variance = level[pair[0]] == level[pair[1]]
-        same_shape = shape(perturbations[pair[0]]) == shape(perturbations[pair[1]])
-        if same_shape and not equal_variance:
-            pairs.append(("scale", tuple(sorted(pair, key=variances.get, reverse=True))))
-        elif not same_shape and equal_variance:
-            pairs.append(("shape", pair))
-    return pairs
+def design(definitions: Mapping[str, Definition]) -> dict[str, str]:
+    """Return the names of the four laws of the design among some definitions, as N1, Nv, G1 and Gv; {} if one lacks."""
+    found = {}
+    for name, definition in definitions.items():
+        shape = definition["distribution"]
+        for level, variance in zip("1v", VARIANCES.values(), strict=True):
+            if shape in VARIANCES and math.isclose(VARIANCES[shape] * definition["scale"] ** 2, variance, rel_tol=1e-3):
+                found.setdefault(f"{shape[0]}{level}", name)
+    return found if len(found) == 4 else {}
 
 
 def losses_of_laws(
@@ -85,45 +62,44 @@ def losses_of_laws(
     return with_bounds(selection, bounds).merge(last[[*of_a_law, "training_loss"]], on=of_a_law, how="left")
 
 
-def compare_scale_and_shape(
-    losses: pd.DataFrame, perturbations: Mapping[str, Definition], variances: Mapping[str, float]
-) -> pd.DataFrame:
-    """Compare laws that differ in scale only, or in shape only, under each measure.
+def with_design(losses: pd.DataFrame, definitions: Mapping[str, Definition]) -> pd.DataFrame:
+    """Return the losses at each dataset and K where all four laws of the design were run."""
+    laws = set(design(definitions).values())
+    complete = losses.groupby(["dataset", "K"])["perturbation"].transform(lambda run: bool(laws) and laws <= set(run))
+    return losses[complete.astype(bool)]
 
-    Laws without a finite variance are left out, and laws that a dataset was not run with.
+
+def estimate_effects(losses: pd.DataFrame, definitions: Mapping[str, Definition]) -> pd.DataFrame:
+    """Estimate the effects of shape and variance, and their interaction, under each measure.
 
     Returns:
-        One row for each dataset, K, measure and pair: the difference in nats per image, first minus other, with
-        interval, p-value and verdict. Holm's method adjusts the p-values of scale together, and those of shape.
+        One row for each dataset, K, measure and effect: the mean over seeds in nats per image, with interval, p-value
+        and verdict. Holm's method adjusts the p-values of the three effects within a measure.
     """
+    names = {name: corner for corner, name in design(definitions).items()}
     rows = []
-    for (dataset, K), group in losses.groupby(["dataset", "K"], sort=False):
-        run = set(group["perturbation"])
-        known = {name: law for name, law in perturbations.items() if name in run and np.isfinite(variances[name])}
-        pairs = pairs_of_laws(known, variances)
+    for (dataset, K), group in with_design(losses, definitions).groupby(["dataset", "K"], sort=False):
         for column, measure in CONTROL_MEASURES.items():
-            by_seed = group.pivot(index="seed", columns="perturbation", values=column)
-            for kind, (first, second) in pairs:
-                coordinates = (kind, dataset, K, measure, first, second)
-                comparison = paired_comparison(by_seed[first] - by_seed[second])
-                rows.append(dict(zip(COLUMNS, coordinates, strict=False)) | comparison)
-    if not rows:
-        return pd.DataFrame(columns=COLUMNS)
-    table = pd.DataFrame(rows).sort_values("differ_in", kind="stable", ignore_index=True)
-    table["p_holm"] = table.groupby("differ_in")["p"].transform(holm)
+            loss = group.pivot(index="seed", columns="perturbation", values=column).rename(columns=names)
+            effects = {
+                "shape": (loss["N1"] + loss["Nv"] - loss["G1"] - loss["Gv"]) / 2,
+                "variance": (loss["Nv"] + loss["Gv"] - loss["N1"] - loss["G1"]) / 2,
+                "interaction": (loss["Nv"] - loss["N1"]) - (loss["Gv"] - loss["G1"]),
+            }
+            for effect, by_seed in effects.items():
+                coordinates = {"dataset": dataset, "K": K, "measure": measure, "effect": effect}
+                rows.append(coordinates | compare_with_zero(by_seed))
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    table["p_holm"] = table.groupby(["dataset", "K", "measure"])["p"].transform(holm)
     direction = np.where(table["difference"] < 0, "lower", "higher")
-    table["verdict"] = np.where(table["p_holm"] <= LEVEL, direction, "inconclusive")
-    return table[COLUMNS]
+    return table.assign(verdict=np.where(table["p_holm"] <= LEVEL, direction, "open"))
 
 
 def control_to_markdown(table: pd.DataFrame, *, temperature: float, notes: Iterable[str]) -> str:
-    """Lay out the number of each verdict by kind and measure, the notes, and every comparison."""
+    """Lay out the effects with their notes."""
     if table.empty:
-        return "No comparison: no two noise laws of the grid share a shape or a variance.\n"
-    kinds = table.assign(size=table["difference"].abs()).groupby(["differ_in", "measure"], sort=False)
-    counts = kinds["verdict"].value_counts().unstack(fill_value=0)
-    counts.insert(0, "median size (nats)", kinds["size"].median())
+        return "No comparison: the control needs Gumbel and Normal noise, each of variance 1 and of pi^2/6.\n"
+    shown = table.assign(interval=interval_texts(table)).rename(columns={"p_holm": "Holm"})
+    columns = [*COLUMNS[:6], "interval", "p", "Holm", "verdict"]
     all_notes = [*(note.format(temperature=temperature) for note in NOTES), *notes]
-    above = to_markdown(counts.reset_index(), all_notes, formats={"median size (nats)": ".2f"})
-    each = table.assign(interval=interval_texts(table))[[*COLUMNS[:8], "interval", "verdict"]]
-    return f"{above}\n{to_markdown(each, formats={'difference': '.2f'})}"
+    return to_markdown(shown[columns], all_notes, formats={"difference": ".2f", "p": ".2g", "Holm": ".2g"})

@@ -1,34 +1,50 @@
 """The control's figure: losses and gradients against the variance of the noise."""
 
 import itertools
+from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from discrete_vae.control.comparison import CONTROL_MEASURES, laws_by_variance
+from discrete_vae.control.comparison import CONTROL_MEASURES, Definition, with_design
 from discrete_vae.report import style
 from discrete_vae.report.curves import CURVE, mean_and_range, plot_curves, plot_mean_and_range, plot_side_by_side
 
 MARKERS = "osD^v<>"
 SMALL = {"markersize": 3.5, "markeredgewidth": 0}
+COUNT = {"xytext": (3, 0), "textcoords": "offset points", "va": "center", "fontsize": 5.5, "color": "0.4"}
 
 
-def draw_control(losses: pd.DataFrame, gradients: pd.DataFrame, *, dataset: str) -> Figure:
+def draw_control(
+    losses: pd.DataFrame, gradients: pd.DataFrame, definitions: Mapping[str, Definition], *, dataset: str
+) -> Figure:
     """Draw one dataset's losses against the variance of the noise, and the gradients of small models.
 
-    ``losses`` are of `comparison.losses_of_laws`, ``gradients`` of `gradients.measure_gradients`.
+    A small number at a point is that of its seeds. Drawn are the K with all four laws of the control's design; if there
+    is none, all K.
+
+    Args:
+        losses: of `comparison.losses_of_laws`.
+        gradients: of `gradients.measure_gradients`.
+        definitions: of the noise laws by name.
+        dataset: its name.
     """
+    complete = with_design(losses, definitions)
+    losses = losses if complete.empty else complete
     variances = gradients.groupby("perturbation", sort=False)["noise_variance"].first()
     palette = style.colours(list(variances.index))
     markers = dict(zip(palette, itertools.cycle(MARKERS), strict=False))
+    rows = losses["K"].nunique()
     with style.applied():
-        figure = Figure(figsize=(style.PAGE_WIDTH, 8), layout="constrained")
-        models, small_models = figure.subfigures(2, 1, height_ratios=(12, 4))
+        figure = Figure(figsize=(style.PAGE_WIDTH, 2.7 + 1.9 * rows), layout="constrained")
+        models, small_models = figure.subfigures(2, 1, height_ratios=(rows, 1.1))
         seeds = style.seeds_in_words(losses, CURVE)
-        models.suptitle(f"{dataset}, losses of each noise law · {seeds}", fontsize=style.TITLE_SIZE)
+        models.suptitle(f"{dataset}, losses of each noise law (nats) · {seeds}", fontsize=style.TITLE_SIZE)
         _plot_losses(models, losses, variances, palette, markers)
-        seeds = style.seeds_in_words(gradients, ["perturbation", "temperature"])
+        measured = gradients.dropna(subset="relative_bias")
+        seeds = style.seeds_in_words(measured, ["perturbation", "temperature"])
         small_models.suptitle(f"relaxed against exact gradient, on small models · {seeds}", fontsize=style.TITLE_SIZE)
         _plot_gradients(small_models, gradients, palette, markers)
         style.add_legend(figure, palette, markers=markers)
@@ -38,26 +54,43 @@ def draw_control(losses: pd.DataFrame, gradients: pd.DataFrame, *, dataset: str)
 def _plot_losses(
     figure: SubFigure, losses: pd.DataFrame, variances: pd.Series, palette: style.Palette, markers: style.Strings
 ) -> None:
-    """Plot a column for each K and a row for each measure. Laws of one variance stand beside each other."""
-    levels = laws_by_variance(variances)
+    """Plot a row for each K and a column for each measure. Laws of one variance stand beside each other."""
+    levels = _laws_by_variance(variances[variances.index.isin(losses["perturbation"])])
     places = {
-        law: level + 0.1 * (i - (len(laws) - 1) / 2) for level, laws in enumerate(levels) for i, law in enumerate(laws)
+        law: level + 0.2 * (i - (len(laws) - 1) / 2) for level, laws in enumerate(levels) for i, law in enumerate(laws)
     }
     labels = [f"{variances[laws[0]]:.3g}" for laws in levels]
-    categories = losses["K"].unique()
-    axes = figure.subplots(len(CONTROL_MEASURES), len(categories), sharex=True, squeeze=False)
-    for row, (column, measure) in zip(axes, CONTROL_MEASURES.items(), strict=True):
-        row[0].set_ylabel(f"{measure}\n(nats)")
-        for ax, K in zip(row, categories, strict=True):
-            of_K = losses[losses["K"] == K]
+    of_K = losses.groupby("K", sort=False)
+    axes = figure.subplots(len(of_K), len(CONTROL_MEASURES), sharex=True, squeeze=False)
+    for row, (K, group) in zip(axes, of_K, strict=True):
+        row[0].set_ylabel(f"$K$ = {K}")
+        for ax, column in zip(row, CONTROL_MEASURES, strict=True):
             for law, place in places.items():
-                values = of_K.loc[of_K["perturbation"] == law, column]
+                values = group.loc[group["perturbation"] == law, column]
                 plot_mean_and_range(ax, place, values, color=palette[law], marker=markers[law])
-            ax.set(xticks=range(len(levels)), xticklabels=labels, xlim=(-0.5, len(levels) - 0.5))
-    for ax, K in zip(axes[0], categories, strict=True):
-        ax.set_title(f"$K$ = {K}")
+                _print_count(ax, place, values)
+            ax.set(xticks=range(len(levels)), xticklabels=labels, xlim=(-0.6, len(levels) - 0.3))
+    for ax, measure in zip(axes[0], CONTROL_MEASURES.values(), strict=True):
+        ax.set_title(measure)
     for ax in axes[-1]:
         ax.set_xlabel("variance of the noise")
+
+
+def _laws_by_variance(variances: Mapping[str, float]) -> list[list[str]]:
+    """Group noise laws of equal variance, to a thousandth, the narrowest first. Unknown variances come last."""
+    groups: list[list[str]] = []
+    for law, variance in pd.Series(variances).sort_values(kind="stable").items():
+        if groups and np.isclose(variance, variances[groups[-1][0]], rtol=1e-3, equal_nan=True):
+            groups[-1].append(law)
+        else:
+            groups.append([law])
+    return groups
+
+
+def _print_count(ax: Axes, x: float, values: pd.Series) -> None:
+    """Print how many seeds a mean is over beside it."""
+    if values.notna().any():
+        ax.annotate(str(values.count()), (x, values.mean()), **COUNT)
 
 
 def _plot_gradients(figure: SubFigure, gradients: pd.DataFrame, palette: style.Palette, markers: style.Strings) -> None:
@@ -66,6 +99,8 @@ def _plot_gradients(figure: SubFigure, gradients: pd.DataFrame, palette: style.P
     for ax, column in ((by_variance, "relative_variance"), (by_bias, "relative_bias")):
         if len(temperatures) == 1:
             plot_side_by_side(ax, gradients, y=column, palette=palette, markers=markers)
+            for place, law in enumerate(palette):
+                _print_count(ax, place, gradients.loc[gradients["perturbation"] == law, column])
             ax.set(xticks=[], xlabel=f"noise law, at temperature {temperatures[0]:g}")  # the legend names them
         else:
             plot_curves(ax, gradients, x="temperature", y=column, palette=palette, markers=markers, **SMALL)

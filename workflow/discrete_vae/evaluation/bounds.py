@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from discrete_vae.errors import InputError
 from discrete_vae.evaluation.discrete_loss import pixel_logits_of_codes
 from discrete_vae.evaluation.selected import SelectedModel
-from discrete_vae.grid.measures import ACTIVE_INFORMATION, BOUNDS, MEASURES, PARTS
-from discrete_vae.model.code_probabilities import argmax_probabilities, check_quadrature, kl_of_codes
+from discrete_vae.grid.measures import ACTIVE_INFORMATION, BOUNDS, LOOSENESS, MEASURES, PARTS
+from discrete_vae.model.code_probabilities import kl_of_codes, known_probabilities
 from discrete_vae.model.network import bernoulli_loss, encode, kl_to_uniform
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
@@ -24,6 +23,8 @@ log = logging.getLogger(__name__)
 
 # Codes decoded in one go: two images of 1,000 samples on a CPU, and what fills a GPU.
 CODES_AT_ONCE = {"cpu": 2_000, "cuda": 100_000}
+FEWER_SAMPLES = (10, 100)
+FROM_WEIGHTS = ("importance_weighted_bound", *LOOSENESS)
 SMALLEST_PROBABILITY = 1e-300  # of a code that was drawn
 
 
@@ -35,7 +36,10 @@ class ImageLosses:
         reconstruction: binary cross-entropy of discrete codes, averaged over samples.
         kl_of_softmax: KL(softmax(theta) || uniform), summed over variables.
         kl_of_codes: KL(q || uniform) of the codes that are drawn.
-        importance_weighted_bound: -log mean_l p(x, z_l) / q(z_l | x), arXiv 1509.00519.
+        importance_weighted_bound: -log mean_l w_l of the weights w_l = p(x, z_l) / q(z_l | x), arXiv 1509.00519.
+        bound_of_10_samples, bound_of_100_samples: the same of fewer samples, averaged over all such parts of them; NaN
+            where there are not so many.
+        effective_samples: (sum_l w_l)^2 / sum_l w_l^2.
         probabilities: q, images x N x K.
     """
 
@@ -43,6 +47,9 @@ class ImageLosses:
     kl_of_softmax: Tensor
     kl_of_codes: Tensor
     importance_weighted_bound: Tensor
+    bound_of_10_samples: Tensor
+    bound_of_100_samples: Tensor
+    effective_samples: Tensor
     probabilities: Tensor
 
     @property
@@ -76,11 +83,11 @@ def evaluate_images(
     """
     pixels = images.float()
     logits = encode(model, pixels.unsqueeze(0)).view(len(images), variables, -1)
-    probabilities = _probabilities(logits, code_law)
+    probabilities = known_probabilities(logits, code_law)
     log_q_over_prior = probabilities.clamp(min=SMALLEST_PROBABILITY).log() + math.log(logits.shape[-1])
     # Allocated once: small results between large temporaries would make the heap grow by gigabytes.
     mean_reconstruction = torch.empty(len(images), dtype=torch.float64, device=images.device)
-    importance_weighted = torch.empty_like(mean_reconstruction)
+    from_weights = torch.empty(len(images), 2 + len(FEWER_SAMPLES), dtype=torch.float64, device=images.device)
     chunk_size = max(1, CODES_AT_ONCE[images.device.type] // samples)
     for chunk in torch.arange(len(images), device=images.device).split(chunk_size):
         gamma = noise.draw((len(chunk), samples, *logits.shape[1:]))
@@ -88,25 +95,27 @@ def evaluate_images(
         pixel_logits = pixel_logits_of_codes(model, codes)
         reconstruction = bernoulli_loss(pixel_logits, pixels[chunk].unsqueeze(-1)).squeeze(-1).double()
         log_ratios = log_q_over_prior[chunk].unsqueeze(1).expand(-1, samples, -1, -1)
-        log_weight_of_q = log_ratios.gather(-1, codes.unsqueeze(-1)).sum((-1, -2))
-        importance_weighted[chunk] = math.log(samples) - (-reconstruction - log_weight_of_q).logsumexp(1)
+        log_weights = -reconstruction - log_ratios.gather(-1, codes.unsqueeze(-1)).sum((-1, -2))
+        bounds = [_bound(log_weights, count) for count in (samples, *FEWER_SAMPLES)]
+        effective_samples = (2 * log_weights.logsumexp(1) - (2 * log_weights).logsumexp(1)).exp()
+        from_weights[chunk] = torch.stack([*bounds, effective_samples], dim=1)
         mean_reconstruction[chunk] = reconstruction.mean(1)
     return ImageLosses(
         reconstruction=mean_reconstruction,
         kl_of_softmax=kl_to_uniform(logits.double()).sum(-1),
         kl_of_codes=kl_of_codes(probabilities).sum(-1),
-        importance_weighted_bound=importance_weighted,
+        **dict(zip(FROM_WEIGHTS, from_weights.unbind(1), strict=True)),
         probabilities=probabilities,
     )
 
 
-def _probabilities(logits: Tensor, law: Distribution) -> Tensor:
-    try:
-        check_quadrature(law, logits.device)
-        return argmax_probabilities(logits, law)
-    except InputError as error:
-        log.warning("no bounds: %s", error)
-        return torch.full_like(logits, math.nan, dtype=torch.float64)
+def _bound(log_weights: Tensor, samples: int) -> Tensor:
+    """Return the importance-weighted bound of some samples, from log weights of images x all samples."""
+    parts = log_weights.shape[1] // samples
+    if not parts:
+        return torch.full_like(log_weights[:, 0], math.nan)
+    of_part = log_weights[:, : parts * samples].unflatten(1, (parts, samples)).logsumexp(2)
+    return math.log(samples) - of_part.mean(1)
 
 
 def use_of_codes(probabilities: Tensor) -> dict[str, float]:
@@ -152,7 +161,7 @@ def evaluate_selected(
         )
         kept = torch.stack([getattr(losses, name) for name in MEASURES]).float()
         means = dict(zip(MEASURES, kept.double().mean(1).tolist(), strict=True))
-        parts = {name: getattr(losses, name).mean().item() for name in PARTS}
+        parts = {name: getattr(losses, name).mean().item() for name in (*PARTS, *LOOSENESS)}
         use = use_of_codes(losses.probabilities)
         rows.append({**model.cell.coordinates(), "samples": samples, **means, **parts, **use})
         image_losses[str(model.cell)] = kept.cpu().numpy()

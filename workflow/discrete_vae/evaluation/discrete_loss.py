@@ -8,12 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution
 
-from discrete_vae.model.code_probabilities import argmax_probabilities, kl_of_codes
+from discrete_vae.model.code_probabilities import kl_of_codes, known_probabilities
 from discrete_vae.model.network import encode, kl_to_uniform, linear
 from discrete_vae.model.noise import NoiseSource
 
 # Codes decoded in one go: what fits the caches of a CPU core, and what fills a GPU.
 CODES_AT_ONCE = {"cpu": 500, "cuda": 100_000}
+IMAGES_AT_ONCE = 10_000  # of which the KL of the codes is computed in one go
 
 
 def discrete_loss(
@@ -66,7 +67,23 @@ def _kl(logits: Tensor, code_law: Distribution | None) -> Tensor:
         return kl_to_uniform(logits)
     if not logits.isfinite().all():
         return torch.full_like(logits[..., 0], math.nan)
-    return kl_of_codes(argmax_probabilities(logits, code_law))
+    return kl_of_codes(known_probabilities(logits, code_law))
+
+
+def mean_kl_of_codes(
+    weights: Mapping[str, Tensor], images: Tensor, *, variables: int, code_laws: Sequence[Distribution]
+) -> list[float]:
+    """Return the KL of the codes of every model of a stack in nats, averaged over images; NaN where it is not known.
+
+    The arguments are those of `discrete_loss`.
+    """
+    means = []
+    for member, law in enumerate(code_laws):
+        model = {name: values[member : member + 1] for name, values in weights.items()}
+        chunks = images.split(IMAGES_AT_ONCE)
+        kl = [_kl(encode(model, chunk.float().unsqueeze(0)).unflatten(-1, (variables, -1)), law) for chunk in chunks]
+        means.append(torch.cat(kl, dim=1).sum(-1).mean().item())
+    return means
 
 
 def pixel_logits_of_codes(model: Mapping[str, Tensor], codes: Tensor) -> Tensor:

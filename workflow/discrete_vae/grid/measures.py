@@ -11,7 +11,9 @@ MEASURES = {
 # The table of the bounds.
 PARTS = ("reconstruction", "kl_of_softmax", "kl_of_codes")
 USE_OF_CODES = ("active_variables", "perplexity")
-BOUNDS = [*AXES, "samples", *MEASURES, *PARTS, *USE_OF_CODES]
+# How loose the IWAE bound is: its value with fewer samples, and how many samples carry its weight.
+LOOSENESS = ("bound_of_10_samples", "bound_of_100_samples", "effective_samples")
+BOUNDS = [*AXES, "samples", *MEASURES, *PARTS, *LOOSENESS, *USE_OF_CODES]
 
 # Total variation distances of a fit to its target: of the codes, and of the mean relaxed sample.
 FIT_ERRORS = ("discrete_error", "relaxed_error")

@@ -1,5 +1,8 @@
 """What the paper (arXiv 2406.02180) ran, for telling apart what was run here."""
 
+from collections.abc import Mapping
+from typing import Any
+
 PAPER_LAWS = {
     name: {"distribution": name.capitalize(), "loc": 0, "scale": 1} for name in ("gumbel", "normal", "logistic")
 }
@@ -25,4 +28,13 @@ PAPER_OPTIONS = {
         "annealing": None,
         "matmul_precision": "highest",
     },
+    "evaluation": {"validation_samples": 100, "selection_samples": 100, "importance_samples": 100},
 }
+
+
+def names_of_laws(definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return the names that the paper's noise laws have among some definitions, by their names in PAPER_LAWS."""
+    found = {
+        law: [name for name, definition in definitions.items() if definition == PAPER_LAWS[law]] for law in PAPER_LAWS
+    }
+    return {law: names[0] for law, names in found.items() if names}

@@ -8,6 +8,7 @@ Only for standard Gumbel noise is this softmax(theta).
 """
 
 import functools
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +21,15 @@ from torch.distributions import Distribution, Gumbel, Laplace
 
 from discrete_vae.errors import InputError
 
+log = logging.getLogger(__name__)
+
 TAIL = 1e-13  # probability of a single noise value beyond either end of the quadrature
 INTERVALS, GAUSS_POINTS = (32, 128, 512), (16, 32, 64)  # of the trapezoidal rule, and between two kinks
 MOST_INTERVALS = 32_768
 SUM_TOLERANCE = 1e-8  # of the sum of the probabilities from one, for either rule
 TOLERANCE = 5e-7  # between two numbers of intervals
-NUMBERS_AT_ONCE = 8_000_000
+# Numbers computed in one go: what fits the caches of a CPU core, and what fills a GPU.
+NUMBERS_AT_ONCE = {"cpu": 2**17, "cuda": 8_000_000}
 
 
 def argmax_probabilities(logits: Tensor, law: Distribution) -> Tensor:
@@ -75,13 +79,30 @@ def check_quadrature(law: Distribution, device: torch.device | str = "cpu") -> N
     argmax_probabilities(torch.linspace(0, 1, 4, device=device), law)
 
 
+def known_probabilities(logits: Tensor, law: Distribution) -> Tensor:
+    """Do what `argmax_probabilities` does, but return NaN for a law that it cannot serve."""
+    if _is_served(law, logits.device):
+        return argmax_probabilities(logits, law)
+    return torch.full_like(logits, math.nan, dtype=torch.float64)
+
+
+@functools.lru_cache(maxsize=64)
+def _is_served(law: Distribution, device: torch.device) -> bool:
+    try:
+        check_quadrature(law, device)
+    except InputError as error:
+        log.warning("the probabilities of codes are not known: %s", error)
+        return False
+    return True
+
+
 def _at_even_nodes(
     rows: Tensor, law: Distribution, lowest: float, highest: float, intervals: int, *, over_steps: bool = False
 ) -> Tensor:
     """Sum over the density at evenly spaced nodes, or over the steps of the distribution function between them."""
     # The maximum of theta + gamma lies within the range of the noise around the largest theta.
     nodes = torch.linspace(lowest, highest, intervals + 1, dtype=torch.float64, device=rows.device)
-    chunk = max(1, NUMBERS_AT_ONCE // (intervals * rows.shape[1]))
+    chunk = max(1, NUMBERS_AT_ONCE[rows.device.type] // (intervals * rows.shape[1]))
     parts = []
     for part in rows.split(chunk):
         noise = part.detach().amax(-1, keepdim=True).unsqueeze(-1) + nodes - part.unsqueeze(-1)
@@ -99,7 +120,7 @@ def _between_kinks(
     nodes, weights = (torch.from_numpy(values).to(rows.device) for values in np.polynomial.legendre.leggauss(points))
     relative_kinks = torch.tensor(kinks, dtype=torch.float64, device=rows.device)
     categories = rows.shape[1]
-    chunk = max(1, NUMBERS_AT_ONCE // (categories * (categories * len(kinks) + 1) * points))
+    chunk = max(1, NUMBERS_AT_ONCE[rows.device.type] // (categories * (categories * len(kinks) + 1) * points))
     parts = []
     for part in rows.split(chunk):
         # The kinks move with the logits, and the derivative follows them.

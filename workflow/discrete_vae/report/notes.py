@@ -24,8 +24,12 @@ ITEMS = {
 }
 
 
-def notes_on_runs(runs: pd.DataFrame, *, left_out: Sequence[str] = ()) -> list[str]:
-    """Say of each dataset what was run and what is not as in the paper, and name the unfinished groups left out."""
+def notes_on_runs(runs: pd.DataFrame, bounds: pd.DataFrame, *, left_out: Sequence[str] = ()) -> list[str]:
+    """Say of each dataset what was run and what is not as in the paper, and name the unfinished groups left out.
+
+    ``bounds`` are those of the same groups: they tell the number of samples on the test set.
+    """
+    samples = bounds.groupby("dataset")["samples"].first()
     lines = []
     for dataset, group in runs.groupby("dataset", sort=False):
         seeds = ", ".join(map(str, sorted(group["seed"].unique())))
@@ -33,7 +37,7 @@ def notes_on_runs(runs: pd.DataFrame, *, left_out: Sequence[str] = ()) -> list[s
             f"{dataset}: {group['data_origin'].iloc[0]}; {extent(group['epochs_run'])} epochs;"
             f" {_noun('temperature', group)} {temperatures_in_words(group)}; {_noun('seed', group)} {seeds}"
         )
-        if departures := _departures(group):
+        if departures := _departures(group, samples.get(dataset)):
             lines.append(f"{dataset}: not as in the paper: {', '.join(departures)}")
     return [*lines, *([f"left out, as they are not finished: {', '.join(left_out)}"] if left_out else [])]
 
@@ -68,10 +72,12 @@ def extent(values: pd.Series) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _departures(runs: pd.DataFrame) -> list[str]:
+def _departures(runs: pd.DataFrame, importance_samples: float | None) -> list[str]:
     """Name the images, options and noise laws of one dataset's runs that are not the paper's."""
     first = runs.iloc[0]
     used = {section: defaults | json.loads(first[section]) for section, defaults in PAPER_OPTIONS.items()}
+    if importance_samples is not None:  # otherwise every run diverged
+        used["evaluation"]["importance_samples"] = int(importance_samples)
     if "cuda" not in set(runs["device"]):  # on a CPU all precisions are one
         used["training"]["matmul_precision"] = PAPER_OPTIONS["training"]["matmul_precision"]
     images = PAPER_IMAGES.get(STANDS_FOR.get(first["dataset"], first["dataset"]), first["data_origin"])

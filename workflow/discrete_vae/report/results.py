@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from discrete_vae.grid.measures import MEASURES
+from discrete_vae.analysis.test_losses import SELECTED_BY_ELBO
 from discrete_vae.report.notes import extent, notes_on_runs
-from discrete_vae.report.tables import mean_and_deviation, to_markdown
+from discrete_vae.report.tables import NOT_EVALUATED, mean_and_deviation, to_markdown
 
 EDGE, LATE, DIVERGED = "†", "§", "‡"
 MARKS = {EDGE: "edge_selections", LATE: "late_selections", DIVERGED: "diverged_runs"}  # by the column they stand for
@@ -20,6 +20,7 @@ MEANINGS = (
     "negative ELBO: with the KL of the codes. It is a bound on the negative log-likelihood for every noise law",
     "IWAE bound: importance-weighted, so a tighter bound. It is still loose, and how much depends on the model: its"
     " differences need not be differences of the likelihood",
+    f"{SELECTED_BY_ELBO}: the temperature is the one with the lowest validation negative ELBO instead",
 )
 LATEX = r"""%% needs \usepackage{booktabs, graphicx}
 \begin{table}
@@ -74,12 +75,15 @@ def _one_column_a_law(table: pd.DataFrame, *, bold: str) -> pd.DataFrame:
 
 def _entry(row: Mapping[str, Any], bold: str) -> str:
     if pd.isna(row["mean"]):
-        return "none" if row["temperatures"] else f"diverged{DIVERGED}"
+        known = row["temperatures"] or row["measure"] == SELECTED_BY_ELBO
+        return NOT_EVALUATED if known else f"diverged{DIVERGED}"
     text = mean_and_deviation(row["mean"], row["sd"])
     return (bold.format(text) if row["best"] else text) + "".join(mark for mark, count in MARKS.items() if row[count])
 
 
-def results_notes(table: pd.DataFrame, runs: pd.DataFrame, *, left_out: Sequence[str] = ()) -> list[str]:
+def results_notes(
+    table: pd.DataFrame, runs: pd.DataFrame, bounds: pd.DataFrame, *, left_out: Sequence[str] = ()
+) -> list[str]:
     """Return what a reader of the table must know: measures, spread, runs, groups left out, and marks."""
     seeds = table.loc[table["seeds"] > 0, "seeds"]
     several = seeds.max() > 1
@@ -88,7 +92,7 @@ def results_notes(table: pd.DataFrame, runs: pd.DataFrame, *, left_out: Sequence
         *MEANINGS,
         f"mean ± standard deviation over {extent(seeds)} seeds" if several else "one seed: no spread, no verdict",
         *(["all laws share the initial weights and the minibatches of a seed"] if several else []),
-        *notes_on_runs(runs, left_out=left_out),
+        *notes_on_runs(runs, bounds, left_out=left_out),
     ]
     if EDGE in marked:
         lines.append(f"{EDGE} at least one seed selected the lowest or the highest of the temperatures run")
@@ -100,9 +104,8 @@ def results_notes(table: pd.DataFrame, runs: pd.DataFrame, *, left_out: Sequence
             f"standard error over the test images: {_range_of(errors)} nats. Laws share the"
             " images: for differences between laws, see the claims"
         )
-    unbounded = table["mean"].isna() & (table["measure"] != MEASURES["paper_loss"]) & (table["temperatures"] != "")
-    if laws := ", ".join(table.loc[unbounded, "perturbation"].unique()):
-        lines.append(f"none: no bound is computed for {laws}. Quadrature does not give the code probabilities")
+    if table["mean"].isna().any():
+        lines.append(f"{NOT_EVALUATED}: quadrature does not serve the law, or the results are older than this measure")
     if DIVERGED in marked:
         lines.append(f"{DIVERGED} some runs diverged and were skipped: see diverged.csv")
     return lines

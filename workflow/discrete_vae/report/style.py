@@ -101,6 +101,8 @@ def say_diverged(ax: Axes) -> None:
 
 def seeds_in_words(table: pd.DataFrame, of: Sequence[str]) -> str:
     """Say how many seeds a mean is over. There is one mean for each combination of the columns ``of``."""
+    if table.empty:
+        return "none is known"
     counts = table.groupby(list(of))["seed"].nunique()
     return "one seed" if counts.max() == 1 else f"mean and range over {extent(counts)} seeds"
 

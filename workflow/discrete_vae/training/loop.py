@@ -8,6 +8,7 @@ from discrete_vae.config.definitions import Law
 from discrete_vae.config.options import Evaluation, Model, Training
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.errors import InputError
+from discrete_vae.evaluation.discrete_loss import mean_kl_of_codes
 from discrete_vae.grid.cells import Cell
 from discrete_vae.model.network import unstack
 from discrete_vae.training.clock import Clock
@@ -68,9 +69,12 @@ def train(
         clock.report([run.history[-1] for run in best.going_on])
         save_if_due()
     final = _named("validation", trainer.evaluate(best.weights, evaluation.selection_samples, "final validation"))
+    of_codes = mean_kl_of_codes(
+        best.weights, trainer.validation_images, variables=model.variables, code_laws=trainer.code_laws
+    )
     for member, run in enumerate(best.runs):
         run.weights, run.seconds = unstack(best.weights, member), clock.seconds
-        run.final = final[member] if run.diverged_epoch is None else {}
+        run.final = {} if run.diverged_epoch else final[member] | {"validation_kl_of_codes": of_codes[member]}
     return best.runs
 
 

@@ -1,6 +1,7 @@
 """The files of a cell: history.csv, summary.json and model.pt."""
 
 import io
+import math
 import os
 import platform
 import subprocess
@@ -46,8 +47,10 @@ def write_run(
 
 
 def summarize(run: Run) -> dict[str, Any]:
-    """Return a run's coordinates, its outcome and its validation losses in nats per image, null where it diverged."""
-    losses = ("loss", "reconstruction", "kl")
+    """Return a run's coordinates, its outcome and its validation losses in nats per image, null where not known."""
+    losses = {
+        part: run.final.get(f"validation_{part}", math.nan) for part in ("loss", "reconstruction", "kl", "kl_of_codes")
+    }
     last = run.history[-1]
     return {
         **run.cell.coordinates(),
@@ -57,7 +60,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "epochs_run": len(run.history),
         "best_epoch": run.best_epoch or None,
         "final_training_loss": None if run.diverged_epoch else last["training_loss"],
-        **{f"validation_{part}": run.final.get(f"validation_{part}") for part in losses},
+        **{f"validation_{part}": loss if math.isfinite(loss) else None for part, loss in losses.items()},
     }
 
 

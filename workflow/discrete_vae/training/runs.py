@@ -29,7 +29,8 @@ class Run:
         diverged_epoch: the epoch at which a loss stopped being finite, or None.
         stopped_early: whether the validation loss had not fallen for ``training: patience`` epochs.
         weights: of the best epoch.
-        final: validation losses of those weights with the samples that select, empty where the run diverged.
+        final: validation losses of those weights with the samples that select, and the KL of their codes; empty where
+            the run diverged.
         seconds: wall time of the epochs of the job, over all its attempts.
     """
 

@@ -15,7 +15,7 @@ from discrete_vae.evaluation.discrete_loss import discrete_loss
 from discrete_vae.grid.cells import Cell, values_of
 from discrete_vae.model import network
 from discrete_vae.model.code_probabilities import CodesKLWithGradient
-from discrete_vae.model.network import Architecture, Weights
+from discrete_vae.model.network import Architecture, Weights, softmax_kl_with_gradient
 from discrete_vae.model.noise import NoiseStream, distribution
 from discrete_vae.model.random_streams import generator
 from discrete_vae.training.captured_step import StepGraph
@@ -105,12 +105,11 @@ class StackTrainer:
         on_device = {name: values.to(device) for name, values in initial.items()}
         self.optimized = AdamWeights(on_device, training.learning_rate)
         self.weights = self.optimized.by_name
-        self.code_laws, self.kl_with_gradient = None, network.softmax_kl_with_gradient
-        if training.kl == "codes":
-            names = values_of(cells, "perturbation")
-            in_double = {name: distribution(laws[name], torch.float64, device) for name in names}
-            self.code_laws = [in_double[cell.perturbation] for cell in cells]
-            self.kl_with_gradient = CodesKLWithGradient(self.code_laws, device)
+        names = values_of(cells, "perturbation")
+        in_double = {name: distribution(laws[name], torch.float64, device) for name in names}
+        self.code_laws = [in_double[cell.perturbation] for cell in cells]
+        of_codes = self.kl_is_of_codes = training.kl == "codes"
+        self.kl_with_gradient = CodesKLWithGradient(self.code_laws, device) if of_codes else softmax_kl_with_gradient
         self.annealing, self.initial_temperatures = training.annealing, [cell.temperature for cell in cells]
         self.steps = 0
         self.temperature = torch.tensor(self.temperatures, device=device).view(-1, 1, 1, 1)
@@ -172,7 +171,7 @@ class StackTrainer:
             samples=samples,
             noise_sources=self.noise.sources(f"{purpose} noise"),
             source_of=self.noise.source_of,
-            code_laws=self.code_laws,
+            code_laws=self.code_laws if self.kl_is_of_codes else None,
         )
         reconstruction, kl = (part.mean(1).tolist() for part in parts)
         return reconstruction, kl

@@ -1,10 +1,10 @@
-"""Compare the noise laws that differ in scale or in shape only."""
+"""Estimate what the scale and the shape of the noise do."""
 
 from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.analysis.selection import law_definitions, read_bounds
-    from discrete_vae.control.comparison import compare_scale_and_shape, control_to_markdown, losses_of_laws
+    from discrete_vae.control.comparison import control_to_markdown, estimate_effects, losses_of_laws
     from discrete_vae.files import read_tables, write_csv, write_text
     from discrete_vae.report.notes import notes_on_runs
 
@@ -17,9 +17,9 @@ with logged(snakemake.log[0]):
         read_tables(snakemake.input.histories),
         temperature=temperature,
     )
-    variances = read_tables(snakemake.input.gradients).groupby("perturbation")["noise_variance"].first().to_dict()
-    table = compare_scale_and_shape(losses, law_definitions(runs), variances)
+    table = estimate_effects(losses, law_definitions(runs))
     write_csv(snakemake.output.csv, table)
     write_text(
-        snakemake.output.markdown, control_to_markdown(table, temperature=temperature, notes=notes_on_runs(runs))
+        snakemake.output.markdown,
+        control_to_markdown(table, temperature=temperature, notes=notes_on_runs(runs, bounds)),
     )

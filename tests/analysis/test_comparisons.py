@@ -1,0 +1,220 @@
+"""Comparisons and errors over images against planted truths."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+from discrete_vae.analysis.claims import summarize_verdicts
+from discrete_vae.analysis.comparisons import judge, stopped_early
+from discrete_vae.grid.cells import Cell
+from planted import SEEDS, curves, judged, judged_curves, runs_of_histories, selected
+
+
+def claims_of(table: pd.DataFrame) -> list[str]:
+    return table["claim"].unique().tolist()
+
+
+def test_planted_effects_are_found_under_each_measure():
+    table = judged(*selected({"gumbel": 1.0, "normal": 0.0, "logistic": 2.0}))
+    verdicts = table.groupby("measure")["verdict"].unique().map(list).to_dict()
+    assert verdicts == {"paper loss": ["lower"], "negative ELBO": ["higher"], "IWAE bound": ["level"]}
+    of_gumbel = table[(table["measure"] == "paper loss") & (table["other"] == "gumbel")].iloc[0]
+    assert of_gumbel["low"] < -1 < of_gumbel["high"]
+    assert of_gumbel["high"] - of_gumbel["low"] < 1, "the seeds' own levels must have been taken out"
+    assert of_gumbel["p_sign_flip"] == pytest.approx(2 / 2**5)
+    assert of_gumbel["p_welch"] > 0.05, "seeds taken as independent, their levels are noise"
+    assert of_gumbel["correlation"] > 0.99
+
+
+def test_a_lead_in_paper_loss_is_the_lead_in_negative_elbo_and_understated_kl():
+    """By the planted effects, losing one nat to gumbel in negative ELBO and leading by one in paper loss."""
+    table = judged(*selected({"gumbel": 1.0, "normal": 0.0})).set_index("measure")
+    difference = table["difference"]
+    assert table["understated_kl"].notna().to_dict() == {
+        "paper loss": True,
+        "negative ELBO": False,
+        "IWAE bound": False,
+    }
+    assert table.loc["paper loss", "understated_kl"] == pytest.approx(-2)
+    assert difference["paper loss"] == pytest.approx(
+        difference["negative ELBO"] + table.loc["paper loss", "understated_kl"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "claim"),
+    [
+        ({}, "1"),
+        ({"temperatures": 1}, "1 at one temperature"),
+        ({"dataset": "digits"}, "1 elsewhere"),
+        ({"K": 20}, "1 elsewhere"),
+    ],
+)
+def test_what_the_study_does_not_report_does_not_decide_its_claim(setting, claim):
+    verdicts = summarize_verdicts(judged(*selected({"gumbel": 1.0, "normal": 0.0}, **setting)))
+    assert claims_of(verdicts) == [claim]
+    where = {"dataset": "mnist", "K": 10} | setting
+    assert verdicts["where"].unique().tolist() == [f"{where['dataset']} {where['K']}"]
+
+
+def test_laws_beyond_the_study_do_not_decide_its_claim():
+    table = judged(*selected({"gumbel": 1.0, "normal": 0.0, "laplace": -2.0}))
+    of_loss = table[table["measure"] == "paper loss"].set_index("other")
+    assert of_loss["claim"].to_dict() == {"gumbel": "1", "laplace": "beyond the paper"}
+    assert of_loss["verdict"].to_dict() == {"gumbel": "lower", "laplace": "higher"}
+
+
+def test_laws_are_known_by_definition_and_not_by_name():
+    """Here `mine` is the study's Normal-Softmax, and `normal` a law of one's own."""
+    laws = {
+        "mine": '{"distribution": "Normal", "loc": 0, "scale": 1}',
+        "normal": '{"distribution": "Normal", "loc": 0, "scale": 3}',
+    }
+    table = judged(*selected({"gumbel": 1.0, "mine": 0.0, "normal": 2.0}), **laws)
+    of_loss = table[table["measure"] == "paper loss"].set_index("other")
+    assert of_loss["claim"].to_dict() == {"gumbel": "1", "normal": "beyond the paper"}
+    assert of_loss["difference"].to_dict() == pytest.approx({"gumbel": -1, "normal": -2}, abs=0.2)
+
+
+def test_a_grid_without_the_claimed_law_has_no_claims():
+    assert judged(*selected({"gumbel": 1.0, "logistic": 0.0})).empty
+    assert judged(
+        *selected({"gumbel": 1.0, "normal": 0.0}), normal='{"distribution": "Normal", "loc": 0, "scale": 2}'
+    ).empty
+
+
+def test_one_seed_and_no_seed_are_open():
+    one = judged(*selected({"gumbel": 1.0, "normal": 0.0}, seeds=(1,)))
+    assert one["verdict"].unique().tolist() == ["open"]
+    selection, bounds = selected({"gumbel": 1.0, "normal": 0.0})
+    selection.loc[selection["perturbation"] == "normal", "temperature"] = np.nan
+    of_gumbel = bounds.query("perturbation == 'gumbel'")
+    per_image = {str(Cell.of(row)): np.ones((3, 7)) for row in of_gumbel.to_dict("records")}
+    diverged = judged(selection, of_gumbel, per_image)
+    assert diverged["image_se"].isna().all()
+    assert (diverged["verdict"].unique().tolist(), diverged["n"].unique().tolist()) == (["open"], [0])
+
+
+def test_the_error_over_images_is_that_of_the_paired_differences():
+    """The images' own levels, which all laws share, must not count."""
+    selection, bounds = selected({"gumbel": 1.0, "normal": 0.0}, seeds=(1, 2))
+    rng = np.random.default_rng(0)
+    levels = rng.normal(100, 20, 400)
+    per_image = {str(Cell.of(row)): levels + rng.normal(0, 1, (3, 400)) for row in selection.to_dict("records")}
+    table = judged(selection, bounds, per_image)
+    by_law = {
+        law: np.mean([per_image[f"mnist-K10-{law}-tau0.5-seed{seed}"] for seed in (1, 2)], axis=0)
+        for law in ("normal", "gumbel")
+    }
+    for measure, found in enumerate(table["image_se"]):
+        assert found == pytest.approx(scipy.stats.sem(by_law["normal"][measure] - by_law["gumbel"][measure]))
+    assert table["image_se"].between(0.03, 0.1).all()
+
+
+@pytest.mark.parametrize("law", ["normal", "gumbel"])
+def test_convergence_is_not_judged_where_a_run_stopped_early(law):
+    histories = pd.concat([curves(2.0), curves(2.0, dataset="mnist")])
+    runs = pd.concat([runs_of_histories(curves(2.0), stopped=law), runs_of_histories(curves(2.0, dataset="mnist"))])
+    table = judge(runs, *selected({}), {}, histories, temperature=1.0)
+    assert table["dataset"].unique().tolist() == ["mnist"]
+    (note,) = stopped_early(runs, 1.0)
+    assert note.startswith("claim 2 is not judged on omniglot at K = 10: a run stopped early")
+
+
+def test_a_run_that_is_not_compared_may_stop_early():
+    """Of another noise law, or at another temperature."""
+    histories = curves(2.0)
+    another_law = histories.query("perturbation == 'gumbel'").assign(perturbation="logistic")
+    another_temperature = curves(2.0, temperature=0.5)
+    runs = pd.concat(
+        [
+            runs_of_histories(pd.concat([histories, another_law]), stopped="logistic"),
+            runs_of_histories(another_temperature, stopped="normal"),
+        ]
+    )
+    everything = pd.concat([histories, another_law, another_temperature])
+    table = judge(runs, *selected({}), {}, everything, temperature=1.0)
+    pd.testing.assert_frame_equal(table, judged_curves(histories))
+    assert stopped_early(runs, 1.0) == []
+
+
+@pytest.mark.parametrize("stopped", ["normal", "none"])
+def test_both_claims_are_judged_together(stopped):
+    selection, bounds = selected({"gumbel": 1.0, "normal": 0.0}, dataset="omniglot")
+    histories = curves(2.0)
+    table = judge(runs_of_histories(histories, stopped), selection, bounds, {}, histories, temperature=1.0)
+    convergence = [] if stopped == "normal" else ["2", "2 of the validation loss"]
+    assert claims_of(table) == ["1", *convergence]
+    assert table["difference"].dtype == float
+
+
+@pytest.mark.parametrize("also_run", [False, True])
+def test_resized_omniglot_stands_for_omniglot_where_that_was_not_run(also_run):
+    datasets = ["omniglot-resized", *(["omniglot"] if also_run else [])]
+    convergence = judged_curves(pd.concat([curves(2.0, dataset=name) for name in datasets]))
+    tests = [selected({"gumbel": 1.0, "normal": 0.0}, dataset=name) for name in datasets]
+    losses = judged(*(pd.concat(tables) for tables in zip(*tests, strict=True)))
+    for table, claim in ((convergence, "2"), (losses, "1")):
+        assert (claim in claims_of(table[table["dataset"] == "omniglot-resized"])) == (not also_run)
+
+
+@pytest.mark.parametrize(("rate", "verdict"), [(2.0, "lower"), (0.5, "higher")])
+def test_convergence_is_compared_by_final_loss_area_and_epochs(rate, verdict):
+    table = judged_curves(curves(rate)).set_index("measure")
+    final = table.loc["training loss: final"]
+    assert final["difference"] == pytest.approx(100 * (np.exp(-rate) - np.exp(-1)), abs=0.05)
+    assert final["verdict"] == verdict
+    assert table.loc["training loss: mean over epochs", "verdict"] == verdict
+    epochs = table.loc["training loss: epochs to Gumbel's final", "difference"]
+    # exp(-2 e / 50) reaches exp(-1) at epoch 25 of 50; a slower curve never does, and counts all epochs.
+    assert epochs == pytest.approx(-25 if verdict == "lower" else 0, abs=1)
+
+
+def test_a_goal_that_is_not_reached_gives_a_lower_bound_and_is_open():
+    """At half the rate the other's lowest validation loss, at epoch 24, is not yet passed at epoch 40."""
+    table = judged_curves(curves(0.5).query("epoch <= 40"))
+    epochs = table.set_index("measure").loc["validation loss: epochs to Gumbel's lowest"]
+    assert (epochs["difference"], epochs["n"], epochs["not_reached"]) == (40 - 24, 5, 5)
+    assert epochs[["low", "high", "p", "p_holm"]].isna().all()
+    assert epochs["verdict"] == "open"
+
+
+def test_the_goal_of_training_is_the_others_final_loss_though_it_was_lower_before():
+    histories = curves(2.0).reset_index(drop=True)
+    dip = (histories["perturbation"] == "gumbel") & (histories["epoch"] == 20)
+    histories.loc[dip, "training_loss"] = 0.0
+    table = judged_curves(histories).set_index("measure")
+    assert table.loc["training loss: epochs to Gumbel's final", "difference"] == pytest.approx(25 - 20, abs=1)
+
+
+@pytest.mark.parametrize(("wanted", "verdict"), [(0.1, "lower"), (0.6, "lower"), (0.8, "higher"), (3.0, "higher")])
+def test_convergence_is_compared_at_the_nearest_temperature(wanted, verdict):
+    histories = pd.concat([curves(2.0, temperature=0.5), curves(0.5, temperature=1.0)])
+    table = judged_curves(histories, temperature=wanted).set_index("measure")
+    assert table.loc["training loss: final", "verdict"] == verdict
+
+
+def test_validation_is_compared_at_the_end_and_by_the_epochs_to_the_lowest_loss():
+    """At twice the rate the other's lowest loss is passed at epoch 11, not 24, and the end is far above it."""
+    table = judged_curves(curves(2.0)).set_index("measure")
+    final = table.loc["validation loss: final"]
+    assert final["difference"] == pytest.approx(0.01 * (76**2 - 26**2) - 0.1, abs=0.05)
+    assert final["verdict"] == "higher"
+    epochs = table.loc["validation loss: epochs to Gumbel's lowest"]
+    assert (epochs["difference"], epochs["p"]) == (11 - 24, 2 / 2 ** len(SEEDS)), "no spread"
+
+
+def test_a_seed_of_which_a_run_diverged_is_left_out_under_every_measure():
+    histories = curves(2.0)
+    broken = (histories["perturbation"] == "gumbel") & (histories["seed"] == 3) & (histories["epoch"] > 20)
+    table = judged_curves(histories[~broken])
+    assert table["n"].unique().tolist() == [4]
+    pd.testing.assert_frame_equal(table, judged_curves(histories[histories["seed"] != 3]))
+
+
+def test_the_convergence_claim_is_judged_on_its_own_dataset_temperature_and_loss():
+    table = judged_curves(pd.concat([curves(2.0), curves(0.5, temperature=0.5, dataset="mnist")]))
+    final = table[table["measure"] == "training loss: final"].set_index("dataset")
+    assert final["verdict"].to_dict() == {"omniglot": "lower", "mnist": "higher"}
+    assert claims_of(table) == ["2", "2 of the validation loss", "2 elsewhere"]
+    assert claims_of(judged_curves(curves(2.0, temperature=0.5))) == ["2 elsewhere"]

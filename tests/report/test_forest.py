@@ -1,0 +1,74 @@
+"""The forest plot shows every difference with its interval, in the colour of its verdict."""
+
+import pandas as pd
+import pytest
+from discrete_vae.report.forest import VERDICTS, draw_claims, draw_published
+from discrete_vae.report.style import save
+from matplotlib.colors import to_rgb
+from planted import curves, judged, judged_curves, selected
+
+LAWS = {"gumbel": 1.0, "normal": 0.0, "logistic": 2.0}
+
+
+def labels(ax) -> list[str]:
+    return [label.get_text() for label in ax.get_yticklabels()]
+
+
+def points(ax) -> list[tuple[float, float, str]]:
+    """Return place, line and colour of each marker."""
+    lines = [line for line in ax.lines if line.get_marker() != "None" and len(line.get_xdata()) == 1]
+    return [(*line.get_xydata()[0], line.get_color()) for line in lines]
+
+
+def test_every_difference_has_its_place_interval_and_colour():
+    tests = judged(*selected(LAWS))
+    figure = draw_claims(pd.concat([tests, judged_curves(curves(2.0))]))
+    titles = ["paper loss", "negative ELBO", "IWAE bound", "final", "mean over epochs", "epochs to Gumbel's final"]
+    assert [ax.get_title() for ax in figure.axes] == titles
+    assert [ax.get_xlabel() for ax in figure.axes] == ["nats"] * 5 + ["epochs"]
+    for ax, (_, compared) in zip(figure.axes, tests.groupby("measure", sort=False), strict=False):
+        assert [place for place, _, _ in points(ax)] == compared["difference"].tolist()
+        assert [line for _, line, _ in points(ax)] == [1, 2]
+        assert [colour for *_, colour in points(ax)] == [VERDICTS[verdict][0] for verdict in compared["verdict"]]
+        intervals = [tuple(line.get_xdata()) for line in ax.lines if line.get_marker() == "None"]
+        assert set(zip(compared["low"], compared["high"], strict=True)) <= set(intervals)
+    assert labels(figure.axes[0]) == ["mnist, $K$ = 10", "gumbel", "logistic"]
+    assert labels(figure.axes[3]) == ["omniglot, $K$ = 10"]
+
+
+def test_each_study_has_its_name_above_its_groups(tmp_path):
+    tables = []
+    for study, dataset in (("first", "mnist"), ("second", "digits"), ("third", "digits")):
+        path = tmp_path / study / "tables" / "claims.csv"
+        path.parent.mkdir(parents=True)
+        judged(*selected(LAWS if study != "third" else {"gumbel": 1.0}, dataset=dataset)).to_csv(path, index=False)
+        tables.append(str(path))
+    draw_published(str(tmp_path / "claims.png"), *tables)
+    assert (tmp_path / "claims.png").stat().st_size > 10_000
+    read = pd.concat(pd.read_csv(path).assign(study=name) for name, path in zip("abc", tables, strict=True))
+    figure = draw_claims(read)
+    laws = ["gumbel", "logistic"]
+    assert labels(figure.axes[0]) == ["a", "mnist, $K$ = 10", *laws, "b", "digits, $K$ = 10", *laws]
+    assert [label.get_fontweight() for label in figure.axes[0].get_yticklabels()][:2] == ["bold", "normal"]
+
+
+def test_a_goal_that_is_not_reached_is_an_arrow():
+    table = judged_curves(curves(0.5).query("epoch <= 40"))
+    table.loc[table["measure"] == "training loss: final", "not_reached"] = 1.0
+    final = draw_claims(table).axes[0]
+    assert r"$\rightarrow$" in [line.get_marker() for line in final.lines]
+
+
+@pytest.mark.parametrize("seeds", [(), (1,)])
+def test_without_intervals_or_comparisons_the_figure_is_drawn(tmp_path, seeds):
+    table = judged(*selected({"gumbel": 1.0, "normal": 0.0} if seeds else {"gumbel": 1.0}, seeds=seeds or (1,)))
+    figure = draw_claims(table)
+    save(figure, [str(tmp_path / "claims.pdf")])
+    if seeds:
+        assert {colour for *_, colour in points(figure.axes[0])} == {VERDICTS["open"][0]}
+    else:
+        assert [text.get_text() for text in figure.texts] == ["No comparison"]
+
+
+def test_verdicts_have_colours_of_their_own():
+    assert len({to_rgb(colour) for colour, *_ in VERDICTS.values()}) == 4
