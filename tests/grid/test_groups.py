@@ -371,6 +371,7 @@ def test_what_is_missing_of_a_group_is_its_unfinished_cells_and_its_bounds(tmp_p
         ("tables/results.md", True),
         ("tables/fitting.csv", False),
         ("figures/images/mnist-K10.png", True),
+        ("figures/claims.pdf", True),
         ("figures/convergence/mnist.pdf", True),
         ("figures/images/mnist-K30.png", False),
         ("figures/convergence/mnist-mine.pdf", False),

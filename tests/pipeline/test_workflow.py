@@ -71,11 +71,14 @@ class TestFitting:
 
 @pytest.fixture(scope="module")
 def controlled(own, tmp_path_factory) -> tuple[Path, tuple[str, ...]]:
-    """One's own study with a third law at one K only, and the control."""
+    """One's own study with the four laws of the control at one K only."""
     directory = tmp_path_factory.mktemp("controlled")
     shutil.copytree(own, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("tables", "figures"))
-    blocks = "[{perturbation: [normal, laplace, wide]}, {K: [5], perturbation: [normal, laplace]}]"
-    law = "perturbations={wide: {distribution: Normal, loc: 0, scale: 2}}"
+    blocks = "[{perturbation: [normal, laplace, wide, gumbel, narrow]}, {K: [5], perturbation: [normal, laplace]}]"
+    wide, narrow = (
+        f"{{distribution: {name}, loc: 0, scale: {scale}}}" for name, scale in (("Normal", 1.28255), ("Gumbel", 0.7797))
+    )
+    law = f"perturbations={{wide: {wide}, narrow: {narrow}}}"
     arguments = (
         "--configfile",
         str(directory / "own.yaml"),
@@ -97,16 +100,23 @@ class TestControl:
     def test_laws_are_compared_where_both_were_run(self, controlled):
         tables = controlled[0] / "results/own/tables"
         claims = pd.read_csv(tables / "claims.csv").groupby("K")["other"].unique().map(list).to_dict()
-        assert claims == {4: ["laplace", "wide"], 5: ["laplace"]}
+        assert {K: sorted(others) for K, others in claims.items()} == {
+            4: ["gumbel", "laplace", "narrow", "wide"],
+            5: ["laplace"],
+        }
         control = pd.read_csv(tables / "control.csv")
-        compared = control[["K", "differ_in", "perturbation", "other"]].drop_duplicates()
-        assert compared.to_numpy().tolist() == [[4, "scale", "wide", "normal"]]
-        assert control["measure"].tolist() == ["paper loss", "negative ELBO", "IWAE bound", "training loss: final"]
+        assert control["K"].unique().tolist() == [4]
+        assert control["effect"].unique().tolist() == ["shape", "variance", "interaction"]
+        assert control["measure"].unique().tolist() == [
+            *("paper loss", "negative ELBO", "IWAE bound", "training loss: final"),
+        ]
         assert control["difference"].notna().all()
 
     def test_gradients_are_measured_against_the_variance_of_the_noise(self, controlled):
         gradients = pd.read_csv(controlled[0] / "results/own/gradients/mine/seed1.csv")
-        assert gradients.set_index("perturbation")["noise_variance"].to_dict() == {"normal": 1, "laplace": 2, "wide": 4}
+        variances = {"normal": 1, "laplace": 2, "wide": 1.6449, "gumbel": 1.6449, "narrow": 1}
+        found = gradients.set_index("perturbation")["noise_variance"].to_dict()
+        assert found == pytest.approx(variances, rel=1e-4)
         assert gradients["relative_variance"].gt(0).all()
         assert (controlled[0] / "results/own/figures/control/mine.pdf").stat().st_size > 5_000
 
@@ -126,7 +136,7 @@ class TestConfiguration:
     def test_the_default_is_the_paper_with_one_training_job_per_cell(self, tmp_path):
         jobs = planned_jobs(tmp_path)
         trained = [job for job in jobs if job.startswith("results/paper/runs/")]
-        assert len(trained) == 3 * 3 * 3 * 10 * 5
+        assert len(trained) == 3 * 3 * 3 * 10 * 6
         assert len([job for job in jobs if job.startswith("data/raw/")]) == 5
         assert not [job for job in jobs if "/fit" in job or "control" in job]
 
