@@ -20,6 +20,8 @@ def comparisons(rows: list[dict]) -> pd.DataFrame:
         "n": 6,
         "difference": -1.0,
         "p_level": 1.0,
+        "understated_kl": -0.5,
+        "not_reached": 0,
     }
     return add_verdicts(pd.DataFrame([{**same, **row} for row in rows]))
 
@@ -90,6 +92,7 @@ def test_a_claim_as_a_whole_never_stands_without_its_extent():
     counts = summarize_verdicts(comparisons([*at(PLACES[:2], **lower), *at(PLACES[2:3], **open_)])).iloc[0]
     assert counts[["supported", "contradicted", "level", "inconclusive"]].tolist() == [2, 0, 0, 1]
     assert counts["where"] == "mnist 10, 30, 50"
+    assert counts[["mean_difference", "understated_kl"]].tolist() == [-1.0, -0.5]
 
 
 def test_a_contradiction_as_a_whole_is_adjusted_over_all_of_the_measure():

@@ -16,6 +16,7 @@ PLANNED_SEEDS = 6  # the least with which a sign-flip test can reach LEVEL: 2 / 
 PLACE = ["dataset", "K"]
 ALL_MEASURES = "all three measures"
 KINDS = ("supported", "contradicted", "level", "inconclusive")
+SIZES = {"mean_difference": "difference", "understated_kl": "understated_kl"}
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,10 @@ def summarize_verdicts(table: pd.DataFrame) -> pd.DataFrame:
     """Give the verdict on each claim as a whole, for each measure.
 
     Returns:
-        One row for each claim and measure: the datasets and K compared; the verdict in words; and at how many of them
-        the claim is supported, contradicted, level and inconclusive. "Faster and to a better loss" needs all three
-        measures of the training, so claim 2 has a row for them together.
+        One row for each claim and measure: the datasets and K compared; the verdict in words; at how many of them the
+        claim is supported, contradicted, level and inconclusive; the mean difference over all comparisons, and how much
+        of it is understated KL, to two decimals. "Faster and to a better loss" needs all three measures of the
+        training, so claim 2 has a row for them together.
     """
     rows = []
     for name, of_claim in table.groupby("claim", sort=False):
@@ -108,7 +110,7 @@ def summarize_verdicts(table: pd.DataFrame) -> pd.DataFrame:
         if name == CONVERGENCE.name:
             together = of_claim.groupby(PLACE)["verdict"].transform(verdict_here, least=len(measures))
             rows.append(_summary(CONVERGENCE, ALL_MEASURES, of_claim.assign(claim_here=together)))
-    return pd.DataFrame(rows, columns=["claim", "measure", "where", "verdict", *KINDS])
+    return pd.DataFrame(rows, columns=["claim", "measure", "where", "verdict", *KINDS, *SIZES])
 
 
 def _summary(claim: Claim, measure: str, compared: pd.DataFrame) -> dict[str, str | int]:
@@ -117,7 +119,10 @@ def _summary(claim: Claim, measure: str, compared: pd.DataFrame) -> dict[str, st
     categories = compared.groupby("dataset", sort=False)["K"].unique()
     where = "; ".join(f"{dataset} {', '.join(map(str, K))}" for dataset, K in categories.items())
     verdict = _in_words(claim, compared, counts["supported"])
-    return {"claim": claim.name, "measure": measure, "where": where, "verdict": verdict, **counts}
+    summary = {"claim": claim.name, "measure": measure, "where": where, "verdict": verdict, **counts}
+    if measure == ALL_MEASURES or compared["not_reached"].any():  # nats and epochs, or lower bounds
+        return summary
+    return summary | {name: round(compared[column].mean(), 2) for name, column in SIZES.items()}
 
 
 def _in_words(claim: Claim, compared: pd.DataFrame, supported: int) -> str:

@@ -49,7 +49,7 @@ def judge(
         return pd.DataFrame(columns=COLUMNS)
     order = list(claims.CLAIMS)
     table = pd.DataFrame(sorted(rows, key=lambda row: order.index(row["claim"]))).reindex(columns=COLUMNS)
-    return add_verdicts(table)[COLUMNS]
+    return add_verdicts(table.fillna({"not_reached": 0}))[COLUMNS]
 
 
 Row = dict[str, object]

@@ -19,10 +19,9 @@ from torch.distributions import Distribution, VonMises
 from discrete_vae.config.definitions import Law
 from discrete_vae.config.options import Evaluation, Model, SmallModels, Training
 from discrete_vae.data.dataset import BinarizedDataset
-from discrete_vae.errors import InputError
 from discrete_vae.evaluation.bounds import use_of_codes
 from discrete_vae.grid.cells import AXES, Cell
-from discrete_vae.model.code_probabilities import argmax_probabilities, check_quadrature
+from discrete_vae.model.code_probabilities import argmax_probabilities, known_probabilities
 from discrete_vae.model.network import DiscreteVAE, bernoulli_loss, model_of
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
@@ -138,14 +137,11 @@ def _measured(run: Run, images: Tensor, law: Law, small_models: SmallModels) -> 
         return row
     noise = NoiseSource(distribution(law), generator(run.cell.seed, "gradient noise"))
     model = model_of(run.weights, variables=small_models.variables)
-    try:
-        check_quadrature(in_double)
-        probabilities = argmax_probabilities(model.encode(images).detach().double(), in_double)
-        if use_of_codes(probabilities)["active_variables"] == 0:
-            log.warning("no gradients of %s: its codes tell nothing about the images; raise control.epochs", run.cell)
-            return row
-        temperature, samples = run.cell.temperature, small_models.samples
-        return row | bias_and_variance(model, images, temperature, noise, in_double, samples=samples)
-    except InputError as error:
-        log.warning("no gradients of %s: %s", run.cell, error)
+    active = use_of_codes(known_probabilities(model.encode(images).detach(), in_double))["active_variables"]
+    if math.isnan(active):  # quadrature cannot serve the law
         return row
+    if active == 0:
+        log.warning("no gradients of %s: its codes tell nothing about the images; raise control.epochs", run.cell)
+        return row
+    temperature, samples = run.cell.temperature, small_models.samples
+    return row | bias_and_variance(model, images, temperature, noise, in_double, samples=samples)

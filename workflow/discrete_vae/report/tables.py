@@ -50,9 +50,10 @@ CHECKS = (
     " independent. Sign flip: exact, over seeds. Correlation: of both laws over seeds",
 )
 COMPARED = {"understated_kl": "understated KL", "image_se": "image s.e.", "p": "p", "p_holm": "Holm"}
+VERDICTS = {"where": "datasets and K", "mean_difference": "mean difference", "understated_kl": "understated KL"}
 CHECKED = {"p_level": "p of level", "p_welch": "Welch", "p_sign_flip": "sign flip", "correlation": "correlation"}
 FORMATS = {
-    **dict.fromkeys(("understated KL", "image s.e.", "correlation"), ".2f"),
+    **dict.fromkeys(("mean difference", "understated KL", "image s.e.", "correlation"), ".2f"),
     **dict.fromkeys(("p", "Holm", "p of level", "Welch", "sign flip"), ".2g"),
 }
 COUNTED = (
@@ -101,7 +102,7 @@ def claims_to_markdown(table: pd.DataFrame, *, temperature: float, notes: Iterab
     if table.empty:
         return f"{NO_COMPARISON}\n"
     listed = "".join(f"- {name}: {claims.CLAIMS[name].text}\n" for name in table["claim"].unique())
-    verdicts = claims.summarize_verdicts(table).rename(columns={"where": "datasets and K"})
+    verdicts = claims.summarize_verdicts(table).rename(columns=VERDICTS)
     rules = [rule.format(temperature=temperature) for rule in RULES]
     each = table.assign(difference=_spelled(table["difference"], ".2f"), interval=interval_texts(table))
     unreached = table["not_reached"] > 0
@@ -114,7 +115,7 @@ def claims_to_markdown(table: pd.DataFrame, *, temperature: float, notes: Iterab
     return "\n".join(
         [
             listed,
-            to_markdown(verdicts, [*rules, *notes]),
+            to_markdown(verdicts, [*rules, *notes], formats=FORMATS),
             to_markdown(compared.rename(columns=COMPARED), formats=FORMATS),
             to_markdown(checked.rename(columns=CHECKED), CHECKS, formats=FORMATS),
         ]
