@@ -491,7 +491,7 @@ def test_a_training_job_that_is_ended_continues_to_the_same_bits(own, tmp_path):
     shutil.copytree(own / "data", tmp_path / "data", copy_function=shutil.copyfile)
     cell = "mine/K4/normal/tau0.5/seed3"
     target = f"results/own/runs/{cell}/summary.json"
-    arguments = (target, "--cores", "1", *with_own(tmp_path, "training={epochs: 2000}", "grid={seed: [3]}"))
+    arguments = (target, "--cores", "1", *with_own(tmp_path, "training={epochs: 1000}", "grid={seed: [3]}"))
     run_snakemake(tmp_path, *arguments)
     expected = result_of(tmp_path, cell)
     shutil.rmtree(tmp_path / "results")
