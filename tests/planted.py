@@ -86,7 +86,9 @@ NO_HISTORIES = pd.DataFrame(columns=[*AXES, "epoch", "training_loss", "validatio
 
 def judged(selection: pd.DataFrame, bounds: pd.DataFrame, per_image: dict | None = None, **laws: str) -> pd.DataFrame:
     """Judge test losses alone; ``laws`` are definitions of noise laws that are not what their names say."""
-    runs = selection[list(AXES)].assign(stopped_early=False, law=selection["perturbation"].map(definition))
+    runs = selection[list(AXES)].assign(
+        stopped_early=False, law=selection["perturbation"].map(definition), training="{}"
+    )
     runs["law"] = [laws.get(name, law) for name, law in runs[["perturbation", "law"]].to_numpy()]
     return judge(runs, selection, bounds, per_image or {}, NO_HISTORIES, temperature=1.0)
 
@@ -122,4 +124,6 @@ def curves(normal_rate: float, temperature: float = 1.0, dataset: str = "omniglo
 def runs_of_histories(histories: pd.DataFrame, stopped: str = "none") -> pd.DataFrame:
     """Make the summaries of the runs of some histories, of which one noise law stopped early."""
     runs = histories[list(AXES)].drop_duplicates()
-    return runs.assign(stopped_early=runs["perturbation"] == stopped, law=runs["perturbation"].map(definition))
+    return runs.assign(
+        stopped_early=runs["perturbation"] == stopped, law=runs["perturbation"].map(definition), training="{}"
+    )

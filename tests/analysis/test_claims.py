@@ -88,11 +88,12 @@ def test_a_claim_as_a_whole_never_stands_without_its_extent():
     assert whole(at(PLACES[:2], **lower)) == "supported in 2 of 2 run, of 9"
     assert whole([*at(PLACES[:2], **lower), *at(PLACES[2:3], **open_)]) == "supported in 2 of 3 run, of 9"
     assert whole([*at(PLACES[:8], **lower), *at(PLACES[8:], **higher)]) == "contradicted in 1 of 9"
+    assert whole(at(PLACES, **lower, n=7)) == "supported in 9 of 9 (7 seeds, the plan has 6)"
     assert whole(at(PLACES[:1], **lower, n=5)) == "supported in 1 of 1 run, of 9 (interim: 5 of 6 seeds)"
     counts = summarize_verdicts(comparisons([*at(PLACES[:2], **lower), *at(PLACES[2:3], **open_)])).iloc[0]
     assert counts[["supported", "contradicted", "level", "inconclusive"]].tolist() == [2, 0, 0, 1]
     assert counts["where"] == "mnist 10, 30, 50"
-    assert counts[["mean_difference", "understated_kl"]].tolist() == [-1.0, -0.5]
+    assert counts[["differences", "understated_kl"]].tolist() == ["-1.00", "-0.50"]
 
 
 def test_a_contradiction_as_a_whole_is_adjusted_over_all_of_the_measure():

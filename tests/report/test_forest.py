@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from discrete_vae.analysis.comparisons import read_comparisons
 from discrete_vae.report.forest import VERDICTS, draw_claims, draw_published
 from discrete_vae.report.style import save
 from matplotlib.colors import to_rgb
@@ -24,31 +25,33 @@ def test_every_difference_has_its_place_interval_and_colour():
     tests = judged(*selected(LAWS))
     figure = draw_claims(pd.concat([tests, judged_curves(curves(2.0))]))
     titles = ["paper loss", "negative ELBO", "IWAE bound", "final", "mean over epochs", "epochs to Gumbel's final"]
-    assert [ax.get_title() for ax in figure.axes] == titles
-    assert [ax.get_xlabel() for ax in figure.axes] == ["nats"] * 5 + ["epochs"]
+    assert [ax.get_title() for ax in figure.axes] == [*titles, *titles[3:5], "epochs to Gumbel's lowest"]
+    assert [ax.get_xlabel() for ax in figure.axes] == ["nats"] * 5 + ["epochs"] + ["nats"] * 2 + ["epochs"]
+    names = ["claim 1: test loss", "claim 2: training loss", "claim 2 of the validation loss"]
+    assert [part.get_suptitle() for part in figure.subfigs] == names
     for ax, (_, compared) in zip(figure.axes, tests.groupby("measure", sort=False), strict=False):
         assert [place for place, _, _ in points(ax)] == compared["difference"].tolist()
         assert [line for _, line, _ in points(ax)] == [1, 2]
         assert [colour for *_, colour in points(ax)] == [VERDICTS[verdict][0] for verdict in compared["verdict"]]
         intervals = [tuple(line.get_xdata()) for line in ax.lines if line.get_marker() == "None"]
         assert set(zip(compared["low"], compared["high"], strict=True)) <= set(intervals)
-    assert labels(figure.axes[0]) == ["mnist, $K$ = 10", "gumbel", "logistic"]
-    assert labels(figure.axes[3]) == ["omniglot, $K$ = 10"]
+    assert labels(figure.axes[0]) == ["mnist, $K$ = 10, 5 seeds", "gumbel", "logistic"]
+    assert labels(figure.axes[3]) == ["omniglot, $K$ = 10, 5 seeds"]
 
 
 def test_each_study_has_its_name_above_its_groups(tmp_path):
     tables = []
-    for study, dataset in (("first", "mnist"), ("second", "digits"), ("third", "digits")):
+    for study, dataset in (("first", "mnist"), ("second", "omniglot"), ("third", "omniglot")):
         path = tmp_path / study / "tables" / "claims.csv"
         path.parent.mkdir(parents=True)
         judged(*selected(LAWS if study != "third" else {"gumbel": 1.0}, dataset=dataset)).to_csv(path, index=False)
         tables.append(str(path))
     draw_published(str(tmp_path / "claims.png"), *tables)
     assert (tmp_path / "claims.png").stat().st_size > 10_000
-    read = pd.concat(pd.read_csv(path).assign(study=name) for name, path in zip("abc", tables, strict=True))
+    read = pd.concat(read_comparisons(path).assign(study=name) for name, path in zip("abc", tables, strict=True))
     figure = draw_claims(read)
     laws = ["gumbel", "logistic"]
-    assert labels(figure.axes[0]) == ["a", "mnist, $K$ = 10", *laws, "b", "digits, $K$ = 10", *laws]
+    assert labels(figure.axes[0]) == ["a", "mnist, $K$ = 10, 5 seeds", *laws, "b", "omniglot, $K$ = 10, 5 seeds", *laws]
     assert [label.get_fontweight() for label in figure.axes[0].get_yticklabels()][:2] == ["bold", "normal"]
 
 

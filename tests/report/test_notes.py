@@ -6,9 +6,11 @@ import yaml
 from conftest import ROOT
 from discrete_vae.config.definitions import source_of
 from discrete_vae.data.binarization import origin_of
-from discrete_vae.grid.paper import PAPER_IMAGES
+from discrete_vae.grid.paper import PAPER_IMAGES, PAPER_TEMPERATURES
 from discrete_vae.report.notes import describe_runs, notes_on_runs, temperatures_in_words
 from planted import runs_of
+
+EVERY_TEMPERATURE = {("normal", t, 1): 1.0 for t in PAPER_TEMPERATURES}
 
 
 def notes_of(runs: pd.DataFrame, samples: int = 100, **left_out: list[str]) -> list[str]:
@@ -25,8 +27,21 @@ def test_seeds_that_were_not_run_at_every_temperature_are_named():
     assert temperatures_in_words(runs) == "0.1, 0.5, 1.0 (seed 1, 2) and 0.1 (perturbation normal; seed 3)"
 
 
+def test_a_dataset_that_stands_for_another_is_named_where_that_was_not_run():
+    runs = runs_of({("normal", 0.5, 1): 1.0}).assign(dataset="omniglot-resized")
+    note = "omniglot-resized: stands for omniglot, which was not run"
+    assert note in notes_of(runs)
+    assert note not in notes_of(pd.concat([runs, runs.assign(dataset="omniglot")]))
+
+
+def test_fewer_temperatures_than_the_studys_are_named():
+    runs = runs_of({("normal", t, 1): 1.0 for t in (0.1, 0.5, 0.6)})
+    assert "digits: not as in the paper: 2 of its 10 temperatures" in notes_of(runs)
+    assert not any("not as in the paper" in note for note in notes_of(runs_of(EVERY_TEMPERATURE)))
+
+
 def test_options_other_than_the_studys_are_named_below_the_table():
-    runs = runs_of({("normal", 0.5, 1): 1.0})
+    runs = runs_of(EVERY_TEMPERATURE)
     assert not any("not as in the paper" in note for note in notes_of(runs))
     runs["training"] = '{"batch_size": 100, "learning_rate": 0.001, "kl": "codes", "annealing": null}'
     assert "digits: not as in the paper: training.kl codes (there softmax)" in notes_of(runs)
@@ -35,14 +50,14 @@ def test_options_other_than_the_studys_are_named_below_the_table():
 
 
 def test_other_numbers_of_samples_than_the_studys_are_named():
-    runs = runs_of({("normal", 0.5, 1): 1.0}).assign(evaluation='{"validation_samples": 10, "selection_samples": 100}')
+    runs = runs_of(EVERY_TEMPERATURE).assign(evaluation='{"validation_samples": 10, "selection_samples": 100}')
     departures = "evaluation.validation_samples 10 (there 100), evaluation.importance_samples 5 (there 100)"
     assert f"digits: not as in the paper: {departures}" in notes_of(runs, samples=5)
 
 
 def test_fewer_epochs_and_other_images_than_the_studys_are_named():
     options = '{"epochs": 120, "patience": 30}'
-    runs = runs_of({("normal", 0.5, 1): 1.0}).assign(dataset="omniglot", data_origin="other drawings", training=options)
+    runs = runs_of(EVERY_TEMPERATURE).assign(dataset="omniglot", data_origin="other drawings", training=options)
     departures = "images other than chardata.mat of the IWAE repository, 28x28, training.epochs 120 (there 300)"
     departures += ", training.patience 30 (there None)"
     assert f"omniglot: not as in the paper: {departures}" in notes_of(runs)

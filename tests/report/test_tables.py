@@ -37,7 +37,7 @@ def test_claims_have_rules_notes_verdicts_comparisons_and_their_sensitivity():
     comparisons = [dict(zip(head, row, strict=True)) for row in rows]
     assert [row["image s.e."] for row in comparisons] == ["0.12", "0.34", ""]
     assert [row["difference"] for row in comparisons] == [f"{value:.2f}" for value in table["difference"]]
-    assert [row["understated KL"] for row in comparisons] == ["-2.00", "", ""]
+    assert [row["understated KL"] for row in comparisons] == ["2.00", "", ""]
     low, high = table.loc[0, ["low", "high"]]
     assert comparisons[0]["interval"] == f"{low:.2f} to {high:.2f}"
     head, *rows = rows_of(markdown, table=2)

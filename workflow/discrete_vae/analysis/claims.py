@@ -16,7 +16,7 @@ PLANNED_SEEDS = 6  # the least with which a sign-flip test can reach LEVEL: 2 / 
 PLACE = ["dataset", "K"]
 ALL_MEASURES = "all three measures"
 KINDS = ("supported", "contradicted", "level", "inconclusive")
-SIZES = {"mean_difference": "difference", "understated_kl": "understated_kl"}
+SIZES = {"differences": "difference", "understated_kl": "understated_kl"}
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,22 @@ class Claim:
 
 BEST = Claim("1", "Normal-Softmax has the lowest test loss at the best temperature", comparisons=2, places=9)
 WITHOUT_CHOICE = Claim(
-    "1 at one temperature", "the same where a single temperature was run; the paper chooses from ten", comparisons=2
+    "1 at one temperature", "claim 1 where a single temperature was run; the paper chooses from ten", comparisons=2
 )
-ELSEWHERE = Claim("1 elsewhere", "the same on datasets or K that the paper does not report", comparisons=2)
+ELSEWHERE = Claim(
+    "1 elsewhere", "claim 1 on datasets, K or annealed temperatures that the paper does not report", comparisons=2
+)
 FURTHER_LAW = Claim("beyond the paper", "Normal-Softmax has a lower test loss than a further noise law")
 CONVERGENCE = Claim(
     "2", "Normal-Softmax trains faster and to a better loss than Gumbel-Softmax, on Omniglot at temperature 1", places=3
 )
 CONVERGENCE_OF_VALIDATION = Claim(
     "2 of the validation loss",
-    "the same of discrete codes; the paper shows no validation curves, and one review of it speaks of validation loss",
+    "claim 2 for discrete codes; the paper shows no validation curves, and one review of it speaks of validation loss",
 )
-CONVERGENCE_ELSEWHERE = Claim("2 elsewhere", "the same on datasets, K or temperatures that the paper does not report")
+CONVERGENCE_ELSEWHERE = Claim(
+    "2 elsewhere", "claim 2 on datasets, K, constant or annealed temperatures that the paper does not report"
+)
 CLAIMS = {
     claim.name: claim
     for claim in (
@@ -99,9 +103,9 @@ def summarize_verdicts(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row for each claim and measure: the datasets and K compared; the verdict in words; at how many of them the
-        claim is supported, contradicted, level and inconclusive; the mean difference over all comparisons, and how much
-        of it is understated KL, to two decimals. "Faster and to a better loss" needs all three measures of the
-        training, so claim 2 has a row for them together.
+        claim is supported, contradicted, level and inconclusive; the extent of the differences, and of the understated
+        KL, in words. "Faster and to a better loss" needs all three measures of the training, so claim 2 has a row for
+        them together.
     """
     rows = []
     for name, of_claim in table.groupby("claim", sort=False):
@@ -122,7 +126,12 @@ def _summary(claim: Claim, measure: str, compared: pd.DataFrame) -> dict[str, st
     summary = {"claim": claim.name, "measure": measure, "where": where, "verdict": verdict, **counts}
     if measure == ALL_MEASURES or compared["not_reached"].any():  # nats and epochs, or lower bounds
         return summary
-    return summary | {name: round(compared[column].mean(), 2) for name, column in SIZES.items()}
+    return summary | {name: _extent(compared[column].dropna()) for name, column in SIZES.items()}
+
+
+def _extent(values: pd.Series) -> str:
+    """Spell the lowest and the highest value with two decimals, or the only one."""
+    return " to ".join(dict.fromkeys(f"{value:.2f}" for value in (values.min(), values.max()) if len(values)))
 
 
 def _in_words(claim: Claim, compared: pd.DataFrame, supported: int) -> str:
@@ -133,4 +142,6 @@ def _in_words(claim: Claim, compared: pd.DataFrame, supported: int) -> str:
     contradicted = len(against.drop_duplicates(PLACE))
     verdict = f"contradicted in {contradicted}" if contradicted else f"supported in {supported}"
     seeds = compared["n"].min()
-    return f"{verdict} {extent}" + (f" (interim: {seeds} of {PLANNED_SEEDS} seeds)" if seeds < PLANNED_SEEDS else "")
+    if seeds < PLANNED_SEEDS:
+        return f"{verdict} {extent} (interim: {seeds} of {PLANNED_SEEDS} seeds)"
+    return f"{verdict} {extent}" + (f" ({seeds} seeds, the plan has {PLANNED_SEEDS})" if seeds > PLANNED_SEEDS else "")

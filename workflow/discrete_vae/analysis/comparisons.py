@@ -4,13 +4,14 @@ Cells of one seed share initial weights, minibatches and the uniform numbers und
 definition: Normal-Softmax has Normal(0, 1) noise, whatever its name here.
 """
 
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from discrete_vae.analysis import claims
-from discrete_vae.analysis.claims import Claim, add_verdicts
+from discrete_vae.analysis.claims import add_verdicts
 from discrete_vae.analysis.selection import at_nearest_temperature, law_definitions
 from discrete_vae.analysis.statistics import compare_paired, mean_of_images, standard_errors
 from discrete_vae.analysis.test_losses import with_bounds
@@ -40,10 +41,9 @@ def judge(
     temperature: float,
 ) -> pd.DataFrame:
     """Compare under every claim: the rows of `compare_test_losses`, then those of `compare_convergence`."""
-    laws = paper.names_of_laws(law_definitions(runs))
     rows = [
-        *compare_test_losses(selection, bounds, per_image, laws),
-        *compare_convergence(histories, runs, laws, temperature),
+        *compare_test_losses(selection, bounds, per_image, runs),
+        *compare_convergence(histories, runs, temperature),
     ]
     if not rows:
         return pd.DataFrame(columns=COLUMNS)
@@ -52,50 +52,54 @@ def judge(
     return add_verdicts(table.fillna({"not_reached": 0}))[COLUMNS]
 
 
+def read_comparisons(path: str) -> pd.DataFrame:
+    """Read a claims.csv, in which `judge`'s table was written. The claim 1 is a name and no number."""
+    return pd.read_csv(path, dtype={"claim": str})
+
+
 Row = dict[str, object]
 
 
 def compare_test_losses(
-    selection: pd.DataFrame, bounds: pd.DataFrame, per_image: Mapping[str, np.ndarray], laws: Mapping[str, str]
+    selection: pd.DataFrame, bounds: pd.DataFrame, per_image: Mapping[str, np.ndarray], runs: pd.DataFrame
 ) -> list[Row]:
     """Compare the selected models of Normal noise with those of every other law, under each measure.
 
-    Args:
-        selection, bounds, per_image: of the groups.
-        laws: the names of the paper's laws, by those of `paper.PAPER_LAWS`.
-
     Returns:
         One row for each dataset, K, measure and other law: the comparison in nats per image. ``image_se`` is the
-        standard error of the difference over the test images, which both laws share. ``understated_kl`` is how much of
-        a difference in paper loss is no difference in negative ELBO: KL(softmax) understates the KL of the codes.
+        standard error of the difference over the test images, which both laws share. ``understated_kl`` is how much
+        more KL the paper loss leaves out for Normal noise: the difference in negative ELBO minus that in paper loss.
     """
+    laws = paper.names_of_laws(law_definitions(runs))
     normal = laws.get("normal")
     selected = with_bounds(selection, bounds)
-    datasets = set(selected["dataset"])
     rows = []
     for (dataset, K), group in selected.groupby(["dataset", "K"], sort=False):
         present = list(dict.fromkeys(group["perturbation"]))
+        several = group.groupby("perturbation")["runs"].min() > 1
         losses = {column: group.pivot(index="seed", columns="perturbation", values=column) for column in MEASURES}
-        understated = losses["paper_loss"] - losses["negative_elbo"]
+        understated = losses["negative_elbo"] - losses["paper_loss"]
         images = {
             law: mean_of_images(selected_cells(of_law), per_image) for law, of_law in group.groupby("perturbation")
         }
-        place = (_paper_name(dataset, datasets), K)
+        as_studied = _is_studied(dataset, K, runs)
         for column, measure in MEASURES.items():
             for other in [law for law in present if law != normal] if normal in present else []:
-                claim = _test_claim(*place, from_paper=other in laws.values(), chosen=(group["runs"] > 1).all())
+                claim = claims.FURTHER_LAW
+                if other in laws.values():
+                    chosen = claims.BEST if several[[normal, other]].all() else claims.WITHOUT_CHOICE
+                    claim = chosen if as_studied else claims.ELSEWHERE
                 row = {"claim": claim.name, "dataset": dataset, "K": K, "measure": measure, "other": other}
                 row |= compare_paired(losses[column][normal], losses[column][other])
                 row["image_se"] = standard_errors(images[normal] - images[other])[column]
                 if column == "paper_loss":
-                    row["understated_kl"] = (understated[normal] - understated[other]).mean()
+                    more = understated[normal] - understated[other]
+                    row["understated_kl"] = more[losses[column][[normal, other]].notna().all(axis=1)].mean(skipna=False)
                 rows.append(row)
     return rows
 
 
-def compare_convergence(
-    histories: pd.DataFrame, runs: pd.DataFrame, laws: Mapping[str, str], temperature: float
-) -> list[Row]:
+def compare_convergence(histories: pd.DataFrame, runs: pd.DataFrame, temperature: float) -> list[Row]:
     """Compare the loss curves of Normal noise with those of Gumbel noise at one temperature.
 
     There are two losses: the relaxed training loss, which flatters noise of low variance, and the discrete validation
@@ -105,17 +109,17 @@ def compare_convergence(
     Returns:
         One row for each dataset, K and measure: the comparison in nats or epochs.
     """
+    laws = paper.names_of_laws(law_definitions(runs))
     normal, gumbel = laws.get("normal"), laws.get("gumbel")
     shown = at_nearest_temperature(histories, temperature)
     stopped = _stopped_early(runs, temperature)
-    datasets = set(runs["dataset"])
     rows = []
     for (dataset, K), group in shown.groupby(["dataset", "K"], sort=False):
         if not {normal, gumbel} <= set(group["perturbation"]) or (dataset, K) in stopped:
             continue
-        setting = (_paper_name(dataset, datasets), group["temperature"].iloc[0])
-        as_studied = (
-            setting == (paper.CONVERGENCE_DATASET, paper.CONVERGENCE_TEMPERATURE) and K in paper.PAPER_CATEGORIES
+        setting = (paper.STANDS_FOR.get(dataset, dataset), group["temperature"].iloc[0])
+        as_studied = setting == (paper.CONVERGENCE_DATASET, paper.CONVERGENCE_TEMPERATURE) and _is_studied(
+            dataset, K, runs
         )
         for loss, goal, claimed in CURVES:
             claim = claimed if as_studied else claims.CONVERGENCE_ELSEWHERE
@@ -130,7 +134,7 @@ def compare_convergence(
 def stopped_early(runs: pd.DataFrame, temperature: float) -> list[str]:
     """Say where `compare_convergence` compares nothing, as a run stopped early."""
     return [
-        f"claim 2 is not judged on {dataset} at K = {K}: a run stopped early, as training.patience says"
+        f"convergence (claim 2) is not judged on {dataset} at K = {K}: a run stopped early, as training.patience says"
         for dataset, K in _stopped_early(runs, temperature)
     ]
 
@@ -143,22 +147,15 @@ def _stopped_early(runs: pd.DataFrame, temperature: float) -> list[tuple[str, in
     return list(stopped.itertuples(index=False, name=None))
 
 
-def _paper_name(dataset: str, datasets: Collection[str]) -> str:
-    """Return the paper's dataset that a dataset is. It may stand for another one, if that one was not run."""
-    stands_for = paper.STANDS_FOR.get(dataset)
-    return stands_for if stands_for and stands_for not in datasets else dataset
+def _is_studied(dataset: str, K: int, runs: pd.DataFrame) -> bool:
+    """Tell whether the paper reports a dataset and K, at constant temperatures.
 
-
-def _test_claim(dataset: str, K: int, *, from_paper: bool, chosen: bool) -> Claim:
-    """Return the claim that a comparison is about.
-
-    ``from_paper``: the other law is one of the paper's. ``chosen``: the temperature was chosen from several.
+    A dataset may stand for another one, at the K where that one was not run.
     """
-    if not from_paper:
-        return claims.FURTHER_LAW
-    if dataset not in paper.PAPER_IMAGES or K not in paper.PAPER_CATEGORIES:
-        return claims.ELSEWHERE
-    return claims.BEST if chosen else claims.WITHOUT_CHOICE
+    stands_for = paper.STANDS_FOR.get(dataset, dataset)
+    replaced = ((runs["dataset"] == stands_for) & (runs["K"] == K)).any() and stands_for != dataset
+    annealed = any(json.loads(options).get("annealing") for options in runs.loc[runs["dataset"] == dataset, "training"])
+    return stands_for in paper.PAPER_IMAGES and K in paper.PAPER_CATEGORIES and not replaced and not annealed
 
 
 def _compare_curves(claimed: pd.DataFrame, reference: pd.DataFrame, goal: str) -> dict[str, dict[str, float]]:

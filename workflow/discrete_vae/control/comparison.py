@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from discrete_vae.analysis.claims import PLANNED_SEEDS
 from discrete_vae.analysis.selection import at_nearest_temperature
 from discrete_vae.analysis.statistics import LEVEL, compare_with_zero, holm
 from discrete_vae.analysis.test_losses import with_bounds
@@ -102,4 +103,6 @@ def control_to_markdown(table: pd.DataFrame, *, temperature: float, notes: Itera
     shown = table.assign(interval=interval_texts(table)).rename(columns={"p_holm": "Holm"})
     columns = [*COLUMNS[:6], "interval", "p", "Holm", "verdict"]
     all_notes = [*(note.format(temperature=temperature) for note in NOTES), *notes]
+    if table["n"].min() < PLANNED_SEEDS:
+        all_notes.insert(0, f"interim: {table['n'].min()} of the {PLANNED_SEEDS} seeds that the analysis plan asks for")
     return to_markdown(shown[columns], all_notes, formats={"difference": ".2f", "p": ".2g", "Holm": ".2g"})

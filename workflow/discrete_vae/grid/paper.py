@@ -15,6 +15,7 @@ PAPER_IMAGES = {
 # A dataset that counts as the paper's where that one was not run, with a note on its images.
 STANDS_FOR = {"omniglot-resized": "omniglot"}
 PAPER_CATEGORIES = (10, 30, 50)
+PAPER_TEMPERATURES = (0.01, 0.03, 0.07, 0.1, 0.25, 0.4, 0.5, 0.67, 0.85, 1.0)
 # Its claim about convergence is about one dataset at one temperature.
 CONVERGENCE_DATASET, CONVERGENCE_TEMPERATURE = "omniglot", 1.0
 PAPER_OPTIONS = {

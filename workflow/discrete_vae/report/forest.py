@@ -9,46 +9,47 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
+from discrete_vae.analysis.comparisons import read_comparisons
+from discrete_vae.analysis.statistics import MARGIN
 from discrete_vae.grid.measures import MEASURES
 from discrete_vae.report import style
+from discrete_vae.report.notes import extent
 
-TRAINING = "training loss: "
-TITLES = {
-    "tests": "test loss at the selected temperatures: Normal-Softmax minus the other noise law",
-    "training": "training loss at one temperature: Normal-Softmax minus Gumbel-Softmax",
-}
 # Colour, marker and meaning of each verdict.
 VERDICTS = {
-    "lower": ("#0173b2", "o", "lower: Normal-Softmax is better"),
-    "higher": ("#d55e00", "s", "higher: it is worse"),
-    "level": ("#029e73", "D", "level: within 1 nat"),
-    "open": ("0.5", "o", "open"),
+    "lower": ("#0173b2", "o", "lower for Normal-Softmax"),
+    "higher": ("#d55e00", "s", "higher"),
+    "level": ("#029e73", "D", f"level, within {MARGIN:g} nat"),
+    "open": ("0.5", "o", "open: not established"),
 }
+OF_THE_PAPER = ("1", "1 at one temperature", "2", "2 of the validation loss")
 GROUP = ["study", "dataset", "K"]
 LINE_HEIGHT = 0.14  # inches
-MARGIN = 0.85  # inches, of a block of panels: its title, those of its panels and their axes
+MARGIN_HEIGHT = 0.85  # inches, of a block of panels: its title, those of its panels and their axes
 
 
 def draw_claims(comparisons: pd.DataFrame) -> Figure:
-    """Draw the comparisons of test losses above those of training losses, grouped by dataset and K.
+    """Draw a block of panels for each claim, one panel a measure, with the comparisons grouped by dataset and K.
 
     ``comparisons`` are of `comparisons.judge`. With a column ``study``, each study has its name above its groups.
     """
-    table = comparisons.assign(study=comparisons.get("study", ""))
-    blocks = {
-        "tests": table[table["measure"].isin(MEASURES.values())],
-        "training": table[table["measure"].str.startswith(TRAINING)],
-    }
-    blocks = {name: block for name, block in blocks.items() if len(block)}
-    heights = [MARGIN + LINE_HEIGHT * len(_lines(block)[0]) for block in blocks.values()]
+    loss = comparisons["measure"].str.extract("^(.*): ", expand=False).fillna("")  # none for test losses
+    table = comparisons.assign(study=comparisons.get("study", ""), loss=loss)
+    blocks = list(table.groupby(["claim", "loss"], sort=False))
+    heights = [MARGIN_HEIGHT + LINE_HEIGHT * len(_lines(block)[0]) for _, block in blocks]
     with style.applied():
-        figure = Figure(figsize=(style.PAGE_WIDTH, 0.35 + sum(heights)), layout="constrained")
+        figure = Figure(figsize=(style.PAGE_WIDTH, 0.5 + sum(heights)), layout="constrained")
         if not blocks:
             figure.text(0.5, 0.5, "No comparison", ha="center")
             return figure
+        figure.suptitle(
+            "Normal-Softmax minus the other noise law: mean and 95% interval over seeds", fontsize=style.TITLE_SIZE
+        )
         parts = figure.subfigures(len(blocks), 1, height_ratios=heights, squeeze=False)[:, 0]
-        for part, (name, block) in zip(parts, blocks.items(), strict=True):
-            part.suptitle(TITLES[name], fontsize=style.TITLE_SIZE)
+        for part, ((claim, loss), block) in zip(parts, blocks, strict=True):
+            name = claim if claim.startswith("beyond") else f"claim {claim}"
+            title = name if loss and loss in name else f"{name}: {loss or 'test loss'}"
+            part.suptitle(title, fontsize=style.TITLE_SIZE, fontweight="bold")
             _draw_block(part, block)
         handles = [
             Line2D([], [], linestyle="", label=text, **_marker(verdict)) for verdict, (*_, text) in VERDICTS.items()
@@ -65,7 +66,7 @@ def _lines(block: pd.DataFrame) -> tuple[list[str], dict[tuple, int]]:
     for (study, dataset, K), group in block.groupby(GROUP, sort=False):
         if study and study not in labels:
             labels.append(study)
-        place = f"{dataset}, $K$ = {K}"
+        place = f"{dataset}, $K$ = {K}, {_noun(group['n'])}"
         if several_laws:
             labels.append(place)
         for law in group["other"].unique():
@@ -74,15 +75,22 @@ def _lines(block: pd.DataFrame) -> tuple[list[str], dict[tuple, int]]:
     return labels, places
 
 
+def _noun(seeds: pd.Series) -> str:
+    return "1 seed" if seeds.max() == 1 else f"{extent(seeds)} seeds"
+
+
 def _draw_block(figure: SubFigure, block: pd.DataFrame) -> None:
     labels, places = _lines(block)
     measures = block["measure"].unique()
-    axes = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+    of_tests = set(measures) <= set(MEASURES.values())
+    axes = figure.subplots(1, len(measures), sharex=of_tests, sharey=True, squeeze=False)[0]
     for ax, measure in zip(axes, measures, strict=True):
         for row in block[block["measure"] == measure].to_dict("records"):
             _draw_difference(ax, places[*(row[axis] for axis in GROUP), row["other"]], row)
         ax.axvline(0, color="0.3", linewidth=0.8, zorder=0)
-        ax.set(title=measure.removeprefix(TRAINING), xlabel="epochs" if "epochs to" in measure else "nats")
+        if of_tests:
+            ax.axvspan(-MARGIN, MARGIN, color="0.93", linewidth=0, zorder=-1)
+        ax.set(title=measure.rpartition(": ")[2], xlabel="epochs" if "epochs to" in measure else "nats")
         ax.tick_params(axis="y", length=0)
         ax.grid(visible=False, axis="y")
     axes[0].set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.5, -0.5))
@@ -106,9 +114,9 @@ def _marker(verdict: str) -> dict[str, Any]:
 
 
 def draw_published(path: str, *tables: str) -> None:
-    """Draw the comparisons of several studies into one figure; each claims.csv lies in the tables/ of its study."""
-    read = [pd.read_csv(table).assign(study=Path(table).parents[1].name) for table in tables]
-    style.save(draw_claims(pd.concat(read)), [path])
+    """Draw the comparisons of several studies under the paper's claims; each claims.csv lies in its study's tables/."""
+    read = pd.concat(read_comparisons(table).assign(study=Path(table).parents[1].name) for table in tables)
+    style.save(draw_claims(read[read["claim"].isin(OF_THE_PAPER)]), [path])
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from discrete_vae.grid.paper import PAPER_IMAGES, PAPER_LAWS, PAPER_OPTIONS, STANDS_FOR
+from discrete_vae.grid.paper import PAPER_IMAGES, PAPER_LAWS, PAPER_OPTIONS, PAPER_TEMPERATURES, STANDS_FOR
 
 # The rows of `describe_runs` that list the values of a column.
 ITEMS = {
@@ -37,6 +37,9 @@ def notes_on_runs(runs: pd.DataFrame, bounds: pd.DataFrame, *, left_out: Sequenc
             f"{dataset}: {group['data_origin'].iloc[0]}; {extent(group['epochs_run'])} epochs;"
             f" {_noun('temperature', group)} {temperatures_in_words(group)}; {_noun('seed', group)} {seeds}"
         )
+        stands_for = STANDS_FOR.get(dataset)
+        if stands_for and stands_for not in set(runs["dataset"]):
+            lines.append(f"{dataset}: stands for {stands_for}, which was not run")
         if departures := _departures(group, samples.get(dataset)):
             lines.append(f"{dataset}: not as in the paper: {', '.join(departures)}")
     return [*lines, *([f"left out, as they are not finished: {', '.join(left_out)}"] if left_out else [])]
@@ -80,10 +83,16 @@ def _departures(runs: pd.DataFrame, importance_samples: float | None) -> list[st
         used["evaluation"]["importance_samples"] = int(importance_samples)
     if "cuda" not in set(runs["device"]):  # on a CPU all precisions are one
         used["training"]["matmul_precision"] = PAPER_OPTIONS["training"]["matmul_precision"]
+    kept = set(PAPER_TEMPERATURES) & set(runs["temperature"])
     images = PAPER_IMAGES.get(STANDS_FOR.get(first["dataset"], first["dataset"]), first["data_origin"])
     laws = {name: json.loads(law) for name, law in runs[["perturbation", "law"]].drop_duplicates().to_numpy()}
     return [
         *([f"images other than {images}"] if first["data_origin"] != images else []),
+        *(
+            [f"{len(kept)} of its {len(PAPER_TEMPERATURES)} temperatures"]
+            if len(kept) < len(PAPER_TEMPERATURES)
+            else []
+        ),
         *(
             f"{section}.{name} {used[section][name]} (there {value})"
             for section, defaults in PAPER_OPTIONS.items()
