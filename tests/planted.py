@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from discrete_vae.analysis.comparisons import judge
-from discrete_vae.analysis.selection import LOSSES, NEGATIVE_ELBO, PAPER_LOSS, select_temperatures
+from discrete_vae.analysis.selection import LOSSES, NEGATIVE_ELBO, VALIDATION_LOSS, select_temperatures
 from discrete_vae.analysis.test_losses import summarize_test_losses
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import MEASURES
@@ -47,8 +47,8 @@ def bounds_of(selection: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarized(runs: pd.DataFrame) -> pd.DataFrame:
-    selections = {by: select_temperatures(runs, by=by) for by in (PAPER_LOSS, NEGATIVE_ELBO)}
-    return summarize_test_losses(selections, bounds_of(selections[PAPER_LOSS]), {})
+    selections = {by: select_temperatures(runs, by=by) for by in (VALIDATION_LOSS, NEGATIVE_ELBO)}
+    return summarize_test_losses(selections, bounds_of(selections[VALIDATION_LOSS]), {})
 
 
 def two_laws() -> pd.DataFrame:

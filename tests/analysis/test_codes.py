@@ -9,7 +9,8 @@ from discrete_vae.grid.cells import AXES
 def bounds(law: str, **values: list[float]) -> pd.DataFrame:
     """Make two seeds of a law, with all quantities alike but those given."""
     cells = {"dataset": "d", "K": 10, "perturbation": law, "temperature": 0.5, "seed": [1, 2]}
-    return pd.DataFrame({**cells, **dict.fromkeys(QUANTITIES, 1.0), **values})
+    quantities = dict.fromkeys([*QUANTITIES, "importance_weighted_bound"], 1.0)
+    return pd.DataFrame({**cells, "samples": 100, **quantities, **values}).drop(columns="bound_of_all_samples")
 
 
 def summary(bounds: pd.DataFrame) -> list[dict]:
@@ -36,3 +37,11 @@ def test_models_that_only_another_criterion_selected_do_not_count():
     others = bounds("gumbel", perplexity=[1.0, 1.0]).assign(temperature=1.0)
     table = summarize_codes(selected[list(AXES)], pd.concat([selected, others]))
     assert table["perplexity"].tolist() == [5.0]
+
+
+def test_the_looseness_is_of_the_same_seeds_throughout():
+    """Older results lack it, but have the bound of all samples."""
+    mixed = bounds("gumbel", importance_weighted_bound=[9.0, 5.0], effective_samples=[np.nan, 2.0])
+    (row,) = summary(mixed.assign(bound_of_10_samples=[np.nan, 7.0]))
+    assert (row["bound_of_10_samples"], row["bound_of_all_samples"]) == (7.0, 5.0)
+    assert (row["seeds"], row["seeds_of_looseness"], row["samples"]) == (2, 1, 100)

@@ -98,6 +98,16 @@ def test_laws_are_known_by_definition_and_not_by_name():
     assert of_loss["difference"].to_dict() == pytest.approx({"gumbel": -1, "normal": -2}, abs=0.2)
 
 
+def test_two_names_of_one_law_are_both_compared_and_not_with_each_other():
+    """At K = 10 Normal noise is called normal, at K = 30 mine, and at K = 50 both."""
+    effects = {10: ("gumbel", "normal"), 30: ("gumbel", "mine"), 50: ("gumbel", "normal", "mine")}
+    tests = [selected({"gumbel": 1.0} | dict.fromkeys(laws[1:], 0.0), K=K) for K, laws in effects.items()]
+    laws = {"mine": '{"distribution": "Normal", "loc": 0, "scale": 1}'}
+    table = judged(*(pd.concat(tables) for tables in zip(*tests, strict=True)), **laws)
+    compared = table.loc[table["measure"] == "paper loss", ["K", "law", "other"]].to_numpy().tolist()
+    assert compared == [[10, "normal", "gumbel"], [30, "mine", "gumbel"], [50, "normal", "gumbel"]]
+
+
 def test_a_grid_without_the_claimed_law_has_no_claims():
     assert judged(*selected({"gumbel": 1.0, "logistic": 0.0})).empty
     assert judged(

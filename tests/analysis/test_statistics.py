@@ -39,6 +39,13 @@ def test_the_sign_flip_test_counts_all_signs():
     assert equal_signs["p_sign_flip"] == 2 / 64, "the least that six seeds can reach"
 
 
+def test_the_sign_flip_test_is_missing_where_it_would_take_too_long():
+    seeds = pd.Series(np.arange(1.0, 41))
+    found = compare_paired(seeds, 0 * seeds)
+    assert np.isnan(found["p_sign_flip"])
+    assert found["p"] < 0.05
+
+
 @pytest.mark.parametrize(("centre", "level"), [(0.0, True), (0.5, True), (0.95, False), (-2.0, False)])
 def test_two_laws_are_level_where_the_90_percent_interval_lies_within_the_margin(centre, level):
     """This is what a paired TOST at 5% comes to."""

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from discrete_vae.analysis.selection import NEGATIVE_ELBO, PAPER_LOSS, select_temperatures
+from discrete_vae.analysis.selection import NEGATIVE_ELBO, VALIDATION_LOSS, select_temperatures
 from discrete_vae.analysis.test_losses import summarize_test_losses
 from discrete_vae.errors import InputError
 from planted import bounds_of, runs_of, summarized, two_laws
@@ -12,7 +12,7 @@ from planted import bounds_of, runs_of, summarized, two_laws
 
 def by_both(selection: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Let both criteria select the same models."""
-    return {PAPER_LOSS: selection, NEGATIVE_ELBO: selection}
+    return {VALIDATION_LOSS: selection, NEGATIVE_ELBO: selection}
 
 
 def test_the_table_has_mean_and_spread_over_seeds_and_marks_the_best():
@@ -63,7 +63,7 @@ def test_the_negative_elbo_may_select_another_temperature():
     """At 0.5 the paper loss is lower, and the KL of the codes higher."""
     runs = runs_of({("normal", t, s): t for t in (0.5, 1.0) for s in (1, 2)})
     runs["validation_kl_of_codes"] = runs["temperature"].map({0.5: 9.0, 1.0: 2.0})
-    selections = {by: select_temperatures(runs, by=by) for by in (PAPER_LOSS, NEGATIVE_ELBO)}
+    selections = {by: select_temperatures(runs, by=by) for by in (VALIDATION_LOSS, NEGATIVE_ELBO)}
     bounds = pd.concat([bounds_of(selection) for selection in selections.values()])
     bounds["negative_elbo"] = bounds["temperature"].map({0.5: 30.0, 1.0: 20.0})
     table = summarize_test_losses(selections, bounds, {}).set_index("measure")

@@ -36,7 +36,7 @@ def test_every_difference_has_its_place_interval_and_colour():
         intervals = [tuple(line.get_xdata()) for line in ax.lines if line.get_marker() == "None"]
         assert set(zip(compared["low"], compared["high"], strict=True)) <= set(intervals)
     assert labels(figure.axes[0]) == ["mnist, $K$ = 10, 5 seeds", "gumbel", "logistic"]
-    assert labels(figure.axes[3]) == ["omniglot, $K$ = 10, 5 seeds"]
+    assert labels(figure.axes[3]) == ["omniglot, $K$ = 10, 5 seeds: gumbel"]
 
 
 def test_each_study_has_its_name_above_its_groups(tmp_path):

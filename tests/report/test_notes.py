@@ -59,7 +59,7 @@ def test_fewer_epochs_and_other_images_than_the_studys_are_named():
     options = '{"epochs": 120, "patience": 30}'
     runs = runs_of(EVERY_TEMPERATURE).assign(dataset="omniglot", data_origin="other drawings", training=options)
     departures = "images other than chardata.mat of the IWAE repository, 28x28, training.epochs 120 (there 300)"
-    departures += ", training.patience 30 (there None)"
+    departures += ", training.patience 30 (there none)"
     assert f"omniglot: not as in the paper: {departures}" in notes_of(runs)
     resized = runs.assign(dataset="omniglot-resized")
     assert f"omniglot-resized: not as in the paper: {departures}" in notes_of(resized)

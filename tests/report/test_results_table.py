@@ -1,5 +1,6 @@
 """The table of test losses in Markdown and LaTeX."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from discrete_vae.report.results import results_notes, results_to_latex, results_to_markdown
@@ -59,6 +60,23 @@ def test_a_group_that_diverged_entirely_is_shown_as_such():
     runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0}, diverged=[("gumbel", 0.5, 1)])
     table = summarized(runs)
     assert "diverged‡" in results_to_markdown(table, notes_of(table, runs))
+
+
+def test_a_table_of_diverged_runs_says_so():
+    runs = runs_of({("normal", 0.5, s): 1.0 for s in (1, 2)}, diverged=[("normal", 0.5, 1), ("normal", 0.5, 2)])
+    table = summarized(runs)
+    notes = notes_of(table, runs)
+    assert results_to_markdown(table, notes).count("| diverged‡") == 4
+    assert "every run diverged" in notes
+    assert not any("one seed" in note for note in notes)
+
+
+def test_a_measure_of_fewer_seeds_says_so():
+    """Older results lack the second selection."""
+    runs = two_laws()
+    runs.loc[runs["seed"] == 2, "validation_kl_of_codes"] = np.nan
+    table = summarized(runs)
+    assert results_to_markdown(table, notes_of(table, runs)).count("(1 of 2 seeds)") == 2
 
 
 def test_a_law_without_bounds_is_shown_as_such():

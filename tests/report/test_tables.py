@@ -78,14 +78,15 @@ def test_without_the_claimed_law_there_is_one_line():
 )
 def test_codes_have_means_and_deviations_and_the_looseness_of_the_bound(seeds, kl, expected):
     cells = pd.DataFrame({"dataset": "d", "K": 10, "perturbation": "gumbel", "temperature": 0.5, "seed": [1, 2]})
-    values = {**dict.fromkeys(QUANTITIES, 1.0), "kl_of_codes": kl, "bound_of_10_samples": [7.0, 9.0]}
-    bounds = cells.assign(**values)
+    values = {**dict.fromkeys([*QUANTITIES, "importance_weighted_bound"], 1.0), "kl_of_codes": kl, "samples": 50}
+    bounds = cells.assign(**{**values, "bound_of_100_samples": np.nan}).drop(columns="bound_of_all_samples")
+    bounds["bound_of_10_samples"] = [7.0, 9.0]
     markdown = codes_to_markdown(summarize_codes(cells.head(seeds), bounds))
     assert rows_of(markdown)[1][6] == expected
-    assert rows_of(markdown, table=1)[1][4:6] == [
-        "8.00 ± 1.41" if seeds == 2 else "7.00",
-        "1.00 ± 0.00" if seeds == 2 else "1.00",
-    ]
+    spread = " ± 1.41" if seeds == 2 else ""
+    of_all = "1.00 ± 0.00" if seeds == 2 else "1.00"
+    mean = f"{8 if seeds == 2 else 7:.2f}{spread}"
+    assert rows_of(markdown, table=1)[1][3:8] == [str(seeds), "50", mean, "not evaluated", of_all]
 
 
 def test_costs_end_in_the_sums():

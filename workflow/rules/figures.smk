@@ -16,6 +16,7 @@ rule plot_claims:
         "<results>/tables/claims.csv",
     output:
         pdf="<results>/figures/claims.pdf",
+        svg="<results>/figures/claims.svg",  # for the report's first page
         png=report(
             "<results>/figures/claims.png",
             caption="../report/claims_figure.rst",
@@ -135,7 +136,7 @@ figures_results = [
     *missing_files,
     *expand(
         "<results>/figures/claims.{suffix}",
-        suffix=["pdf", "png"] if shown_groups else [],
+        suffix=["pdf", "png", "svg"] if shown_groups else [],
     ),
     *expand(
         "<results>/figures/{kind}/{dataset}.{suffix}",

@@ -6,7 +6,7 @@ with logged(snakemake.log[0]):
     import pandas as pd
     from discrete_vae.analysis.selection import (
         NEGATIVE_ELBO,
-        PAPER_LOSS,
+        VALIDATION_LOSS,
         diverged_runs,
         read_bounds,
         select_temperatures,
@@ -19,7 +19,7 @@ with logged(snakemake.log[0]):
     runs = read_tables(snakemake.input.summaries)
     selection = read_tables(snakemake.input.selection)
     bounds = read_bounds(snakemake.input.bounds)
-    selections = {PAPER_LOSS: selection, NEGATIVE_ELBO: select_temperatures(runs, by=NEGATIVE_ELBO)}
+    selections = {VALIDATION_LOSS: selection, NEGATIVE_ELBO: select_temperatures(runs, by=NEGATIVE_ELBO)}
     table = summarize_test_losses(selections, bounds, read_arrays(snakemake.input.image_losses))
     notes = results_notes(table, runs, bounds, left_out=snakemake.params.left_out)
     write_csv(snakemake.output.csv, table)

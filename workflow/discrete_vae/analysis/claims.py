@@ -141,7 +141,11 @@ def _in_words(claim: Claim, compared: pd.DataFrame, supported: int) -> str:
     against = compared[(compared["p_holm_of_measure"] <= LEVEL) & (compared["difference"] > 0)]
     contradicted = len(against.drop_duplicates(PLACE))
     verdict = f"contradicted in {contradicted}" if contradicted else f"supported in {supported}"
-    seeds = compared["n"].min()
+    seeds = compared.loc[compared["n"] > 0, "n"].min()  # a law may lack a bound, or have diverged
+    if pd.isna(seeds):
+        return f"{verdict} {extent} (nothing to compare)"
     if seeds < PLANNED_SEEDS:
-        return f"{verdict} {extent} (interim: {seeds} of {PLANNED_SEEDS} seeds)"
-    return f"{verdict} {extent}" + (f" ({seeds} seeds, the plan has {PLANNED_SEEDS})" if seeds > PLANNED_SEEDS else "")
+        return f"{verdict} {extent} (interim: {seeds:.0f} of {PLANNED_SEEDS} seeds)"
+    return f"{verdict} {extent}" + (
+        f" ({seeds:.0f} seeds, the plan has {PLANNED_SEEDS})" if seeds > PLANNED_SEEDS else ""
+    )

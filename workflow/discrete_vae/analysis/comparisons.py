@@ -4,14 +4,15 @@ Cells of one seed share initial weights, minibatches and the uniform numbers und
 definition: Normal-Softmax has Normal(0, 1) noise, whatever its name here.
 """
 
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
 from discrete_vae.analysis import claims
-from discrete_vae.analysis.claims import add_verdicts
+from discrete_vae.analysis.claims import Claim, add_verdicts
 from discrete_vae.analysis.selection import at_nearest_temperature, law_definitions
 from discrete_vae.analysis.statistics import compare_paired, mean_of_images, standard_errors
 from discrete_vae.analysis.test_losses import with_bounds
@@ -26,7 +27,20 @@ CURVES = (
 )
 SENSITIVITY = ("p_welch", "p_sign_flip", "correlation")  # which decides nothing
 COLUMNS = [
-    *("claim", "dataset", "K", "measure", "other", "n", "difference", "low", "high", "understated_kl", "image_se"),
+    *(
+        "claim",
+        "dataset",
+        "K",
+        "measure",
+        "law",
+        "other",
+        "n",
+        "difference",
+        "low",
+        "high",
+        "understated_kl",
+        "image_se",
+    ),
     *("not_reached", "p", "p_holm", "p_holm_of_measure", "p_level", "verdict", "claim_here", *SENSITIVITY),
 ]
 
@@ -70,12 +84,12 @@ def compare_test_losses(
         standard error of the difference over the test images, which both laws share. ``understated_kl`` is how much
         more KL the paper loss leaves out for Normal noise: the difference in negative ELBO minus that in paper loss.
     """
-    laws = paper.names_of_laws(law_definitions(runs))
-    normal = laws.get("normal")
+    laws = paper.paper_laws(law_definitions(runs))
     selected = with_bounds(selection, bounds)
     rows = []
     for (dataset, K), group in selected.groupby(["dataset", "K"], sort=False):
-        present = list(dict.fromkeys(group["perturbation"]))
+        present = group["perturbation"].unique()
+        normal = _first(present, laws, "normal")
         several = group.groupby("perturbation")["runs"].min() > 1
         losses = {column: group.pivot(index="seed", columns="perturbation", values=column) for column in MEASURES}
         understated = losses["negative_elbo"] - losses["paper_loss"]
@@ -83,19 +97,19 @@ def compare_test_losses(
             law: mean_of_images(selected_cells(of_law), per_image) for law, of_law in group.groupby("perturbation")
         }
         as_studied = _is_studied(dataset, K, runs)
-        for column, measure in MEASURES.items():
-            for other in [law for law in present if law != normal] if normal in present else []:
-                claim = claims.FURTHER_LAW
-                if other in laws.values():
-                    chosen = claims.BEST if several[[normal, other]].all() else claims.WITHOUT_CHOICE
-                    claim = chosen if as_studied else claims.ELSEWHERE
-                row = {"claim": claim.name, "dataset": dataset, "K": K, "measure": measure, "other": other}
-                row |= compare_paired(losses[column][normal], losses[column][other])
-                row["image_se"] = standard_errors(images[normal] - images[other])[column]
-                if column == "paper_loss":
-                    more = understated[normal] - understated[other]
-                    row["understated_kl"] = more[losses[column][[normal, other]].notna().all(axis=1)].mean(skipna=False)
-                rows.append(row)
+        others = [law for law in present if laws.get(law) != "normal"] if normal else []
+        for (column, measure), other in itertools.product(MEASURES.items(), others):
+            claim = claims.FURTHER_LAW
+            if other in laws:
+                chosen = claims.BEST if several[[normal, other]].all() else claims.WITHOUT_CHOICE
+                claim = chosen if as_studied else claims.ELSEWHERE
+            row = _row(claim, dataset, K, measure, normal, other)
+            row |= compare_paired(losses[column][normal], losses[column][other])
+            row["image_se"] = standard_errors(images[normal] - images[other])[column]
+            if column == "paper_loss":
+                more = understated[normal] - understated[other]
+                row["understated_kl"] = more[losses[column][[normal, other]].notna().all(axis=1)].mean(skipna=False)
+            rows.append(row)
     return rows
 
 
@@ -109,13 +123,13 @@ def compare_convergence(histories: pd.DataFrame, runs: pd.DataFrame, temperature
     Returns:
         One row for each dataset, K and measure: the comparison in nats or epochs.
     """
-    laws = paper.names_of_laws(law_definitions(runs))
-    normal, gumbel = laws.get("normal"), laws.get("gumbel")
+    laws = paper.paper_laws(law_definitions(runs))
     shown = at_nearest_temperature(histories, temperature)
     stopped = _stopped_early(runs, temperature)
     rows = []
     for (dataset, K), group in shown.groupby(["dataset", "K"], sort=False):
-        if not {normal, gumbel} <= set(group["perturbation"]) or (dataset, K) in stopped:
+        normal, gumbel = (_first(group["perturbation"].unique(), laws, law) for law in ("normal", "gumbel"))
+        if not (normal and gumbel) or (dataset, K) in stopped:
             continue
         setting = (paper.STANDS_FOR.get(dataset, dataset), group["temperature"].iloc[0])
         as_studied = setting == (paper.CONVERGENCE_DATASET, paper.CONVERGENCE_TEMPERATURE) and _is_studied(
@@ -126,9 +140,18 @@ def compare_convergence(histories: pd.DataFrame, runs: pd.DataFrame, temperature
             curves = group.pivot(index="epoch", columns=["perturbation", "seed"], values=loss)
             for measure, comparison in _compare_curves(curves[normal], curves[gumbel], goal).items():
                 name = f"{loss.replace('_', ' ')}: {measure}"
-                row = {"claim": claim.name, "dataset": dataset, "K": K, "measure": name, "other": gumbel}
+                row = _row(claim, dataset, K, name, normal, gumbel)
                 rows.append({**row, **comparison, "p_level": np.nan})  # the margin is one of test losses
     return rows
+
+
+def _row(claim: Claim, dataset: str, K: int, measure: str, normal: str, other: str) -> Row:
+    return {"claim": claim.name, "dataset": dataset, "K": K, "measure": measure, "law": normal, "other": other}
+
+
+def _first(names: Iterable[str], laws: Mapping[str, str], law: str) -> str | None:
+    """Return the first of some names that is a law of the paper."""
+    return next((name for name in names if laws.get(name) == law), None)
 
 
 def stopped_early(runs: pd.DataFrame, temperature: float) -> list[str]:
@@ -140,8 +163,8 @@ def stopped_early(runs: pd.DataFrame, temperature: float) -> list[str]:
 
 
 def _stopped_early(runs: pd.DataFrame, temperature: float) -> list[tuple[str, int]]:
-    laws = paper.names_of_laws(law_definitions(runs))
-    compared = runs[runs["perturbation"].isin([laws.get("normal"), laws.get("gumbel")])]
+    laws = paper.paper_laws(law_definitions(runs))
+    compared = runs[runs["perturbation"].map(laws).isin(["normal", "gumbel"])]
     compared = at_nearest_temperature(compared, temperature)
     stopped = compared.loc[compared["stopped_early"], ["dataset", "K"]].drop_duplicates()
     return list(stopped.itertuples(index=False, name=None))

@@ -13,7 +13,7 @@ from discrete_vae.grid.measures import BOUNDS
 
 MODEL_AXES = ["dataset", "K", "perturbation", "seed"]
 # What a temperature is selected by: the paper's criterion, and a true bound.
-PAPER_LOSS, NEGATIVE_ELBO = "paper loss", "negative ELBO"
+VALIDATION_LOSS, NEGATIVE_ELBO = "validation loss", "negative ELBO"
 LOSSES = ("validation_loss", "validation_reconstruction", "validation_kl", "validation_kl_of_codes")
 OUTCOME = ("temperature", "best_epoch", "epochs_run", "stopped_early", *LOSSES)  # of the selected run
 NESTED = ("law", "model", "training", "evaluation")
@@ -53,7 +53,7 @@ def law_definitions(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return {name: json.loads(law) for name, law in zip(first["perturbation"], first["law"], strict=True)}
 
 
-def select_temperatures(runs: pd.DataFrame, by: str = PAPER_LOSS) -> pd.DataFrame:
+def select_temperatures(runs: pd.DataFrame, by: str = VALIDATION_LOSS) -> pd.DataFrame:
     """Select, for each dataset, K, perturbation and seed, the temperature with the lowest validation loss.
 
     The loss is the paper's or, ``by`` NEGATIVE_ELBO, the true bound, which older results lack. Diverged runs are never

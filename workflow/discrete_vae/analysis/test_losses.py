@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from discrete_vae.analysis.selection import NEGATIVE_ELBO, PAPER_LOSS
+from discrete_vae.analysis.selection import NEGATIVE_ELBO, VALIDATION_LOSS
 from discrete_vae.analysis.statistics import mean_of_images, standard_errors, t_interval
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation.selected import selected_cells
@@ -34,10 +34,10 @@ def summarize_test_losses(
         measures are those of MEASURES, and the negative ELBO of the models that it selects.
     """
     tables = [
-        _summary(selections[PAPER_LOSS], bounds, per_image, MEASURES),
+        _summary(selections[VALIDATION_LOSS], bounds, per_image, MEASURES),
         _summary(selections[NEGATIVE_ELBO], bounds, per_image, {"negative_elbo": SELECTED_BY_ELBO}),
     ]
-    places = selections[PAPER_LOSS][["dataset", "K"]].drop_duplicates()
+    places = selections[VALIDATION_LOSS][["dataset", "K"]].drop_duplicates()
     table = places.merge(pd.concat(tables), on=["dataset", "K"])
     lowest = table.groupby(["dataset", "K", "measure"])["mean"].transform("min")
     return table.assign(best=table["mean"] == lowest)

@@ -30,6 +30,7 @@ NOTES = (
     " averaged over the other. interaction: what the variance does to Normal noise minus what it does to Gumbel noise",
     "difference: of the test losses of the selected models, or of the training losses after the last epoch at"
     " temperature {temperature:g} (or the nearest), in nats per image",
+    "only at a dataset and K with all four laws",
     "interval: Student's t at 95% over seeds. lower or higher: p at most 0.05 in a paired t test, after Holm's"
     " adjustment over the three effects within a measure",
     "a wider law is the narrow one with logits and temperature divided by its scale. Both can express the same codes:"

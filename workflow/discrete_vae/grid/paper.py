@@ -33,9 +33,8 @@ PAPER_OPTIONS = {
 }
 
 
-def names_of_laws(definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Return the names that the paper's noise laws have among some definitions, by their names in PAPER_LAWS."""
-    found = {
-        law: [name for name, definition in definitions.items() if definition == PAPER_LAWS[law]] for law in PAPER_LAWS
+def paper_laws(definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return which of some noise laws are the paper's: their names in PAPER_LAWS, by the names that they have here."""
+    return {
+        name: law for name, definition in definitions.items() for law, own in PAPER_LAWS.items() if definition == own
     }
-    return {law: names[0] for law, names in found.items() if names}

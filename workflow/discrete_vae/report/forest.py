@@ -71,7 +71,7 @@ def _lines(block: pd.DataFrame) -> tuple[list[str], dict[tuple, int]]:
             labels.append(place)
         for law in group["other"].unique():
             places[study, dataset, K, law] = len(labels)
-            labels.append(law if several_laws else place)
+            labels.append(law if several_laws else f"{place}: {law}")
     return labels, places
 
 
@@ -102,7 +102,7 @@ def _draw_block(figure: SubFigure, block: pd.DataFrame) -> None:
 def _draw_difference(ax: Axes, line: int, row: dict[str, Any]) -> None:
     marker = _marker(row["verdict"])
     if row["not_reached"] > 0:
-        marker["marker"] = r"$\rightarrow$"  # a lower bound
+        marker |= {"marker": r"$\rightarrow$", "markersize": 7}  # a lower bound
     ax.plot([row["low"], row["high"]], [line, line], color=marker["color"], linewidth=1.2)
     ax.plot(row["difference"], line, zorder=3, **marker)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -94,13 +95,17 @@ def _departures(runs: pd.DataFrame, importance_samples: float | None) -> list[st
             else []
         ),
         *(
-            f"{section}.{name} {used[section][name]} (there {value})"
+            f"{section}.{name} {_spelled(used[section][name])} (there {_spelled(value)})"
             for section, defaults in PAPER_OPTIONS.items()
             for name, value in defaults.items()
             if used[section][name] != value
         ),
         *(f"{name} noise {law}" for name, law in laws.items() if PAPER_LAWS.get(name, law) != law),
     ]
+
+
+def _spelled(value: Any) -> str:
+    return "none" if value is None else str(value)
 
 
 def _noun(axis: str, runs: pd.DataFrame) -> str:

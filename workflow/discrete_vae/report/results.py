@@ -67,6 +67,11 @@ def _escaped(text: str) -> str:
 
 
 def _one_column_a_law(table: pd.DataFrame, *, bold: str) -> pd.DataFrame:
+    models = table.groupby(["dataset", "K", "perturbation"])
+    table = table.assign(
+        all_seeds=models["seeds"].transform("max"),
+        finite_runs=models["temperatures"].transform(any),
+    )
     entries = table.assign(entry=[_entry(row, bold) for row in table.to_dict("records")])
     wide = entries.pivot(index=ROW, columns="perturbation", values="entry")
     order = entries[ROW].drop_duplicates().itertuples(index=False, name=None)
@@ -75,9 +80,10 @@ def _one_column_a_law(table: pd.DataFrame, *, bold: str) -> pd.DataFrame:
 
 def _entry(row: Mapping[str, Any], bold: str) -> str:
     if pd.isna(row["mean"]):
-        known = row["temperatures"] or row["measure"] == SELECTED_BY_ELBO
-        return NOT_EVALUATED if known else f"diverged{DIVERGED}"
+        return NOT_EVALUATED if row["finite_runs"] else f"diverged{DIVERGED}"
     text = mean_and_deviation(row["mean"], row["sd"])
+    if row["seeds"] < row["all_seeds"]:
+        text += f" ({row['seeds']} of {row['all_seeds']} seeds)"
     return (bold.format(text) if row["best"] else text) + "".join(mark for mark, count in MARKS.items() if row[count])
 
 
@@ -87,10 +93,11 @@ def results_notes(
     """Return what a reader of the table must know: measures, spread, runs, groups left out, and marks."""
     seeds = table.loc[table["seeds"] > 0, "seeds"]
     several = seeds.max() > 1
+    spread = f"mean ± standard deviation over {extent(seeds)} seeds" if several else "one seed: no spread, no verdict"
     marked = {mark for mark, count in MARKS.items() if table[count].any()}
     lines = [
         *MEANINGS,
-        f"mean ± standard deviation over {extent(seeds)} seeds" if several else "one seed: no spread, no verdict",
+        spread if len(seeds) else "every run diverged",
         *(["all laws share the initial weights and the minibatches of a seed"] if several else []),
         *notes_on_runs(runs, bounds, left_out=left_out),
     ]
