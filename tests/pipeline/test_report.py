@@ -86,7 +86,8 @@ def links_of(page, label: str) -> tuple:
 
 
 def test_it_opens_on_the_verdicts(opened):
-    figure = opened.find_element(By.CSS_SELECTOR, "#claims svg")
+    figure = opened.find_element(By.CSS_SELECTOR, "#claims img")
+    WebDriverWait(opened, 30).until(lambda _: int(figure.get_property("naturalWidth")) > 1000)
     assert 0 <= figure.location["y"] < 100, "the figure comes first, and its head must not be above the window"
     assert figure.size["width"] > 500
     table = opened.find_element(By.CSS_SELECTOR, "table.docutils")

@@ -440,9 +440,12 @@ class TestPatience:
 
     def test_tables_say_so(self, patient):
         tables = patient / "results/patient/tables"
-        assert "training.patience 2 (there None)" in (tables / "results.md").read_text()
+        assert "training.patience 2 (there none)" in (tables / "results.md").read_text()
         claims = (tables / "claims.md").read_text()
-        assert "claim 2 is not judged on mine at K = 4: a run stopped early, as training.patience says" in claims
+        assert (
+            "convergence (claim 2) is not judged on mine at K = 4: a run stopped early, as training.patience says"
+            in claims
+        )
         assert not pd.read_csv(tables / "claims.csv")["measure"].str.startswith("training loss").any()
 
 
@@ -466,7 +469,7 @@ class TestRunsThatAreUnlikeOthers:
         targets = (RESULTS, FIGURE)
         config = "training={learning_rate: 1e38, stack: [perturbation]}"
         run_snakemake(tmp_path, "--cores", "all", *targets, *with_own(tmp_path, config))
-        assert (tmp_path / RESULTS).read_text().count("diverged‡") == 6
+        assert (tmp_path / RESULTS).read_text().count("diverged‡") == 8
         assert (tmp_path / FIGURE).exists()
 
 

@@ -16,7 +16,6 @@ rule plot_claims:
         "<results>/tables/claims.csv",
     output:
         pdf="<results>/figures/claims.pdf",
-        svg="<results>/figures/claims.svg",  # for the report's first page
         png=report(
             "<results>/figures/claims.png",
             caption="../report/claims_figure.rst",
@@ -136,7 +135,7 @@ figures_results = [
     *missing_files,
     *expand(
         "<results>/figures/claims.{suffix}",
-        suffix=["pdf", "png", "svg"] if shown_groups else [],
+        suffix=["pdf", "png"] if shown_groups else [],
     ),
     *expand(
         "<results>/figures/{kind}/{dataset}.{suffix}",

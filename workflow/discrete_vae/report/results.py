@@ -11,7 +11,7 @@ from discrete_vae.report.tables import NOT_EVALUATED, mean_and_deviation, to_mar
 
 EDGE, LATE, DIVERGED = "†", "§", "‡"
 MARKS = {EDGE: "edge_selections", LATE: "late_selections", DIVERGED: "diverged_runs"}  # by the column they stand for
-ROW = ["dataset", "K", "measure"]
+ROW, MODEL = ["dataset", "K", "measure"], ["dataset", "K", "perturbation"]
 MEANINGS = (
     "nats per image on the test set, at the temperature and epoch with the lowest validation loss. Lower is better",
     "bold: the lowest mean of a row. The claims say whether a difference is established",
@@ -67,10 +67,8 @@ def _escaped(text: str) -> str:
 
 
 def _one_column_a_law(table: pd.DataFrame, *, bold: str) -> pd.DataFrame:
-    models = table.groupby(["dataset", "K", "perturbation"])
     table = table.assign(
-        all_seeds=models["seeds"].transform("max"),
-        finite_runs=models["temperatures"].transform(any),
+        all_seeds=table.groupby(MODEL)["seeds"].transform("max"), has_finite_runs=_has_finite_runs(table)
     )
     entries = table.assign(entry=[_entry(row, bold) for row in table.to_dict("records")])
     wide = entries.pivot(index=ROW, columns="perturbation", values="entry")
@@ -78,9 +76,14 @@ def _one_column_a_law(table: pd.DataFrame, *, bold: str) -> pd.DataFrame:
     return wide.loc[list(order), list(table["perturbation"].unique())].fillna("").reset_index()
 
 
+def _has_finite_runs(table: pd.DataFrame) -> pd.Series:
+    """Tell of each row whether a temperature could be selected for its law."""
+    return table.groupby(MODEL)["temperatures"].transform(any).astype(bool)
+
+
 def _entry(row: Mapping[str, Any], bold: str) -> str:
     if pd.isna(row["mean"]):
-        return NOT_EVALUATED if row["finite_runs"] else f"diverged{DIVERGED}"
+        return NOT_EVALUATED if row["has_finite_runs"] else f"diverged{DIVERGED}"
     text = mean_and_deviation(row["mean"], row["sd"])
     if row["seeds"] < row["all_seeds"]:
         text += f" ({row['seeds']} of {row['all_seeds']} seeds)"
@@ -111,7 +114,7 @@ def results_notes(
             f"standard error over the test images: {_range_of(errors)} nats. Laws share the"
             " images: for differences between laws, see the claims"
         )
-    if table["mean"].isna().any():
+    if (table["mean"].isna() & _has_finite_runs(table)).any():
         lines.append(f"{NOT_EVALUATED}: quadrature does not serve the law, or the results are older than this measure")
     if DIVERGED in marked:
         lines.append(f"{DIVERGED} some runs diverged and were skipped: see diverged.csv")

@@ -40,7 +40,6 @@ STYLE = {
     **dict.fromkeys(["xtick.major.size", "ytick.major.size"], 3),
     **{"xtick.minor.width": 0.4, "xtick.minor.size": 1.5},
     "pdf.fonttype": 42,  # TrueType, which conference systems accept
-    "svg.hashsalt": "claims",  # the same names each time
 }
 
 
@@ -55,7 +54,7 @@ def save(figure: Figure, paths: Iterable[str]) -> None:
     """Write a figure to each path, in the format of its suffix. Without a date inside: the same bits each time."""
     for path in paths:
         suffix = Path(path).suffix
-        metadata = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(suffix, {})
+        metadata = {"CreationDate": None} if suffix == ".pdf" else {}
         buffer = io.BytesIO()  # on a full disk Matplotlib's own files fail with more than that error
         figure.savefig(buffer, format=suffix[1:], dpi=300, bbox_inches="tight", pad_inches=0.02, metadata=metadata)
         write_bytes(path, buffer.getvalue())
