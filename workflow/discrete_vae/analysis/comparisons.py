@@ -27,22 +27,11 @@ CURVES = (
 )
 SENSITIVITY = ("p_welch", "p_sign_flip", "correlation")  # which decides nothing
 COLUMNS = [
-    *(
-        "claim",
-        "dataset",
-        "K",
-        "measure",
-        "law",
-        "other",
-        "n",
-        "difference",
-        "low",
-        "high",
-        "understated_kl",
-        "image_se",
-    ),
-    *("not_reached", "p", "p_holm", "p_holm_of_measure", "p_level", "verdict", "claim_here", *SENSITIVITY),
+    *("claim", "dataset", "K", "measure", "law", "other"),
+    *("n", "difference", "low", "high", "understated_kl", "image_se", "not_reached"),
+    *("p", "p_holm", "p_holm_of_measure", "p_level", "verdict", "claim_here", *SENSITIVITY),
 ]
+Row = dict[str, object]
 
 
 def judge(
@@ -69,9 +58,6 @@ def judge(
 def read_comparisons(path: str) -> pd.DataFrame:
     """Read a claims.csv, in which `judge`'s table was written. The claim 1 is a name and no number."""
     return pd.read_csv(path, dtype={"claim": str})
-
-
-Row = dict[str, object]
 
 
 def compare_test_losses(
