@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from discrete_vae.analysis.statistics import LEVEL, holm
+from discrete_vae.analysis.statistics import LEVEL, holm, spell_range
 
 PLANNED_SEEDS = 6  # the least with which a sign-flip test can reach LEVEL: 2 / 2^6
 PLACE = ["dataset", "K"]
@@ -126,12 +126,7 @@ def _summary(claim: Claim, measure: str, compared: pd.DataFrame) -> dict[str, st
     summary = {"claim": claim.name, "measure": measure, "where": where, "verdict": verdict, **counts}
     if measure == ALL_MEASURES or compared["not_reached"].any():  # nats and epochs, or lower bounds
         return summary
-    return summary | {name: _extent(compared[column].dropna()) for name, column in SIZES.items()}
-
-
-def _extent(values: pd.Series) -> str:
-    """Spell the lowest and the highest value with two decimals, or the only one."""
-    return " to ".join(dict.fromkeys(f"{value:.2f}" for value in (values.min(), values.max()) if len(values)))
+    return summary | {name: spell_range(compared[column].dropna()) for name, column in SIZES.items()}
 
 
 def _in_words(claim: Claim, compared: pd.DataFrame, supported: int) -> str:

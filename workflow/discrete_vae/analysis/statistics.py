@@ -31,7 +31,8 @@ def compare_with_zero(values: Values) -> dict[str, float]:
         Without spread, as for a single seed, there is no interval, and ``p`` is that of a sign-flip test: 2 / 2^n, or 1
         if all values are zero.
     """
-    known = _finite(values)
+    known = np.asarray(values, dtype=float)
+    known = known[np.isfinite(known)]
     n, mean = len(known), known.mean() if len(known) else np.nan
     low = high = np.nan
     if not n:
@@ -85,13 +86,13 @@ def _p_sign_flip(differences: np.ndarray) -> float:
     return test.pvalue
 
 
-def _finite(values: Values) -> np.ndarray:
-    known = np.asarray(values, dtype=float)
-    return known[np.isfinite(known)]
-
-
 def _has_spread(values: np.ndarray) -> bool:
     return len(values) > 1 and np.ptp(values) > NO_SPREAD * np.abs(values).max()
+
+
+def spell_range(values: pd.Series) -> str:
+    """Spell the lowest and the highest value with two decimals, one of them where they look alike, and none of none."""
+    return " to ".join(dict.fromkeys(f"{value:.2f}" for value in (values.min(), values.max()) if len(values)))
 
 
 def holm(p_values: Values) -> np.ndarray:

@@ -23,7 +23,7 @@ def summarize_test_losses(
     """Summarize the test losses of the selected models over seeds.
 
     Args:
-        selections: the models selected by the paper loss and by the negative ELBO, under these names.
+        selections: the models selected by the validation loss and by the negative ELBO, under these names.
         bounds, per_image: of the groups.
 
     Returns:

@@ -23,7 +23,7 @@ from discrete_vae.report.tables import interval_texts, to_markdown
 # For the paper's first claim the test losses of the selected models, for its second one the loss in training.
 CONTROL_MEASURES = {**MEASURES, "training_loss": "training loss: final"}
 COLUMNS = ["dataset", "K", "measure", "effect", "n", "difference", "low", "high", "p", "p_holm", "verdict"]
-# Variance of a law of scale 1, by shape. Its square root is the scale that swaps the variances.
+# Variance of a law of scale 1, by shape.
 VARIANCES = {"Normal": 1.0, "Gumbel": math.pi**2 / 6}
 NOTES = (
     "shape: Normal minus Gumbel, at one variance. variance: Gumbel's (1.64) minus Normal's (1), at one shape. Both are"

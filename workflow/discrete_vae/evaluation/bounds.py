@@ -87,7 +87,7 @@ def evaluate_images(
     log_q_over_prior = probabilities.clamp(min=SMALLEST_PROBABILITY).log() + math.log(logits.shape[-1])
     # Allocated once: small results between large temporaries would make the heap grow by gigabytes.
     mean_reconstruction = torch.empty(len(images), dtype=torch.float64, device=images.device)
-    from_weights = torch.empty(len(images), 2 + len(FEWER_SAMPLES), dtype=torch.float64, device=images.device)
+    from_weights = torch.empty(len(images), len(FROM_WEIGHTS), dtype=torch.float64, device=images.device)
     chunk_size = max(1, CODES_AT_ONCE[images.device.type] // samples)
     for chunk in torch.arange(len(images), device=images.device).split(chunk_size):
         gamma = noise.draw((len(chunk), samples, *logits.shape[1:]))

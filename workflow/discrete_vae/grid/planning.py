@@ -130,9 +130,9 @@ def is_outdated(study: Path, path: Path, to_make: Iterable[Group]) -> bool:
     """Tell whether a path is that of a table or figure that shows groups that are yet to be made."""
     if path.is_relative_to(study / "tables"):
         return bool(to_make) and path.stem != "fitting"
-    names = {name for group in to_make for name in (group.dataset, f"{group.dataset}-K{group.K}")}
     if path.parent == study / "figures":
         return bool(to_make)
+    names = {name for group in to_make for name in (group.dataset, f"{group.dataset}-K{group.K}")}
     return path.is_relative_to(study / "figures") and path.parent.name != "fitting" and path.stem in names
 
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
+from discrete_vae.analysis import claims
 from discrete_vae.analysis.comparisons import read_comparisons
 from discrete_vae.analysis.statistics import MARGIN
 from discrete_vae.grid.measures import MEASURES
@@ -22,7 +23,9 @@ VERDICTS = {
     "level": ("#029e73", "D", f"level, within {MARGIN:g} nat"),
     "open": ("0.5", "o", "open: not established"),
 }
-OF_THE_PAPER = ("1", "1 at one temperature", "2", "2 of the validation loss")
+OF_THE_PAPER = [
+    claim.name for claim in (claims.BEST, claims.WITHOUT_CHOICE, claims.CONVERGENCE, claims.CONVERGENCE_OF_VALIDATION)
+]
 GROUP = ["study", "dataset", "K"]
 LINE_HEIGHT = 0.14  # inches
 MARGIN_HEIGHT = 0.85  # inches, of a block of panels: its title, those of its panels and their axes

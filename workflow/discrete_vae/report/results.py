@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from discrete_vae.analysis.statistics import spell_range
 from discrete_vae.analysis.test_losses import SELECTED_BY_ELBO
 from discrete_vae.report.notes import extent, notes_on_runs
 from discrete_vae.report.tables import NOT_EVALUATED, mean_and_deviation, to_markdown
@@ -111,7 +112,7 @@ def results_notes(
     errors = table["image_se"].dropna()
     if len(errors):
         lines.append(
-            f"standard error over the test images: {_range_of(errors)} nats. Laws share the"
+            f"standard error over the test images: {spell_range(errors)} nats. Laws share the"
             " images: for differences between laws, see the claims"
         )
     if (table["mean"].isna() & _has_finite_runs(table)).any():
@@ -119,8 +120,3 @@ def results_notes(
     if DIVERGED in marked:
         lines.append(f"{DIVERGED} some runs diverged and were skipped: see diverged.csv")
     return lines
-
-
-def _range_of(values: pd.Series) -> str:
-    """Spell the lowest and the highest value with two decimals, or one of them where they look alike."""
-    return " to ".join(dict.fromkeys(f"{value:.2f}" for value in (values.min(), values.max())))
