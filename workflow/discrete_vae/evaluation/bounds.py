@@ -147,6 +147,8 @@ def evaluate_selected(
         serve the law. And by the cell's name the losses of each image, float32 of 3 x images in the order of MEASURES.
     """
     flat_images = torch.from_numpy(images).flatten(1).to(device)
+    # One for each law, not for each model: the range of its noise is searched for once.
+    code_laws = {model.law: distribution(model.law, torch.float64, device) for model in models}
     rows, image_losses = [], {}
     for model in models:
         noise = NoiseSource(distribution(model.law, torch.float64), generator(model.cell.seed, "bound noise", device))
@@ -155,7 +157,7 @@ def evaluate_selected(
             {name: values.unsqueeze(0) for name, values in weights.items()},
             flat_images,
             noise,
-            code_law=distribution(model.law, torch.float64, device),
+            code_law=code_laws[model.law],
             variables=model.variables,
             samples=samples,
         )

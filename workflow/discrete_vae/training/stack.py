@@ -108,14 +108,15 @@ class StackTrainer:
         names = values_of(cells, "perturbation")
         in_double = {name: distribution(laws[name], torch.float64, device) for name in names}
         self.code_laws = [in_double[cell.perturbation] for cell in cells]
-        of_codes = self.kl_is_of_codes = training.kl == "codes"
-        self.kl_with_gradient = CodesKLWithGradient(self.code_laws, device) if of_codes else softmax_kl_with_gradient
+        self.kl_is_of_codes = training.kl == "codes"
+        self.kl_with_gradient = softmax_kl_with_gradient
+        if self.kl_is_of_codes:
+            self.kl_with_gradient = CodesKLWithGradient(self.code_laws, sizes.categories, device)
         self.annealing, self.initial_temperatures = training.annealing, [cell.temperature for cell in cells]
         self.steps = 0
         self.temperature = torch.tensor(self.temperatures, device=device).view(-1, 1, 1, 1)
         self.sums = torch.zeros(2, len(cells), dtype=torch.float64, device=device)  # of losses in the epoch so far
-        # The KL of the codes waits for the device, which a captured step may not.
-        self._step_graph = StepGraph(capture=device.type == "cuda" and training.kl == "softmax")
+        self._step_graph = StepGraph(capture=device.type == "cuda")
 
     @property
     def temperatures(self) -> list[float]:
