@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("kind", choices=["plain", "trainer", "memory", "arithmetic"])
     parser.add_argument("--K", type=int, default=10)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--precision", choices=["highest", "high", "medium"], default="highest")
+    parser.add_argument("--precision", choices=["highest", "high"], default="highest")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--stack", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=1)

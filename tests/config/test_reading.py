@@ -251,7 +251,7 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("training/stack", ["K"], ["training.stack[0] is 'K'", "temperature, perturbation, seed"]),
         ("training/kl", "code", ["training.kl is 'code'", "one of softmax, codes"]),
         ("training/patience", 0, ["training.patience is 0", "at least 1"]),
-        ("training/matmul_precision", "low", ["training.matmul_precision is 'low'", "one of highest, high, medium"]),
+        ("training/matmul_precision", "low", ["training.matmul_precision is 'low'", "one of highest, high"]),
         ("evaluation/selection_samples", 0, ["evaluation.selection_samples is 0", "at least 1"]),
         ("evaluation/test_samples", 9, ["evaluation.test_samples is 9", "no such key"]),
         ("fitting/enabled", "yes", ["fitting.enabled is 'yes'", "true or false"]),

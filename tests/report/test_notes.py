@@ -72,6 +72,22 @@ def test_the_precision_of_matrix_products_departs_from_the_study_where_a_run_was
     assert ("matmul_precision high (there highest)" in " ".join(notes_of(runs))) == named
 
 
+def test_runs_of_a_cpu_beside_runs_of_a_gpu_are_noted():
+    runs = runs_of({(law, 0.5, seed): 1.0 for law in ("gumbel", "normal") for seed in (1, 2)})
+
+    def notes_with(devices):
+        devices = [devices[seed, law] for seed, law in zip(runs["seed"], runs["perturbation"], strict=True)]
+        return [line for line in notes_of(runs.assign(device=devices)) if "noise" in line]
+
+    alike = {(seed, law): "cuda" for seed in (1, 2) for law in ("gumbel", "normal")}
+    assert notes_with(alike) == []
+    of_both = "digits: run on a CPU and on a GPU, which draw other noise for one seed"
+    by_seed = {(seed, law): "cuda" if seed == 1 else "cpu" for seed, law in alike}
+    assert notes_with(by_seed) == [of_both]
+    mixed = "digits: noise laws compared on both, without common noise, at K 10, seed 2"
+    assert notes_with({**alike, (2, "normal"): "cpu"}) == [of_both, mixed]
+
+
 def test_groups_that_are_left_out_are_named():
     runs = runs_of({("normal", 0.5, 1): 1.0})
     note = "left out, as they are not finished: digits/K5/seed2, digits/K5/seed3"

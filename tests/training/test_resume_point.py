@@ -4,6 +4,7 @@ import itertools
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -111,6 +112,19 @@ def test_a_cell_that_stopped_early_stays_so_when_its_stack_is_continued(tiny_dat
         run(tiny_dataset, point, **long)
     with ResumePoint(tmp_path / "c.pt", {}) as point:
         assert_same_bits(run(tiny_dataset, point, **long), undisturbed)
+
+
+def test_a_resume_point_of_another_gpu_is_not_used(monkeypatch):
+    """Its kernels are chosen by the number of multiprocessors, and add in another order."""
+
+    def identity_on(name: str, multiprocessors: int):
+        properties = SimpleNamespace(name=name, multi_processor_count=multiprocessors)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+        return identity_of(CELLS, laws={}, data_sha256="a", device=torch.device("cuda"), options={})
+
+    assert identity_on("H100", 132) == identity_on("H100", 132)
+    assert identity_on("H100", 132) != identity_on("H100", 114)
+    assert identity_on("H100", 132) != identity_on("H200", 132)
 
 
 def test_an_epoch_of_one_step_is_saved_too(tiny_dataset, tmp_path, interrupt_at):

@@ -73,7 +73,7 @@ class Training(Section):
         " noise law",
     )
     annealing: Annealing | None = option(None, "null for a constant temperature, or a schedule")
-    matmul_precision: Literal["highest", "high", "medium"] = option(
+    matmul_precision: Literal["highest", "high"] = option(
         "high",
         "of float32 matrix products (torch.set_float32_matmul_precision); high allows a GPU TensorFloat32, which is"
         " faster and rounds more",

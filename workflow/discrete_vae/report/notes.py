@@ -43,6 +43,7 @@ def notes_on_runs(runs: pd.DataFrame, bounds: pd.DataFrame, *, left_out: Sequenc
             lines.append(f"{dataset}: stands for {stands_for}, which was not run")
         if departures := _departures(group, samples.get(dataset)):
             lines.append(f"{dataset}: not as in the paper: {', '.join(departures)}")
+        lines += [f"{dataset}: {note}" for note in _notes_on_devices(group)]
     return [*lines, *([f"left out, as they are not finished: {', '.join(left_out)}"] if left_out else [])]
 
 
@@ -101,6 +102,18 @@ def _departures(runs: pd.DataFrame, importance_samples: float | None) -> list[st
             if used[section][name] != value
         ),
         *(f"{name} noise {law}" for name, law in laws.items() if PAPER_LAWS.get(name, law) != law),
+    ]
+
+
+def _notes_on_devices(runs: pd.DataFrame) -> list[str]:
+    """Say where the runs of one dataset were made on a CPU and on a GPU, and name the groups with runs of both."""
+    if runs["device"].nunique() == 1:
+        return []
+    devices = runs.groupby(["K", "seed"])["device"].nunique()
+    mixed = [f"K {K}, seed {seed}" for (K, seed), number in devices.items() if number > 1]
+    return [
+        "run on a CPU and on a GPU, which draw other noise for one seed",
+        *([f"noise laws compared on both, without common noise, at {'; '.join(mixed)}"] if mixed else []),
     ]
 
 

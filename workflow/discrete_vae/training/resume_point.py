@@ -35,7 +35,7 @@ def identity_of(
     device: torch.device,
     options: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Return everything that determines the result of a training. A resume point of other values is not used.
+    """Return everything that determines the bits of a training. A resume point of other values is not used.
 
     Args:
         cells: of the job.
@@ -47,10 +47,18 @@ def identity_of(
         "cells": [cell.coordinates() for cell in cells],
         "laws": dict(laws),
         "data_sha256": data_sha256,
-        "device": device.type,
+        "device": _kind_of(device),
         "torch": str(torch.__version__),
         **options,
     }
+
+
+def _kind_of(device: torch.device) -> str:
+    """Name the kind of a device. On a GPU the bits depend on its model and on its number of multiprocessors."""
+    if device.type != "cuda":
+        return device.type
+    properties = torch.cuda.get_device_properties(device)
+    return f"{properties.name} with {properties.multi_processor_count} multiprocessors"
 
 
 class ResumePoint:

@@ -24,26 +24,18 @@ from discrete_vae.training.runs import Run
 SOURCE = Path(__file__).parents[2]
 
 
-def write_run(
-    run: Run,
-    *,
-    history: str,
-    summary: str,
-    model: str,
-    provenance: Mapping[str, Any],
-    definition: Mapping[str, Any],
-) -> None:
-    """Write the three files of a cell, each whole, the summary last.
+def write_run(run: Run, folder: Path, *, provenance: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
+    """Write the three files of a cell into its folder, each whole, the summary last.
 
     The summary holds ``definition``, the noise law and options that determine the result, and ``provenance``, the
     `environment` and what else is known of the job.
     """
-    write_csv(history, pd.DataFrame(run.history))
+    write_csv(folder / "history.csv", pd.DataFrame(run.history))
     # torch.save writes the name of a file into it. A buffer has none, so equal weights give equal files.
     buffer = io.BytesIO()
     torch.save(run.weights, buffer)
-    write_bytes(model, buffer.getvalue())
-    write_json(summary, {**summarize(run), **definition, **provenance})
+    write_bytes(folder / "model.pt", buffer.getvalue())
+    write_json(folder / "summary.json", {**summarize(run), **definition, **provenance})
 
 
 def summarize(run: Run) -> dict[str, Any]:
@@ -94,8 +86,8 @@ def announce_progress(study: Path, asked: Sequence[Cell], *, log: Path) -> None:
         file.write(f"{line}\n")
 
 
-def environment(device: torch.device) -> dict[str, Any]:
-    """Return the hardware, the versions and the source revision behind a result."""
+def environment(device: torch.device, revision: str | None = None) -> dict[str, Any]:
+    """Return the hardware, the versions and the source revision behind a result; by default git is asked for it."""
     return {
         "device": device.type,
         "hardware": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
@@ -103,7 +95,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "cuda": torch.version.cuda if device.type == "cuda" else None,
-        "git_revision": git_revision(),
+        "git_revision": revision or git_revision(),
     }
 
 

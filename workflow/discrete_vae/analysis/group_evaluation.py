@@ -1,0 +1,53 @@
+"""Evaluate the selected models of a group on the test set, once."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from discrete_vae.analysis.costs import group_costs
+from discrete_vae.analysis.selection import NEGATIVE_ELBO, select_temperatures
+from discrete_vae.data.dataset import BinarizedDataset
+from discrete_vae.evaluation.bounds import evaluate_selected
+from discrete_vae.evaluation.pictures import draw_selected
+from discrete_vae.evaluation.selected import selected_models
+from discrete_vae.files import write_arrays, write_csv
+from discrete_vae.training.run_files import environment
+
+
+def evaluate_group(
+    folder: Path,
+    dataset: BinarizedDataset,
+    *,
+    models: Sequence[str | Path],
+    samples: int,
+    device: torch.device,
+    started: float,
+) -> None:
+    """Write the files of a group that come from the test set: losses, pictures and costs.
+
+    Args:
+        folder: of the group, with its summaries and its selection.
+        dataset: its images.
+        models: model.pt of its runs, in the order of the summaries.
+        samples: codes drawn for each image.
+        device: where to evaluate.
+        started: when the evaluation began, as time.monotonic() gives it.
+
+    Raises:
+        InputError: the runs used other images.
+    """
+    torch.set_float32_matmul_precision("highest")  # whatever the training used
+    runs = pd.read_csv(folder / "summaries.csv")
+    selections = [pd.read_csv(folder / "selection.csv"), select_temperatures(runs, by=NEGATIVE_ELBO)]
+    by_paper_loss, by_negative_elbo = (
+        selected_models(runs, selection, models, data_sha256=dataset.manifest["sha256"]) for selection in selections
+    )
+    selected = list(dict.fromkeys([*by_paper_loss, *by_negative_elbo]))
+    bounds, image_losses = evaluate_selected(selected, dataset.splits["test"], samples=samples, device=device)
+    write_arrays(folder / "pictures.npz", draw_selected(by_paper_loss, dataset))
+    write_arrays(folder / "image_losses.npz", image_losses)
+    write_csv(folder / "costs.csv", group_costs(runs, time.monotonic() - started, environment(device)))
+    write_csv(folder / "bounds.csv", bounds)

@@ -1,0 +1,71 @@
+"""A training job: from the images to the files of the runs of its cells."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from discrete_vae.config.definitions import law_of
+from discrete_vae.config.options import Evaluation, Model, Training
+from discrete_vae.data.dataset import BinarizedDataset
+from discrete_vae.grid.cells import Cell
+from discrete_vae.training.loop import train
+from discrete_vae.training.resume_point import ResumePoint, identity_of
+from discrete_vae.training.run_files import environment, write_run
+
+
+def run_job(
+    cells: Sequence[Cell],
+    dataset: BinarizedDataset,
+    *,
+    study: Path,
+    checkpoint: Path,
+    laws: Mapping[str, Mapping[str, Any]],
+    options: Mapping[str, Mapping[str, Any]],
+    device: torch.device,
+    started: float,
+    revision: str | None = None,
+) -> None:
+    """Train cells of one dataset and K, from their resume point where there is one, and write the files of their runs.
+
+    Args:
+        cells: of the job.
+        dataset: their images.
+        study: the folder of the study.
+        checkpoint: file of the resume point.
+        laws, options: definitions of the noise laws and options that determine the result, as summaries record them.
+        device: where to train.
+        started: when the job began, as time.monotonic() gives it.
+        revision: of the source, where it is known without git.
+
+    Raises:
+        SystemExit: a signal asked the job to end; it has saved its resume point.
+    """
+    data_sha256 = dataset.manifest["sha256"]
+    torch.set_float32_matmul_precision(options["training"]["matmul_precision"])
+    identity = identity_of(cells, laws=laws, data_sha256=data_sha256, device=device, options=options)
+    with ResumePoint(checkpoint, identity) as resume_point:
+        runs = train(
+            cells,
+            dataset,
+            laws={name: law_of(definition) for name, definition in laws.items()},
+            model=Model(**options["model"]),
+            training=Training.of(options["training"]),
+            evaluation=Evaluation(**options["evaluation"]),
+            device=device,
+            resume_point=resume_point,
+        )
+    provenance = {
+        "data_sha256": data_sha256,
+        "data_origin": dataset.manifest["origin"],
+        "cells_in_job": len(cells),
+        "training_seconds": round(runs[0].seconds, 3),
+        "wall_seconds": round(time.monotonic() - started, 3),
+        **environment(device, revision),
+    }
+    for run in runs:
+        definition = {"law": laws[run.cell.perturbation], **options}
+        write_run(run, study / run.cell.directory, provenance=provenance, definition=definition)
+    resume_point.finish()
