@@ -14,8 +14,8 @@ from discrete_vae.config.options import Annealing, Model, Training
 from discrete_vae.evaluation import bounds
 from discrete_vae.evaluation.discrete_loss import discrete_loss
 from discrete_vae.grid.cells import Cell
-from discrete_vae.model import code_probabilities
 from discrete_vae.model import noise as noise_module
+from discrete_vae.model.code_probabilities import Quadrature
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
 from discrete_vae.training import minibatches, stack
@@ -112,11 +112,12 @@ def test_every_law_can_be_drawn_and_integrated_on_the_device(name):
     definition = law_of({"distribution": name, **values, **({"high": 1.0} if name == "Uniform" else {})})
     law = distribution(definition, torch.float64, GPU)
     rows = torch.zeros(6, 4, dtype=torch.float64, device=GPU)
-    results = [
-        code_probabilities._at_even_nodes(rows, law, 0.1, 0.9, 32),
-        code_probabilities._at_even_nodes(rows, law, 0.1, 0.9, 32, over_steps=True),
-        code_probabilities._between_kinks(rows, law, 0.1, 0.9, [0.1, 0.9], 16),
+    quadratures = [
+        Quadrature((0.1, 0.9), (), 32),
+        Quadrature((0.1, 0.9), (), 32, over_steps=True),
+        Quadrature((0.1, 0.9), (0.1, 0.9), 16),
     ]
+    results = [quadrature(rows, law) for quadrature in quadratures]
     with contextlib.suppress(NotImplementedError):  # one without a quantile function has its own sampler, on the CPU
         results.append(distribution(definition).icdf(torch.rand(5, device=GPU)))
     assert {result.device.type for result in results} == {"cuda"}
