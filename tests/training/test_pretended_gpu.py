@@ -113,9 +113,9 @@ def test_every_law_can_be_drawn_and_integrated_on_the_device(name):
     law = distribution(definition, torch.float64, GPU)
     rows = torch.zeros(6, 4, dtype=torch.float64, device=GPU)
     quadratures = [
-        Quadrature((0.1, 0.9), (), 32),
-        Quadrature((0.1, 0.9), (), 32, over_steps=True),
-        Quadrature((0.1, 0.9), (0.1, 0.9), 16),
+        Quadrature((0.1, 0.9), (), 32, GPU),
+        Quadrature((0.1, 0.9), (), 32, GPU, over_steps=True),
+        Quadrature((0.1, 0.9), (0.1, 0.9), 16, GPU),
     ]
     results = [quadrature(rows, law) for quadrature in quadratures]
     with contextlib.suppress(NotImplementedError):  # one without a quantile function has its own sampler, on the CPU

@@ -206,7 +206,7 @@ JOB = {
         ({"cells": CELLS[:1]}, "cells"),
         ({"laws": {**LAWS, "normal": LAWS["gumbel"]}}, "laws"),
         ({"data_sha256": "b"}, "data_sha256"),
-        ({"device": torch.device("cuda")}, "device"),
+        ({"device": torch.device("meta")}, "device"),
         ({"options": {**JOB["options"], "model": {"variables": 3, "hidden": 9}}}, "model"),
         ({"options": {**JOB["options"], "training": {"epochs": 3, "learning_rate": 0.1}}}, "training"),
         ({"options": {**JOB["options"], "evaluation": {"validation_samples": 9}}}, "evaluation"),

@@ -64,12 +64,14 @@ class Quadrature:
         ends: the range of the noise.
         kinks: where the density of the noise is not smooth.
         count: intervals between even nodes or, if there are kinks, Gauss-Legendre nodes between two kinks.
+        device: of the logits.
         over_steps: whether the steps of the distribution function are summed, in place of the density.
     """
 
     ends: tuple[float, float]
     kinks: tuple[float, ...]
     count: int
+    device: torch.device
     over_steps: bool = False
 
     def __call__(self, rows: Tensor, law: Distribution) -> Tensor:
@@ -80,15 +82,21 @@ class Quadrature:
         """Split rows into parts that are computed in one go."""
         categories = rows.shape[1]
         nodes = self.count * (categories * len(self.kinks) + 1 if self.kinks else 1)
-        return rows.split(max(1, NUMBERS_AT_ONCE[rows.device.type] // (nodes * categories)))
+        return rows.split(max(1, NUMBERS_AT_ONCE[self.device.type] // (nodes * categories)))
 
     def of_part(self, rows: Tensor, law: Distribution) -> Tensor:
         """Do the same in one go."""
         return self._between_kinks(rows, law) if self.kinks else self._at_even_nodes(rows, law)
 
+    @functools.cached_property
+    def _gauss_legendre(self) -> tuple[Tensor, Tensor]:
+        """Nodes and weights between -1 and 1; kept, as a captured step may copy nothing to a GPU."""
+        nodes, weights = (torch.from_numpy(of).to(self.device) for of in np.polynomial.legendre.leggauss(self.count))
+        return nodes, weights
+
     def _at_even_nodes(self, rows: Tensor, law: Distribution) -> Tensor:
         # The maximum of theta + gamma lies within the range of the noise around the largest theta.
-        nodes = torch.linspace(*self.ends, self.count + 1, dtype=torch.float64, device=rows.device)
+        nodes = torch.linspace(*self.ends, self.count + 1, dtype=torch.float64, device=self.device)
         noise = rows.detach().amax(-1, keepdim=True).unsqueeze(-1) + nodes - rows.unsqueeze(-1)
         density, distribution_function, others = _factors(noise, law, self.ends)
         if self.over_steps:
@@ -96,7 +104,7 @@ class Quadrature:
         return (self.ends[1] - self.ends[0]) / self.count * (density * others).sum(-1)
 
     def _between_kinks(self, rows: Tensor, law: Distribution) -> Tensor:
-        nodes, weights = _gauss_legendre(self.count, rows.device)
+        nodes, weights = self._gauss_legendre
         lowest, highest = (rows.amax(-1, keepdim=True) + end for end in self.ends)
         # The kinks move with the logits, and the derivative follows them.
         places = torch.cat([rows + kink for kink in self.kinks], dim=1).clamp(lowest, highest)
@@ -111,14 +119,14 @@ def _resolve(rows: Tensor, law: Distribution) -> tuple[Quadrature, Tensor]:
     """Return the first quadrature that is fine enough for rows of logits, and their probabilities."""
     ends, kinks = noise_range(law, rows.device), _kinks(law)
     for count in GAUSS_POINTS if kinks else INTERVALS:
-        quadrature = Quadrature(ends, kinks, count)
+        quadrature = Quadrature(ends, kinks, count, rows.device)
         probabilities = quadrature(rows, law)
         if (probabilities.detach().sum(-1) - 1).abs().max() < SUM_TOLERANCE:
             return quadrature, probabilities
     count = INTERVALS[-1]
     while count < MOST_INTERVALS:
         former, count = probabilities.detach(), 2 * count
-        quadrature = Quadrature(ends, (), count, over_steps=True)
+        quadrature = Quadrature(ends, (), count, rows.device, over_steps=True)
         probabilities = quadrature(rows, law)
         if (probabilities.detach() - former).abs().max() < TOLERANCE:
             return quadrature, probabilities
@@ -148,13 +156,6 @@ def _is_served(law: Distribution, device: torch.device) -> bool:
         log.warning("the probabilities of codes are not known: %s", error)
         return False
     return True
-
-
-@functools.lru_cache(maxsize=16)
-def _gauss_legendre(points: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return nodes and weights between -1 and 1; kept, as to copy them to a GPU would end a capture."""
-    nodes, weights = (torch.from_numpy(values).to(device) for values in np.polynomial.legendre.leggauss(points))
-    return nodes, weights
 
 
 def _factors(noise: Tensor, law: Distribution, ends: tuple[float, float]) -> tuple[Tensor, Tensor, Tensor]:
