@@ -68,6 +68,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/control.smk"
 include: "workflow/rules/fitting.smk"
+include: "workflow/rules/standalone.smk"
 
 
 onstart:

@@ -17,7 +17,8 @@ FLOORS = [
     {"training", "evaluation"},
     {"analysis"},
     {"report"},
-    {"control", "fitting"},
+    {"control", "fitting", "standalone"},
+    {"__main__"},
 ]
 FLOOR_OF = {package: floor for floor, packages in enumerate(FLOORS) for package in packages}
 MODULES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from conftest import LAWS
 from discrete_vae.config.definitions import PARAMETERS, WITHOUT_CODE_PROBABILITIES, law_of
 from discrete_vae.errors import InputError
-from discrete_vae.model import code_probabilities
+from discrete_vae.model import quadrature
 from discrete_vae.model.code_probabilities import (
     CodesKLWithGradient,
     argmax_probabilities,
@@ -157,7 +157,7 @@ def test_a_large_stack_is_computed_in_parts(monkeypatch):
     logits = torch.randn(2, 3, 4, 50, generator=generator(3, "test"), dtype=torch.float64)
     laws = [named("normal"), named("laplace")]
     whole = CodesKLWithGradient(laws, 4)(logits)
-    monkeypatch.setitem(code_probabilities.NUMBERS_AT_ONCE, "cpu", 2_000)
+    monkeypatch.setitem(quadrature.NUMBERS_AT_ONCE, "cpu", 2_000)
     for found, expected in zip(CodesKLWithGradient(laws, 4)(logits), whole, strict=True):
         torch.testing.assert_close(found, expected)
 

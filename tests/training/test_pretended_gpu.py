@@ -15,8 +15,8 @@ from discrete_vae.evaluation import bounds
 from discrete_vae.evaluation.discrete_loss import discrete_loss
 from discrete_vae.grid.cells import Cell
 from discrete_vae.model import noise as noise_module
-from discrete_vae.model.code_probabilities import Quadrature
 from discrete_vae.model.noise import NoiseSource, distribution
+from discrete_vae.model.quadrature import Quadrature
 from discrete_vae.model.random_streams import generator
 from discrete_vae.training import minibatches, stack
 from discrete_vae.training.captured_step import StepGraph

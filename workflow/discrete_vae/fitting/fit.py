@@ -23,8 +23,9 @@ from discrete_vae.config.definitions import Binomial, Law, NegativeBinomial, Poi
 from discrete_vae.config.options import Fit
 from discrete_vae.errors import InputError
 from discrete_vae.grid.measures import FIT_ERRORS
-from discrete_vae.model.code_probabilities import argmax_probabilities, check_quadrature, noise_range
+from discrete_vae.model.code_probabilities import argmax_probabilities, check_quadrature
 from discrete_vae.model.noise import NoiseSource, distribution
+from discrete_vae.model.quadrature import noise_range
 from discrete_vae.model.random_streams import generator
 
 log = logging.getLogger(__name__)

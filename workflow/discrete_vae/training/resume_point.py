@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_SAVES = 180
 UNREADABLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
-# Ctrl-C, and what schedulers send before a time limit or a preemption.
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+# Ctrl-C, what schedulers send before a time limit or a preemption, and the end of a time that was set.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM)
 
 
 def identity_of(

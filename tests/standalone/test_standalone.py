@@ -1,0 +1,206 @@
+"""Groups made without Snakemake are those that Snakemake makes, and it takes them as made."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from conftest import ROOT, make_own, run_snakemake
+from discrete_vae.errors import InputError
+from discrete_vae.grid.cells import Group
+from discrete_vae.standalone import maker as maker_module
+from discrete_vae.standalone.maker import GroupMaker
+from discrete_vae.standalone.plan import Plan, write_plan
+
+HIDDEN = ("pydantic", "pydantic_core", "snakemake", "jsonschema", "yaml", "requests", "torchvision", "seaborn")
+GROUPS = [f"mine/K{K}/seed{seed}" for seed in (1, 2) for K in (3, 4)]
+GRID = "grid={K: [3, 4], seed: [1, 2], temperature: [0.5, 1.0]}"
+STACK = "training={epochs: 3, stack: [temperature, perturbation]}"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """A working directory where a plan has been exported."""
+    directory = tmp_path_factory.mktemp("project")
+    run_snakemake(directory, *own(directory), "--cores", "1", "export_plan")
+    return directory
+
+
+def own(directory: Path) -> tuple[str, ...]:
+    return (*make_own(directory), "--config", GRID, STACK)
+
+
+@pytest.fixture
+def machine(project, tmp_path) -> Path:
+    """The working directory of a machine without Snakemake: the data and the plan, and libraries that fail."""
+    (tmp_path / "data").symlink_to(project / "data")
+    (tmp_path / "plan.json").write_bytes((project / "results/own/plan.json").read_bytes())
+    (tmp_path / "hidden").mkdir()
+    for name in HIDDEN:
+        (tmp_path / "hidden" / f"{name}.py").write_text(f"raise ImportError('{name} is hidden')\n")
+    return tmp_path
+
+
+def start(machine: Path, *arguments: str) -> subprocess.Popen:
+    environment = {**os.environ, "PYTHONPATH": f"{machine / 'hidden'}:{ROOT / 'workflow'}", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "discrete_vae", "train", "plan.json", *arguments]
+    return subprocess.Popen(
+        command, cwd=machine, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def train(machine: Path, *arguments: str) -> tuple[int, str]:
+    """Run the command; return its exit status and what it printed."""
+    process = start(machine, *arguments)
+    output, _ = process.communicate()
+    return process.returncode, output
+
+
+def evidence(directory: Path, group: str) -> dict[str, pd.DataFrame]:
+    """Read the tables of a group without what depends on the moment."""
+    folder = directory / "results/own/groups" / group
+    tables = {name: pd.read_csv(folder / name) for name in ("summaries.csv", "histories.csv.gz", "bounds.csv")}
+    times = ["seconds", "training_seconds", "wall_seconds"]
+    return {name: table.drop(columns=times, errors="ignore") for name, table in tables.items()}
+
+
+def test_groups_made_without_snakemake_are_taken_as_made(project, machine, tmp_path_factory):
+    status, output = train(machine)
+    assert (status, output.count("finished after")) == (0, 4), output
+
+    receiver = tmp_path_factory.mktemp("receiver")
+    for archive in sorted((machine / "archives").iterdir()):
+        with tarfile.open(archive) as tar:
+            assert not any(name.endswith(".pt") for name in tar.getnames())
+            tar.extractall(receiver, filter="data")
+    planned = run_snakemake(receiver, *own(receiver), "--dry-run").stdout
+    assert "train_cells" not in planned
+    assert "evaluate_models" not in planned
+    run_snakemake(receiver, *own(receiver), "--cores", "1", "results/own/tables/results.md")
+
+    expected = tmp_path_factory.mktemp("expected")
+    run_snakemake(expected, *own(expected), "--cores", "1", f"results/own/groups/{GROUPS[0]}/bounds.csv")
+    for name, table in evidence(expected, GROUPS[0]).items():
+        pd.testing.assert_frame_equal(evidence(receiver, GROUPS[0])[name], table)
+
+
+def test_a_plan_begins_with_one_seed_of_everything(project):
+    plan = json.loads((project / "results/own/plan.json").read_text())
+    assert list(plan["groups"]) == GROUPS
+    assert plan["groups"][GROUPS[0]] == [[law, tau] for law in ("normal", "laplace") for tau in (0.5, 1.0)]
+    assert (project / "results/own/config.yaml").exists()
+
+
+def with_epochs(machine: Path, epochs: int) -> None:
+    plan = json.loads((machine / "plan.json").read_text())
+    plan["options"]["mine"]["training"]["epochs"] = epochs
+    (machine / "plan.json").write_text(json.dumps(plan))
+
+
+def test_a_training_asked_to_end_saves_a_resume_point_and_is_continued_to_the_same_bits(machine, tmp_path_factory):
+    group = GROUPS[0]
+    with_epochs(machine, 500)
+    undisturbed = tmp_path_factory.mktemp("undisturbed")
+    for name in ("data", "plan.json", "hidden"):
+        (undisturbed / name).symlink_to(machine / name)
+    assert train(undisturbed, group)[0] == 0
+
+    process = start(machine, group)
+    assert any("epoch 1/500" in line for line in process.stdout)
+    process.send_signal(signal.SIGUSR1)
+    output, _ = process.communicate()
+    assert process.returncode == 128 + signal.SIGUSR1
+    assert "stopped; the same command continues" in output
+    assert (machine / "checkpoints/own/mine-K3-seed1.pt").exists()
+
+    status, output = train(machine, group)
+    assert (status, "continuing from" in output) == (0, True), output
+    assert not (machine / "checkpoints/own/mine-K3-seed1.pt").exists()
+    for name, table in evidence(undisturbed, group).items():
+        pd.testing.assert_frame_equal(evidence(machine, group)[name], table)
+
+
+def test_a_training_ends_with_the_time_that_is_given(machine):
+    with_epochs(machine, 1_000_000)
+    status, output = train(machine, GROUPS[0], "--minutes", "0.2")
+    assert (status, "ending on SIGALRM" in output) == (128 + signal.SIGALRM, True), output
+
+
+@pytest.fixture
+def maker(machine, monkeypatch) -> GroupMaker:
+    """One whose first group took ten seconds, and which only notes what it makes."""
+    monkeypatch.chdir(machine)
+    maker = GroupMaker(
+        Plan.load(Path("plan.json")), data=Path("data"), archives=Path("archives"), device=torch.device("cpu")
+    )
+    maker.make(Group.of(GROUPS[0]))
+    costs = pd.read_csv(maker.folder(Group.of(GROUPS[0])) / "costs.csv")
+    costs.assign(seconds=10 / len(costs)).to_csv(maker.folder(Group.of(GROUPS[0])) / "costs.csv", index=False)
+    maker.made = []
+    monkeypatch.setattr(maker, "make", lambda group: maker.made.append(str(group)))
+    return maker
+
+
+def test_only_groups_that_fit_the_time_are_begun(maker):
+    groups = [Group.of(label) for label in GROUPS]
+    # Of 3 variables, 30 pixels and 16 hidden units: 960 weights, and 96 more for each category.
+    larger = 10 * (960 + 4 * 96) / (960 + 3 * 96)
+    assert [maker.expected_seconds(group) for group in groups] == pytest.approx([10, larger, 10, larger])
+    left = maker.make_groups(groups, seconds=10.5)
+    assert (maker.made, list(map(str, left))) == ([GROUPS[2]], [GROUPS[1], GROUPS[3]])
+
+
+def test_a_group_with_a_resume_point_is_begun_whatever_the_time(maker):
+    maker.checkpoint(Group.of(GROUPS[1])).parent.mkdir(parents=True)
+    maker.checkpoint(Group.of(GROUPS[1])).touch()
+    left = maker.make_groups([Group.of(label) for label in GROUPS], seconds=1)
+    assert (maker.made, len(left)) == ([GROUPS[1]], 2)
+
+
+def test_nothing_is_known_of_the_time_on_other_hardware(maker):
+    path = maker.folder(Group.of(GROUPS[0])) / "costs.csv"
+    pd.read_csv(path).assign(hardware="another").to_csv(path, index=False)
+    assert maker.expected_seconds(Group.of(GROUPS[1])) == 0
+
+
+def test_the_revision_of_a_plan_holds_for_the_same_source_only(machine, monkeypatch):
+    monkeypatch.setattr(maker_module, "git_revision", lambda: None)
+    plan = Plan.load(machine / "plan.json")
+    places = {"data": machine / "data", "archives": machine, "device": torch.device("cpu")}
+    assert plan.revision
+    assert GroupMaker(plan, **places).revision == plan.revision
+    assert GroupMaker(replace(plan, source_sha256="other"), **places).revision is None
+
+
+def test_groups_are_chosen_by_the_beginnings_of_their_names(machine):
+    plan = Plan.load(machine / "plan.json")
+    assert [str(group) for group in plan.chosen([])] == GROUPS
+    assert [str(group) for group in plan.chosen(["mine/K4", "mine/K3/seed2"])] == [GROUPS[1], GROUPS[3], GROUPS[2]]
+    for wrong in ("mine/K", "mine/K3/seed", "yours"):
+        with pytest.raises(InputError, match=f"no group {wrong}, expected .* of mine/K3/seed1, "):
+            plan.chosen([wrong])
+
+
+def test_other_images_than_those_of_the_plan_are_refused(machine):
+    plan = json.loads((machine / "plan.json").read_text())
+    (machine / "plan.json").write_text(json.dumps({**plan, "data_sha256": {"mine": "abc"}}))
+    status, output = train(machine)
+    assert (status, "expected abc as in the plan; copy" in output) == (1, True), output
+    (machine / "data").unlink()
+    status, output = train(machine)
+    assert (status, "data/mine.npz is not readable" in output) == (1, True), output
+    (machine / "plan.json").write_text("{}")
+    status, output = train(machine)
+    assert (status, "expected a plan that `snakemake export_plan` wrote" in output) == (1, True), output
+
+
+def test_a_plan_of_nothing_is_refused(tmp_path):
+    with pytest.raises(InputError, match="would have no group"):
+        write_plan(tmp_path / "plan.json", {"groups": {}})

@@ -1,0 +1,143 @@
+"""Make the groups of a plan one after the other: train each in one stack, evaluate it, and pack it."""
+
+import functools
+import logging
+import math
+import tarfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from discrete_vae.analysis.gathering import gather_group
+from discrete_vae.analysis.group_evaluation import evaluate_group
+from discrete_vae.data.dataset import BinarizedDataset
+from discrete_vae.errors import InputError, reading
+from discrete_vae.files import written_whole
+from discrete_vae.grid.cells import CELL_FILES, Group
+from discrete_vae.grid.groups import is_finished, is_whole, recorded_rows
+from discrete_vae.model.network import Architecture
+from discrete_vae.standalone.plan import Plan, source_sum
+from discrete_vae.training.job import run_job
+from discrete_vae.training.run_files import check_images, environment, git_revision
+
+log = logging.getLogger(__name__)
+
+
+class GroupMaker:
+    """Makes groups of a plan in results/{study} of the current folder, as Snakemake would make them.
+
+    Args:
+        plan: the plan.
+        data: the folder of the binarized datasets.
+        archives: where each finished group is packed, without the weights of its models.
+        device: where to train and to evaluate.
+
+    Raises:
+        InputError: from every method that reads a dataset, if it is not there or has other images.
+    """
+
+    def __init__(self, plan: Plan, *, data: Path, archives: Path, device: torch.device) -> None:
+        self.plan, self.data, self.archives, self.device = plan, data, archives, device
+        self.study = Path("results", plan.study)
+        self.images = functools.cache(self._images)
+        # Without git, the revision of the plan holds if the source is the same.
+        self.revision = git_revision() or (plan.revision if plan.source_sha256 == source_sum() else None)
+
+    def make_groups(self, groups: Sequence[Group], *, seconds: float = math.inf) -> list[Group]:
+        """Make groups in their order, and return those that are left.
+
+        A group is left if it would take longer than what remains of the time, judged by the slowest group so far. The
+        first group, and one with a resume point, is always begun.
+        """
+        deadline, left = time.monotonic() + seconds, []
+        for group in groups:
+            if self.is_whole(group):
+                self.pack(group)
+                continue
+            needed, remaining = self.expected_seconds(group), deadline - time.monotonic()
+            if needed > remaining and not self.checkpoint(group).exists():
+                log.info("%s is left: it takes about %.0f s, and %.0f s remain", group, needed, remaining)
+                left.append(group)
+            else:
+                self.make(group)
+        return left
+
+    def make(self, group: Group) -> None:
+        """Train a group, evaluate it and pack it. What is there is not made again."""
+        started = time.monotonic()
+        dataset, cells = self.images(group.dataset), self.plan.cells(group)
+        check_images(self.study, group.dataset, dataset.manifest["sha256"])
+        if not all(is_finished(self.study, cell) for cell in cells):
+            run_job(
+                cells,
+                dataset,
+                study=self.study,
+                checkpoint=self.checkpoint(group),
+                laws=self.plan.laws,
+                options=self.plan.options[group.dataset],
+                device=self.device,
+                started=started,
+                revision=self.revision,
+            )
+        log.info("%s: trained after %.0f s", group, time.monotonic() - started)
+        histories, summaries, models = ([self.study / cell.directory / name for cell in cells] for name in CELL_FILES)
+        gather_group(self.folder(group), summaries=summaries, histories=histories)
+        evaluate_group(
+            self.folder(group),
+            dataset,
+            models=models,
+            samples=self.plan.importance_samples,
+            device=self.device,
+            started=time.monotonic(),
+        )
+        self.pack(group)
+        log.info("%s: finished after %.0f s", group, time.monotonic() - started)
+
+    def pack(self, group: Group) -> None:
+        """Pack the files of a finished group, to be unpacked in the folder of a project."""
+        archive = self.archives / f"{self.plan.study}-{str(group).replace('/', '-')}.tar.xz"
+        if not archive.exists():
+            with written_whole(archive) as temporary, tarfile.open(temporary, "w:xz") as tar:
+                tar.add(self.folder(group))
+            log.info("packed %s", archive)
+
+    def is_whole(self, group: Group) -> bool:
+        """Tell whether a group is finished."""
+        return is_whole(self.study, group, set(self.plan.cells(group)))
+
+    def folder(self, group: Group) -> Path:
+        """Return the folder of a group's files."""
+        return self.study / "groups" / str(group)
+
+    def checkpoint(self, group: Group) -> Path:
+        """Return the file of a group's resume point."""
+        return Path("checkpoints", self.plan.study, f"{str(group).replace('/', '-')}.pt")
+
+    def _images(self, dataset: str) -> BinarizedDataset:
+        """Read a dataset, and check that its images are those of the plan."""
+        path = self.data / f"{dataset}.npz"
+        with reading(path, "a binarized dataset", "copy it from the project that wrote the plan"):
+            images = BinarizedDataset.load(path)
+        found, expected = images.manifest["sha256"], self.plan.data_sha256[dataset]
+        if found != expected:
+            raise InputError(f"{path} has the sum {found}, expected {expected} as in the plan; copy the plan's images")
+        return images
+
+    def expected_seconds(self, group: Group) -> float:
+        """Return how long a group may take on this hardware; 0 where nothing is known yet."""
+        hardware = environment(self.device)["hardware"]
+        rates = [0.0]
+        for finished in filter(self.is_whole, map(Group.of, self.plan.groups)):
+            costs = recorded_rows(self.folder(finished) / "costs.csv")
+            if costs and all(row["hardware"] == hardware for row in costs):
+                rates.append(sum(float(row["seconds"]) for row in costs) / self._work(finished))
+        return max(rates) * self._work(group)
+
+    def _work(self, group: Group) -> int:
+        """Count the weights of a group's models, times the images that they see."""
+        splits, options = self.images(group.dataset).splits, self.plan.options[group.dataset]
+        sizes = Architecture(splits["train"][0].size, categories=group.K, **options["model"])
+        weights = sum(inputs * outputs for inputs, outputs in sizes.layers.values())
+        return len(self.plan.cells(group)) * weights * len(splits["train"]) * options["training"]["epochs"]

@@ -1,0 +1,92 @@
+"""The plan of a machine without Snakemake: groups to make, and all that determines them, as JSON."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from discrete_vae.errors import InputError, reading
+from discrete_vae.files import write_json
+from discrete_vae.grid.cells import Cell, Group
+from discrete_vae.training.run_files import git_revision
+
+PACKAGE = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be made.
+
+    Attributes:
+        study: its name.
+        groups: the noise law and the temperature of each cell of a group, by the label of the group.
+        laws: definitions of the noise laws by name.
+        options: what determines the result of a dataset's cells by section, as summaries record it, by dataset.
+        data_sha256: sum of the images of each dataset.
+        importance_samples: codes drawn for each test image.
+        revision, source_sha256: of the source that wrote the plan.
+    """
+
+    study: str
+    groups: dict[str, list[tuple[str, float]]]
+    laws: dict[str, dict[str, Any]]
+    options: dict[str, dict[str, dict[str, Any]]]
+    data_sha256: dict[str, str]
+    importance_samples: int
+    revision: str | None
+    source_sha256: str
+
+    @classmethod
+    def load(cls, path: Path) -> "Plan":
+        """Read a plan.
+
+        Raises:
+            InputError: the file is no plan.
+        """
+        with reading(path, "a plan that `snakemake export_plan` wrote", "write it again"):
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+    def cells(self, group: Group) -> list[Cell]:
+        """List the cells of a group."""
+        return [Cell(group.dataset, group.K, law, tau, group.seed) for law, tau in self.groups[str(group)]]
+
+    def chosen(self, prefixes: Sequence[str]) -> list[Group]:
+        """List the groups under some prefixes such as mnist/K10, in the order of the prefixes; by default all groups.
+
+        Raises:
+            InputError: a prefix without a group.
+        """
+        labels: dict[str, None] = {}
+        for prefix in prefixes or [""]:
+            under = [label for label in self.groups if not prefix or f"{label}/".startswith(f"{prefix.rstrip('/')}/")]
+            if not under:
+                raise InputError(
+                    f"the plan has no group {prefix}, expected one or the beginning of one of"
+                    f" {', '.join(self.groups)}; correct the name or export the plan again"
+                )
+            labels.update(dict.fromkeys(under))
+        return [Group.of(label) for label in labels]
+
+
+def write_plan(path: Path | str, content: Mapping[str, Any]) -> None:
+    """Write a plan whole, given all attributes of `Plan` but those of the source.
+
+    Raises:
+        InputError: there is nothing to make.
+    """
+    if not content["groups"]:
+        raise InputError(
+            f"{path} would have no group, expected some that are yet to be made; ask for more of the grid, or unset"
+            " draw_only"
+        )
+    write_json(path, {**content, "revision": git_revision(), "source_sha256": source_sum()})
+
+
+def source_sum() -> str:
+    """Return the SHA-256 over the names and the contents of the library's source files."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(f"{path.relative_to(PACKAGE)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
