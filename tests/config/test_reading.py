@@ -40,7 +40,8 @@ def test_the_default_configuration_is_the_paper():
     assert config["model"] == PAPER_OPTIONS["model"]
     different = {name for name, value in PAPER_OPTIONS["training"].items() if config["training"][name] != value}
     assert different == {"matmul_precision"}, "the only departure, on a GPU"
-    assert config["evaluation"] == {"validation_samples": 10, "selection_samples": 100, "importance_samples": 1000}
+    samples = {"validation_samples": 10, "selection_samples": 100, "importance_samples": 1000}
+    assert config["evaluation"] == {**samples, "keep_models": False}
     assert {name: config["perturbations"][name] for name in PAPER_LAWS} == PAPER_LAWS
     assert config["datasets"]["omniglot-resized"] == {"source": "omniglot"}
 

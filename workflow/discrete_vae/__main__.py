@@ -1,4 +1,4 @@
-"""The command line: ``python -m discrete_vae train PLAN`` makes groups without Snakemake."""
+"""The command line: make groups without Snakemake, and draw samples of a trained model."""
 
 import argparse
 import logging
@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from discrete_vae.errors import CorrectableError
+from discrete_vae.errors import CorrectableError, InputError
+from discrete_vae.evaluation.samples import save_samples
+from discrete_vae.evaluation.trained import load_run, load_selected
 from discrete_vae.standalone.maker import GroupMaker
 from discrete_vae.standalone.plan import Plan
 from discrete_vae.training.loop import choose_device
@@ -19,18 +21,28 @@ def parse_arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m discrete_vae", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
     train = commands.add_parser(
         "train",
-        help="train, evaluate and pack the groups of a plan",
+        help="train, evaluate and pack the groups of a plan, without Snakemake",
         description="Train, evaluate and pack the groups of a plan, one after the other, in results/ of this folder."
         " SIGTERM, SIGUSR1, Ctrl-C or the end of the time save a resume point; the same command continues.",
     )
+    train.set_defaults(run=make_groups)
     train.add_argument("plan", type=Path, help="what `snakemake export_plan` wrote")
     train.add_argument("groups", nargs="*", help="only these, such as mnist/K10 or mnist/K10/seed775")
     train.add_argument("--minutes", type=float, help="begin no group that would take longer, and end after this time")
     train.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: a GPU if there is one")
     train.add_argument("--data", type=Path, default=Path("data"), help="folder of the binarized datasets")
     train.add_argument("--archives", type=Path, default=Path("archives"), help="folder for the finished groups")
+
+    sample = commands.add_parser("sample", help="draw samples of a trained model from the prior, as a PNG")
+    sample.set_defaults(run=draw_samples)
+    sample.add_argument("folder", type=Path, help="of a run, or of a group that keeps its models")
+    sample.add_argument("--perturbation", help="noise law of the model, for a group")
+    sample.add_argument("--out", type=Path, default=Path("samples.png"), help="the PNG to write")
+    sample.add_argument("--count", type=int, default=64, help="number of samples")
+    sample.add_argument("--seed", type=int, default=0, help="of the samples")
     return parser.parse_args()
 
 
@@ -39,28 +51,45 @@ def end(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def main() -> None:
+def make_groups(options: argparse.Namespace) -> None:
     """Make the groups that the command line names."""
-    options = parse_arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     logging.captureWarnings(True)
     for number in SIGNALS:
         signal.signal(number, end)
+    plan = Plan.load(options.plan)
+    groups = plan.chosen(options.groups)
+    device = choose_device(options.device)
+    maker = GroupMaker(plan, data=options.data, archives=options.archives, device=device)
+    seconds = math.inf if options.minutes is None else 60 * options.minutes
+    if seconds < math.inf:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        plan = Plan.load(options.plan)
-        groups = plan.chosen(options.groups)
-        device = choose_device(options.device)
-        maker = GroupMaker(plan, data=options.data, archives=options.archives, device=device)
-        if options.minutes is not None:
-            signal.setitimer(signal.ITIMER_REAL, 60 * options.minutes)
-        left = maker.make_groups(groups, seconds=math.inf if options.minutes is None else 60 * options.minutes)
-    except CorrectableError as error:
-        sys.exit(f"ERROR: {error}")
+        left = maker.make_groups(groups, seconds=seconds)
     except SystemExit:
         logging.warning("stopped; the same command continues")
         raise
     if left:
         sys.exit(f"{len(left)} of {len(groups)} groups are left; the same command continues")
+
+
+def draw_samples(options: argparse.Namespace) -> None:
+    """Draw samples of the model that the command line names."""
+    if not options.count > 0:
+        raise InputError(f"--count is {options.count}, expected at least 1; correct it")
+    law = options.perturbation
+    model = load_selected(options.folder, law) if law else load_run(options.folder)
+    save_samples(model.sample(options.count, seed=options.seed).numpy(), options.out)
+    print(f"{options.count} samples of {model.cell} are in {options.out}")
+
+
+def main() -> None:
+    """Do what the command line says. What a person can put right is one line."""
+    options = parse_arguments()
+    try:
+        options.run(options)
+    except CorrectableError as error:
+        sys.exit(f"ERROR: {error}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Makes:  <results>/groups/{dataset}/K{K}/seed{seed}/
             image_losses.npz  the same for each test image
             pictures.npz      reconstructions and prior samples
             costs.csv         seconds of training and evaluation
+            models.pt         with `keep_models`, the weights of the selected models by noise law
 Steps:  evaluate_models
 """
 
@@ -23,6 +24,11 @@ rule evaluate_models:
             for cell in cells_of_group(wildcards.group)
         ],
     output:
+        **(
+            {"models": "<results>/groups/{group}/models.pt"}
+            if configuration.evaluation.keep_models
+            else {}
+        ),
         bounds="<results>/groups/{group}/bounds.csv",
         image_losses="<results>/groups/{group}/image_losses.npz",
         pictures="<results>/groups/{group}/pictures.npz",
@@ -42,6 +48,7 @@ rule evaluate_models:
         gpu=configuration.training.gpus_per_job,
     params:
         samples=configuration.evaluation.importance_samples,
+        keep_models=configuration.evaluation.keep_models,
         device=lambda wildcards, input: configuration.training.device,
     script:
         "../scripts/evaluate_models.py"

@@ -47,6 +47,7 @@ rule export_plan:
                 for dataset in datasets_to_plan
             },
             "importance_samples": configuration.evaluation.importance_samples,
+            "keep_models": configuration.evaluation.keep_models,
         },
     script:
         "../scripts/export_plan.py"

@@ -18,6 +18,7 @@ with logged(snakemake.log[0]):
         BinarizedDataset.load(snakemake.input.images),
         models=snakemake.input.models,
         samples=snakemake.params.samples,
+        keep_models=snakemake.params.keep_models,
         device=choose_device(snakemake.params.device),
         started=started,
     )

@@ -14,7 +14,7 @@ from discrete_vae.evaluation.bounds import evaluate_selected
 from discrete_vae.evaluation.pictures import draw_selected
 from discrete_vae.evaluation.selected import selected_models
 from discrete_vae.files import write_arrays, write_csv
-from discrete_vae.training.run_files import environment
+from discrete_vae.training.run_files import environment, write_weights
 
 
 def evaluate_group(
@@ -23,16 +23,18 @@ def evaluate_group(
     *,
     models: Sequence[str | Path],
     samples: int,
+    keep_models: bool,
     device: torch.device,
     started: float,
 ) -> None:
-    """Write the files of a group that come from the test set: losses, pictures and costs.
+    """Write the files of a group that come from the test set: losses, pictures, costs and perhaps the models.
 
     Args:
         folder: of the group, with its summaries and its selection.
         dataset: its images.
         models: model.pt of its runs, in the order of the summaries.
         samples: codes drawn for each image.
+        keep_models: whether the weights of the models that the paper loss selected are written too.
         device: where to evaluate.
         started: when the evaluation began, as time.monotonic() gives it.
 
@@ -49,5 +51,8 @@ def evaluate_group(
     bounds, image_losses = evaluate_selected(selected, dataset.splits["test"], samples=samples, device=device)
     write_arrays(folder / "pictures.npz", draw_selected(by_paper_loss, dataset))
     write_arrays(folder / "image_losses.npz", image_losses)
+    if keep_models:
+        weights = {model.cell.perturbation: torch.load(model.path, weights_only=True) for model in by_paper_loss}
+        write_weights(folder / "models.pt", weights)
     write_csv(folder / "costs.csv", group_costs(runs, time.monotonic() - started, environment(device)))
     write_csv(folder / "bounds.csv", bounds)

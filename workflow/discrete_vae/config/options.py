@@ -118,10 +118,13 @@ class Evaluation(Section):
     importance_samples: int = option(
         1000, "on the test set for the selected models, once, for all of their losses", ge=1
     )
+    keep_models: bool = option(
+        False, "whether each new group keeps the weights of its selected models, about 2 MB each, in models.pt"
+    )
 
     def result_options(self) -> dict[str, int]:
         """Return the options that determine the result of a training."""
-        return {name: value for name, value in asdict(self).items() if name != "importance_samples"}
+        return {name: getattr(self, name) for name in ("validation_samples", "selection_samples")}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.evaluation.selected import SelectedModel
+from discrete_vae.evaluation.trained import prior_codes
 from discrete_vae.model.network import DiscreteVAE, load_model
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
@@ -53,9 +54,7 @@ def reconstruct(model: DiscreteVAE, images: np.ndarray, noise: NoiseSource) -> n
 @torch.inference_mode()
 def sample_prior(model: DiscreteVAE, image_shape: tuple[int, int], *, count: int, seed: int) -> np.ndarray:
     """Draw codes from the uniform prior and decode them to gray values, ``uint8`` of count x height x width."""
-    sizes = model.architecture
-    codes = torch.randint(sizes.categories, (count, sizes.variables), generator=generator(seed, "prior samples"))
-    return _gray(model, codes, image_shape)
+    return _gray(model, prior_codes(model, count, seed=seed), image_shape)
 
 
 def _gray(model: DiscreteVAE, codes: Tensor, image_shape: tuple[int, ...]) -> np.ndarray:

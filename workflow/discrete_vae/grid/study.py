@@ -26,6 +26,7 @@ EVIDENCE = {
 }
 FREE = {
     "training": ("device", "stack", "epochs"),
+    "evaluation": ("keep_models",),
     "control": ("enabled", "datasets"),
     "fitting": ("enabled", "targets"),
 }

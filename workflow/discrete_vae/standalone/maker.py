@@ -89,6 +89,7 @@ class GroupMaker:
             dataset,
             models=models,
             samples=self.plan.importance_samples,
+            keep_models=self.plan.keep_models,
             device=self.device,
             started=time.monotonic(),
         )

@@ -26,6 +26,7 @@ class Plan:
         options: what determines the result of a dataset's cells by section, as summaries record it, by dataset.
         data_sha256: sum of the images of each dataset.
         importance_samples: codes drawn for each test image.
+        keep_models: whether groups keep the weights of their selected models.
         revision, source_sha256: of the source that wrote the plan.
     """
 
@@ -35,6 +36,7 @@ class Plan:
     options: dict[str, dict[str, dict[str, Any]]]
     data_sha256: dict[str, str]
     importance_samples: int
+    keep_models: bool
     revision: str | None
     source_sha256: str
 

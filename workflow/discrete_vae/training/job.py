@@ -60,6 +60,7 @@ def run_job(
     provenance = {
         "data_sha256": data_sha256,
         "data_origin": dataset.manifest["origin"],
+        "image_shape": list(dataset.image_shape),
         "cells_in_job": len(cells),
         "training_seconds": round(runs[0].seconds, 3),
         "wall_seconds": round(time.monotonic() - started, 3),

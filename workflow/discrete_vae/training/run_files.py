@@ -31,11 +31,15 @@ def write_run(run: Run, folder: Path, *, provenance: Mapping[str, Any], definiti
     `environment` and what else is known of the job.
     """
     write_csv(folder / "history.csv", pd.DataFrame(run.history))
-    # torch.save writes the name of a file into it. A buffer has none, so equal weights give equal files.
-    buffer = io.BytesIO()
-    torch.save(run.weights, buffer)
-    write_bytes(folder / "model.pt", buffer.getvalue())
+    write_weights(folder / "model.pt", run.weights)
     write_json(folder / "summary.json", {**summarize(run), **definition, **provenance})
+
+
+def write_weights(path: Path, weights: Mapping[str, Any]) -> None:
+    """Write weights whole; equal ones give equal files."""
+    buffer = io.BytesIO()  # torch.save writes the name of a file into it
+    torch.save(weights, buffer)
+    write_bytes(path, buffer.getvalue())
 
 
 def summarize(run: Run) -> dict[str, Any]:

@@ -1,0 +1,124 @@
+"""A trained model is read from its run or its group with its sizes, encodes, decodes and samples."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import LAWS, ROOT
+from discrete_vae import load_run, load_selected
+from discrete_vae.analysis.gathering import gather_group
+from discrete_vae.analysis.group_evaluation import evaluate_group
+from discrete_vae.config.options import Evaluation, Training
+from discrete_vae.data.dataset import BinarizedDataset
+from discrete_vae.errors import InputError
+from discrete_vae.evaluation.trained import TrainedModel
+from discrete_vae.grid.cells import CELL_FILES, Cell
+from discrete_vae.training.job import run_job
+from PIL import Image
+
+CELLS = [Cell("tiny", 4, law, temperature, 1) for law in ("gumbel", "normal") for temperature in (0.5, 1.0)]
+OPTIONS = {
+    "model": {"variables": 3, "hidden": 16},
+    "training": Training(epochs=3, batch_size=10).result_options(),
+    "evaluation": Evaluation(2, 5).result_options(),
+}
+
+
+@pytest.fixture
+def study(tiny_dataset, tmp_path) -> Path:
+    """A study with one group of four runs, which keeps its models."""
+    dataset = BinarizedDataset(tiny_dataset.splits, {"sha256": "abc", "origin": "made up"})
+    device, group = torch.device("cpu"), tmp_path / "groups" / str(CELLS[0].group)
+    checkpoint = tmp_path / "checkpoint.pt"
+    run_job(CELLS, dataset, study=tmp_path, checkpoint=checkpoint, laws=LAWS, options=OPTIONS, device=device, started=0)
+    histories, summaries, models = ([tmp_path / cell.directory / name for cell in CELLS] for name in CELL_FILES)
+    gather_group(group, summaries=summaries, histories=histories)
+    evaluate_group(group, dataset, models=models, samples=5, keep_models=True, device=device, started=0)
+    return tmp_path
+
+
+@pytest.fixture
+def run(study) -> Path:
+    return study / CELLS[2].directory
+
+
+def layer(weights: dict[str, torch.Tensor], name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    return weights[f"{name}.weight"], weights[f"{name}.bias"]
+
+
+def test_a_run_is_loaded_with_its_sizes(run, tiny_dataset):
+    model = load_run(run)
+    assert (model.cell, model.law.distribution, model.image_shape) == (CELLS[2], "Normal", tiny_dataset.image_shape)
+    images = tiny_dataset.splits["test"]
+    logits = model.encode(images)
+    weights = torch.load(run / "model.pt", weights_only=True)
+    hidden = F.relu(F.linear(torch.from_numpy(images).flatten(1).float(), *layer(weights, "encoder.0")))
+    torch.testing.assert_close(logits, F.linear(hidden, *layer(weights, "encoder.2")).view(-1, 3, 4))
+
+    codes = model.draw_codes(logits, seed=1)
+    assert torch.equal(codes, model.draw_codes(logits, seed=1))
+    hidden = F.relu(F.linear(F.one_hot(codes, 4).flatten(1).float(), *layer(weights, "decoder.0")))
+    expected = F.linear(hidden, *layer(weights, "decoder.2")).sigmoid().view(images.shape)
+    torch.testing.assert_close(model.decode(codes), expected)
+
+
+def test_codes_are_drawn_with_the_noise_of_the_run(run):
+    """P(N1 - N2 > 1) of two standard normals is 0.24; of two Gumbels it would be 0.27."""
+    logits = torch.tensor([1.0, 0.0]).expand(200_000, 1, 2)
+    assert load_run(run).draw_codes(logits).float().mean().item() == pytest.approx(0.2398, abs=0.004)
+
+
+def test_samples_are_of_the_uniform_prior(run):
+    model = load_run(run)
+    samples = model.sample(20_000, seed=3)
+    every_code = torch.cartesian_prod(*[torch.arange(4)] * 3)
+    torch.testing.assert_close(samples.mean(0), model.decode(every_code).mean(0), atol=0.01, rtol=0)
+    assert torch.equal(samples, model.sample(20_000, seed=3))
+
+
+def same(a: TrainedModel, b: TrainedModel) -> bool:
+    weights = zip(a.network.state_dict().values(), b.network.state_dict().values(), strict=True)
+    return (a.cell, a.law, a.image_shape) == (b.cell, b.law, b.image_shape) and all(torch.equal(*w) for w in weights)
+
+
+def test_the_selected_model_of_a_law_is_read_from_its_group(study):
+    for law in ("gumbel", "normal"):
+        selected = load_selected(study / "groups/tiny/K4/seed1", law)
+        assert same(selected, load_run(study / selected.cell.directory))
+    with pytest.raises(InputError, match="no model of 'logistic', expected one of gumbel, normal"):
+        load_selected(study / "groups/tiny/K4/seed1", "logistic")
+
+
+def test_weights_of_other_sizes_than_the_summary_says_are_refused(run):
+    summary = json.loads((run / "summary.json").read_text())
+    (run / "summary.json").write_text(json.dumps({**summary, "model": {"variables": 2, "hidden": 16}}))
+    with pytest.raises(InputError, match=r"model.pt has 12 logits, expected 2 x 4 as its summary says"):
+        load_run(run)
+    (run / "summary.json").write_text("{")
+    with pytest.raises(InputError, match="expected the summary of a finished run"):
+        load_run(run)
+    with pytest.raises(InputError, match="expected the weights of trained models"):
+        load_selected(run, "normal")
+
+
+def test_samples_are_drawn_on_the_command_line(run):
+    command = [sys.executable, "-m", "discrete_vae", "sample", str(run), "--out", str(run / "sheet.png")]
+    environment = {"PYTHONPATH": str(ROOT / "workflow")}
+
+    def execute(*arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+    assert "5 samples of tiny-K4-normal-tau0.5-seed1" in execute("--count", "5").stdout
+    height, width = load_run(run).image_shape
+    sheet = np.asarray(Image.open(run / "sheet.png"))
+    assert sheet.shape == (2 * height + 2, 3 * width + 4)  # two rows of three images
+    expected = 255 - 255 * load_run(run).sample(5)[4].numpy()
+    assert np.abs(sheet[height + 2 :, width + 2 : 2 * width + 2] - expected).max() <= 0.5
+    assert (sheet[height + 2 :, 2 * width + 4 :] == 255).all()
+    refused = execute("--count", "0")
+    assert (refused.returncode, refused.stderr) == (1, "ERROR: --count is 0, expected at least 1; correct it\n")

@@ -1,0 +1,107 @@
+"""Trained models to work with: `load_run` and `load_selected` read one, which encodes, decodes and samples."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from discrete_vae.config.definitions import Law, law_of
+from discrete_vae.errors import InputError, reading
+from discrete_vae.grid.cells import Cell
+from discrete_vae.grid.groups import recorded_rows
+from discrete_vae.model.network import DiscreteVAE, Weights, model_of
+from discrete_vae.model.noise import NoiseSource, distribution
+from discrete_vae.model.random_streams import generator
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained model.
+
+    Attributes:
+        cell: its coordinates.
+        law: the law of its noise.
+        network: its encoder and decoder, a torch module.
+        image_shape: height and width of an image in pixels.
+    """
+
+    cell: Cell
+    law: Law
+    network: DiscreteVAE
+    image_shape: tuple[int, int]
+
+    @torch.inference_mode()
+    def encode(self, images: Tensor) -> Tensor:
+        """Map images of 0 and 1, images x height x width, to logits theta, images x N x K."""
+        return self.network.encode(torch.as_tensor(images).flatten(1).float())
+
+    def draw_codes(self, logits: Tensor, *, seed: int = 0) -> Tensor:
+        """Draw one code for each image: the category of each variable, argmax(theta + noise), images x N."""
+        noise = NoiseSource(distribution(self.law), generator(seed, "codes"))
+        return (logits + noise.draw(logits.shape)).argmax(-1)
+
+    @torch.inference_mode()
+    def decode(self, codes: Tensor) -> Tensor:
+        """Map codes, the category of each variable (images x N), to probabilities of ink, images x height x width."""
+        one_hot = F.one_hot(codes, self.network.architecture.categories).float()
+        return self.network.decode(one_hot).sigmoid().unflatten(-1, self.image_shape)
+
+    def sample(self, count: int, *, seed: int = 0) -> Tensor:
+        """Draw codes from the uniform prior and decode them, to probabilities of ink, count x height x width."""
+        return self.decode(prior_codes(self.network, count, seed=seed))
+
+
+def prior_codes(network: DiscreteVAE, count: int, *, seed: int) -> Tensor:
+    """Draw codes from the uniform prior: the category of each variable, count x N."""
+    sizes = network.architecture
+    return torch.randint(sizes.categories, (count, sizes.variables), generator=generator(seed, "prior samples"))
+
+
+def load_run(folder: Path | str) -> TrainedModel:
+    """Read the model of a run, such as results/quickstart/runs/digits/K10/normal/tau0.4/seed775.
+
+    Raises:
+        InputError: no such run, a damaged file, or weights of other sizes than the summary says.
+    """
+    folder = Path(folder)
+    with reading(folder / "summary.json", "the summary of a finished run", "name the folder of a run"):
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return _trained_model(summary, folder / "model.pt", _read_weights(folder / "model.pt"))
+
+
+def load_selected(folder: Path | str, perturbation: str) -> TrainedModel:
+    """Read the selected model of a noise law from the folder of a group, of a study with `keep_models`.
+
+    Raises:
+        InputError: the group keeps no models, or none of this law.
+    """
+    folder = Path(folder)
+    models = _read_weights(folder / "models.pt")
+    rows = {row["perturbation"]: row for row in recorded_rows(folder / "selection.csv")}
+    if perturbation not in models:
+        raise InputError(f"{folder} has no model of {perturbation!r}, expected one of {', '.join(models)}")
+    cell = Cell.of(rows[perturbation])
+    (summary,) = (row for row in recorded_rows(folder / "summaries.csv") if Cell.of(row) == cell)
+    nested = {key: json.loads(summary[key]) for key in ("law", "model", "image_shape")}
+    return _trained_model({**summary, **nested}, folder / "models.pt", models[perturbation])
+
+
+def _read_weights(path: Path) -> dict[str, Any]:
+    with reading(path, "the weights of trained models", "train them, with evaluation.keep_models for those of a group"):
+        return torch.load(path, weights_only=True, map_location="cpu")
+
+
+def _trained_model(summary: Mapping[str, Any], path: Path, weights: Weights) -> TrainedModel:
+    cell, variables = Cell.of(summary), summary["model"]["variables"]
+    outputs, pixels = len(weights["encoder.2.bias"]), weights["encoder.0.weight"].shape[1]
+    if outputs != variables * cell.K:
+        raise InputError(f"{path} has {outputs} logits, expected {variables} x {cell.K} as its summary says")
+    side = math.isqrt(pixels)  # older runs do not tell their shape
+    shape = tuple(summary.get("image_shape") or (side, side))
+    return TrainedModel(cell, law_of(summary["law"]), model_of(weights, variables=variables), shape)
