@@ -2,18 +2,24 @@
 
 import csv
 import functools
+import json
 import re
 import shlex
 import subprocess
 import tempfile
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 import yaml
 from conftest import ROOT, run_snakemake
+from discrete_vae.files import write_arrays
+from discrete_vae.grid.cells import Cell
 from discrete_vae.model.network import Architecture, initial_weights
+from discrete_vae.training.run_files import write_run
+from discrete_vae.training.runs import Run
 
 PATHS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *sorted(ROOT.glob("docs/*.md"))]
 PAGES = {path.name: path.read_text() for path in PATHS}
@@ -107,15 +113,41 @@ def test_the_readme_counts_the_cells_of_the_grid(tmp_path):
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", PAGES["README.md"], re.DOTALL)
-    path = tmp_path / re.search(r'"(results/.*?model\.pt)"', code)[1]
-    path.parent.mkdir(parents=True)
-    sizes = Architecture(pixels=64, hidden=100, variables=10, categories=10)
-    torch.save(initial_weights(sizes, torch.Generator().manual_seed(0)), path)
+    make_run(tmp_path / re.search(r'"(results/.*?)"', code)[1])
     monkeypatch.chdir(tmp_path)
     found = {}
     exec(code, found)
-    assert found["images"].shape == (5, 8, 8)
+    assert found["images"].shape == found["again"].shape == (5, 8, 8)
     assert 0 < found["images"].min() < found["images"].max() < 1
+
+
+def make_run(folder: Path) -> None:
+    """Make the run of the quick start that the pages load, with weights that nobody trained."""
+    sizes = Architecture(pixels=64, hidden=100, variables=10, categories=10)
+    run = Run(Cell("digits", 10, "normal", 0.4, 775), [{"training_loss": 1.0}])
+    run.weights = initial_weights(sizes, torch.Generator().manual_seed(0))
+    definition = {"law": {"distribution": "Normal", "loc": 0, "scale": 1}, "model": {"variables": 10, "hidden": 100}}
+    write_run(run, folder, provenance={"image_shape": [8, 8]}, definition=definition)
+
+
+def test_the_notebook_runs(tmp_path, monkeypatch):
+    """Cell by cell, without Jupyter: its cells are plain Python."""
+    make_run(tmp_path / "results/quickstart/runs/digits/K10/normal/tau0.4/seed775")
+    (tmp_path / "results/mnist-k10").symlink_to(ROOT / "results/mnist-k10")
+    (tmp_path / "Snakefile").touch()
+    images = np.random.default_rng(0).integers(0, 2, (10, 8, 8)).astype(np.uint8)
+    write_arrays(tmp_path / "data/digits.npz", {"test": images})
+    monkeypatch.chdir(tmp_path)
+    plt.switch_backend("agg")
+    notebook = json.loads((ROOT / "docs/models.ipynb").read_text())
+    found = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), found)
+    plt.close("all")
+    assert len(found["groups"]) == 5
+    assert found["losses"].notna().all(axis=None)
+    assert found["reconstructions"].shape == (10, 8, 8)
 
 
 @pytest.mark.parametrize("study", ["mnist-k10", "omniglot-temperature-1"])
