@@ -276,6 +276,7 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("fitting/targets/discrete/probabilities", [0.5, 0.4], ["discrete.probabilities sums to 0.9", "expected 1"]),
         ("fitting/targets/discrete/probabilities", [1.1, -0.1], ["discrete.probabilities[1] is -0.1", "at least 0"]),
         ("mirror", "/no/such/folder", ["mirror is '/no/such/folder'", "an existing directory or a base URL"]),
+        ("mirror", "file:///data", ["mirror is 'file:///data'", "a base URL (http or https)"]),
         ("mirror", 3, ["mirror is 3", "a text or null"]),
         (
             "datasets/mnist",

@@ -5,14 +5,17 @@ import functools
 import gzip
 import hashlib
 import http.server
+import struct
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import serving
+from discrete_vae.config.definitions import Omniglot, Torchvision
 from discrete_vae.data import download
 from discrete_vae.data.download import obtain
-from discrete_vae.data.sources import SourceFile
+from discrete_vae.data.sources import SourceFile, source_files
 from discrete_vae.errors import InputError, OutputError
 
 CONTENT = bytes(range(256)) * 40
@@ -157,6 +160,46 @@ def test_a_mirror_without_the_file_is_told(tmp_path, destination):
 def test_no_answer_names_the_homes_and_the_ways_out(destination):
     message = refused(source_file(NOWHERE), destination)
     assert all(part in message for part in (f"{NOWHERE}images.gz", "place images.gz in", "set mirror"))
+
+
+def test_user_and_password_of_a_mirror_are_shown_nowhere(server, destination, caplog):
+    caplog.set_level("INFO")
+    mirror = server.replace("//", "//me:secret@")
+    message = refused(source_file(), destination, mirror=f"{mirror}none")
+    assert "404" in message
+    assert "//***@127.0.0.1" in message
+    message += refused(source_file(), destination, mirror=NOWHERE.replace("//", "//me:secret@"))
+    assert_obtained(source_file(), destination, mirror=mirror)
+    assert "downloading http://***@127.0.0.1" in caplog.text
+    assert "secret" not in message + caplog.text
+
+
+def test_a_file_of_certificates_that_is_not_there_is_told(destination, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/certificates.pem")
+    assert "invalid path: /no/such/certificates.pem" in refused(source_file("https://127.0.0.1:1/"), destination)
+
+
+def idx(images: int, side: int = 28, kind: int = 0x803) -> bytes:
+    return struct.pack(">4I", kind, images, side, side) + bytes(images * side * side)
+
+
+@pytest.mark.parametrize("content", [b"<html>sign in</html>", idx(10), idx(10_000)[:-1], idx(10_000, kind=0x801)])
+def test_a_file_without_a_known_sum_must_have_its_format_and_size(server, served, destination, content):
+    (served / "mnist" / "images.gz").write_bytes(gzip.compress(content))
+    file = replace(source_file(f"{server}mnist/"), fingerprint=None, idx_shape=(10_000, 28, 28))
+    assert "expected 7840016 that begin with 00000803000027100000001c0000001c, an idx file" in refused(
+        file, destination
+    )
+    (served / "mnist" / "images.gz").write_bytes(gzip.compress(idx(10_000)))
+    obtain(file, destination, mirror=None)
+    assert destination.read_bytes() == idx(10_000)
+
+
+def test_every_source_without_a_known_sum_has_a_known_format():
+    sources = [Torchvision("torchvision", name) for name in ("MNIST", "FashionMNIST", "KMNIST")]
+    files = [file for source in [*sources, Omniglot("iwae"), Omniglot("omniglot")] for file in source_files(source)]
+    assert all(file.fingerprint or file.idx_shape for file in files)
+    assert sum(file.fingerprint is None for file in files) == 2
 
 
 def test_an_altered_file_is_refused_and_the_reason_is_not_cut_by_a_long_path(server, served, tmp_path):

@@ -209,13 +209,13 @@ class TestData:
     def test_hand_placed_kmnist_needs_no_network(self, tmp_path):
         folder = tmp_path / "data" / "raw" / "kmnist"
         folder.mkdir(parents=True)
-        for name, count in (("train-images-idx3-ubyte", 10_003), ("t10k-images-idx3-ubyte", 4)):
+        for name, count in (("train-images-idx3-ubyte", 60_000), ("t10k-images-idx3-ubyte", 10_000)):
             content = struct.pack(">IIII", 0x803, count, 28, 28) + bytes(range(256)) * (count * 784 // 256 + 1)
             (folder / f"{name}.gz").write_bytes(gzip.compress(content[: 16 + count * 784], compresslevel=1))
         definition = "datasets={kmnist: {source: torchvision, class: KMNIST}}"
         run_snakemake(tmp_path, "--cores", "1", "data/kmnist.npz", "--config", definition)
         dataset = BinarizedDataset.load(tmp_path / "data" / "kmnist.npz")
-        assert [len(dataset.splits[split]) for split in SPLITS] == [3, 10_000, 4]
+        assert [len(dataset.splits[split]) for split in SPLITS] == [50_000, 10_000, 10_000]
 
 
 class TestManners:

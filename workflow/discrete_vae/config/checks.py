@@ -142,9 +142,11 @@ def _check_table(key: str, probabilities: Sequence[float]) -> None:
 
 def _check_paths(configuration: Configuration) -> None:
     mirror = configuration.mirror
-    if mirror is not None and "://" not in mirror and not (mirror and _is(Path.is_dir, mirror)):
+    is_url = mirror is not None and mirror.startswith(("http://", "https://"))
+    if mirror is not None and not is_url and not (mirror and _is(Path.is_dir, mirror)):
         raise InputError(
-            f"mirror is {mirror!r}, expected an existing directory or a base URL; correct it or set it to null"
+            f"mirror is {mirror!r}, expected an existing directory or a base URL (http or https); correct it or set it"
+            " to null"
         )
     made = [f"data/{dataset}.npz" for dataset in configuration.datasets]
     for name in configuration.asked_datasets:

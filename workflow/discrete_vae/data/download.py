@@ -2,6 +2,7 @@
 
 import gzip
 import logging
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import requests
 import urllib3
 
-from discrete_vae.data.sources import SourceFile, verify
+from discrete_vae.data.sources import SourceFile, check_idx, verify
 from discrete_vae.errors import InputError, reading
 from discrete_vae.files import write_bytes
 
@@ -20,6 +21,7 @@ BACKOFF_SECONDS = 2  # before the second pass, and twice that before the third
 TIMEOUT_SECONDS = (10, 60)  # to connect, and between two reads
 TRANSFER_SECONDS = 900  # of Fashion-MNIST's 26 MB at 29 kB a second
 GZIP_MAGIC = b"\x1f\x8b"
+SECRET = re.compile(r"//[^/@\s]+@")  # of a URL such as https://user:password@host/
 
 
 def obtain(file: SourceFile, destination: Path, *, mirror: str | None) -> None:
@@ -49,17 +51,24 @@ def obtain(file: SourceFile, destination: Path, *, mirror: str | None) -> None:
     _download([f"{mirror.rstrip('/')}/{file.folder}/"] if mirror else file.homes, file, destination)
 
 
+def without_secrets(text: str) -> str:
+    """Hide user names and passwords in the URLs of a text."""
+    return SECRET.sub("//***@", text)
+
+
 def _download(homes: Sequence[str], file: SourceFile, destination: Path) -> None:
     failures = {}
     for attempt in range(PASSES):
         time.sleep(attempt * BACKOFF_SECONDS)
         for url in (f"{home}{file.official_name}" for home in homes):
-            log.info("downloading %s", url)
+            shown = without_secrets(url)
+            log.info("downloading %s", shown)
             try:
                 return _store(_fetch(url), file.official_name, file, destination)
-            except (requests.RequestException, urllib3.exceptions.HTTPError, InputError) as error:
-                failures[url] = " ".join(str(error).split())[:300]
-                log.warning("%s: %s", url, failures[url])
+            # requests raises a plain OSError for a file of certificates that is not there.
+            except (OSError, urllib3.exceptions.HTTPError, InputError) as error:
+                failures[shown] = without_secrets(" ".join(str(error).split()))[:300]
+                log.warning("%s: %s", shown, failures[shown])
     reasons = "; ".join(f"{url}: {reason}" for url, reason in failures.items())
     raise InputError(
         f"{destination} could not be downloaded ({reasons}), expected a home that has it; place"
@@ -87,6 +96,8 @@ def _store(content: bytes, name: str, file: SourceFile, destination: Path) -> No
         with reading(name, "a complete gzip file"):
             content = gzip.decompress(content)
     found = verify(content, file.fingerprint, name=name)
+    if file.idx_shape and not file.fingerprint:
+        check_idx(content, file.idx_shape, name=name)
     write_bytes(destination, content)
-    known = "" if file.fingerprint else " (no official sum is known: not verified)"
+    known = "" if file.fingerprint else " (no official sum is known: only its format and size are checked)"
     log.info("stored %s as %s, %s%s", name, destination, found, known)

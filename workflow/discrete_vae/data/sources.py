@@ -5,6 +5,8 @@ The Snakefile imports this module, so it imports nothing large and reads no file
 
 import hashlib
 import io
+import math
+import struct
 import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +15,7 @@ from discrete_vae.config.definitions import Omniglot, OwnFile, Source, Torchvisi
 from discrete_vae.errors import InputError, reading
 
 RAW_FILE = "data/raw/{folder}/{file}"
+IDX_OF_BYTES = 0x0800  # the first number of an idx file of bytes, plus its number of dimensions
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class SourceFile:
     official_name: str  # at its homes and in a mirror
     homes: tuple[str, ...]  # base URLs, which end in a slash, in the order to try
     fingerprint: str | None  # of the decompressed content (see `fingerprint`); None where none is known
+    idx_shape: tuple[int, ...] | None = None  # images x height x width, where no fingerprint is known
 
     @property
     def name(self) -> str:
@@ -35,11 +39,17 @@ class SourceFile:
         return RAW_FILE.format(folder=self.folder, file=self.name)
 
 
-def _files(folder: str, homes: tuple[str, ...], fingerprints: Mapping[str, str | None]) -> tuple[SourceFile, ...]:
-    return tuple(SourceFile(folder, name, homes, fingerprint) for name, fingerprint in fingerprints.items())
-
-
 _TRAIN, _TEST = "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"
+_IDX_SHAPES = {_TRAIN: (60_000, 28, 28), _TEST: (10_000, 28, 28)}
+
+
+def _files(folder: str, homes: tuple[str, ...], fingerprints: Mapping[str, str | None]) -> tuple[SourceFile, ...]:
+    return tuple(
+        SourceFile(folder, name, homes, fingerprint, None if fingerprint else _IDX_SHAPES[name])
+        for name, fingerprint in fingerprints.items()
+    )
+
+
 _FILES = {
     "MNIST": _files(
         "mnist",
@@ -132,6 +142,21 @@ def check_sums(datasets: Mapping[str, Source]) -> None:
                     f"datasets.{name} expects {file.path} to have {file.fingerprint} and datasets.{other}"
                     f" {fingerprint_of_other}, expected one sum for one file; give both the same under sha256"
                 )
+
+
+def check_idx(content: bytes, shape: tuple[int, ...], *, name: str) -> None:
+    """Check that a content is an idx file of images, MNIST's format, of a shape.
+
+    Raises:
+        InputError: it is not. The message calls the file by its name.
+    """
+    header = struct.pack(f">{1 + len(shape)}I", IDX_OF_BYTES + len(shape), *shape)
+    begins, size = content[: len(header)], len(header) + math.prod(shape)
+    if begins != header or len(content) != size:
+        raise InputError(
+            f"{name} has {len(content)} bytes that begin with {begins.hex()}, expected {size} that begin with"
+            f" {header.hex()}, an idx file of the shape {shape}; obtain it again"
+        )
 
 
 def fingerprint(content: bytes, kind: str) -> str:
