@@ -326,6 +326,7 @@ def circular() -> list:
         ({"study": "\ud800", "grid": {"dataset": []}}, "the configuration has no plain form"),
         ({"study": True, "grid": {"dataset": []}}, "study is True, expected a text"),
         ({"grid": {"dataset": ["a"]}, "datasets": {"a": {"source": "npz", "path": "a\0"}}}, "an existing .npz file"),
+        ({"grid": {"dataset": ["a"]}, "datasets": {"a": {"source": "npz", "path": "{x}.npz"}}}, "a path without braces"),
         ({"grid": {"dataset": []}, "mirror": "/a" * 9999}, "expected an existing directory or a base URL"),
         ({"grid": {"dataset": []}, "model": {"hidden": 10**30}}, "model.hidden is 1000000000000000000000000000000"),
     ],

@@ -154,6 +154,11 @@ def _check_paths(configuration: Configuration) -> None:
         if not isinstance(source, OwnFile):
             continue
         path = Path(source.path)
+        if "{" in source.path or "}" in source.path:
+            raise InputError(
+                f"datasets.{name}.path is {source.path!r}, expected a path without braces, which Snakemake takes for"
+                " wildcards; rename the file or its folder"
+            )
         if not _is(Path.is_file, source.path):
             raise InputError(
                 f"datasets.{name}.path is {source.path!r}, expected an existing .npz file, and there is none at"
