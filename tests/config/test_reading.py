@@ -126,7 +126,7 @@ def test_a_stored_configuration_is_read_where_its_files_are_gone():
 
 def test_the_options_that_decide_a_result():
     training = read(PAPER).training.of_dataset("mnist")
-    assert training.result_options().keys() == PAPER["training"].keys() - {"device", "stack"}
+    assert training.result_options().keys() == PAPER["training"].keys() - {"device", "stack", "cuda_graph"}
     assert read(PAPER).evaluation.result_options() == {"validation_samples": 10, "selection_samples": 100}
 
 
@@ -326,7 +326,7 @@ def circular() -> list:
         ({"study": "\ud800", "grid": {"dataset": []}}, "the configuration has no plain form"),
         ({"study": True, "grid": {"dataset": []}}, "study is True, expected a text"),
         ({"grid": {"dataset": ["a"]}, "datasets": {"a": {"source": "npz", "path": "a\0"}}}, "an existing .npz file"),
-        ({"grid": {"dataset": ["a"]}, "datasets": {"a": {"source": "npz", "path": "{x}.npz"}}}, "a path without braces"),
+        ({"grid": {"dataset": ["a"]}, "datasets": {"a": {"source": "npz", "path": "{x}.npz"}}}, "without braces"),
         ({"grid": {"dataset": []}, "mirror": "/a" * 9999}, "expected an existing directory or a base URL"),
         ({"grid": {"dataset": []}, "model": {"hidden": 10**30}}, "model.hidden is 1000000000000000000000000000000"),
     ],

@@ -106,7 +106,7 @@ def test_the_overlay_of_a_study_is_named_where_there_is_one(study, tmp_path):
         {"grid": {"dataset": ["mnist"], "blocks": [{"K": [5]}]}},
         {"perturbations": {"student": STUDENT}, "grid": {"dataset": ["mnist"], "perturbation": ["student"]}},
         {"datasets": {"kmnist": {"source": "torchvision", "class": "KMNIST"}}, "grid": {"dataset": ["kmnist"]}},
-        {"training": {"device": "cuda", "stack": ["temperature"]}},
+        {"training": {"device": "cuda", "stack": ["temperature"], "cuda_graph": False}},
         {"training": {"epochs": {"mnist": 300, "digits": 50}}},
         {"grid": {"dataset": ["digits"]}, "training": {"epochs": {"digits": 50}}},
         {"mirror": "https://example.org/"},

@@ -1,4 +1,7 @@
-"""A step is taken once a call, captured or not; on a GPU a captured training has the bits of one that is not."""
+"""A captured training has the bits of one that is not: on a GPU, and on an emulated graph without one.
+
+The emulated graph is tried on planted faults: a tensor that is replaced where it must be overwritten, waits, copies.
+"""
 
 import gc
 import weakref
@@ -8,9 +11,14 @@ import torch
 from conftest import LAWS
 from discrete_vae.config.definitions import law_of
 from discrete_vae.config.options import Annealing, Model, Training
+from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Cell
+from discrete_vae.model.network import softmax_kl_with_gradient
 from discrete_vae.training.captured_step import STEPS_BEFORE_CAPTURE, StepGraph
 from discrete_vae.training.stack import StackTrainer
+from emulated_graph import EmulatedGraph
+
+CELLS = [Cell("tiny", 4, law, temperature, seed) for law in LAWS for temperature in (0.3, 1.0) for seed in (1, 2)]
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is visible")
 
@@ -31,64 +39,124 @@ def test_a_step_that_is_not_captured_is_called():
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is visible")
-def test_where_the_capture_fails_the_log_says_so_and_every_step_is_taken(caplog):
-    steps = STEPS_BEFORE_CAPTURE + 3
-    assert take(steps, device="cpu", capture=True) == list(range(1, steps + 1))
-    assert caplog.text.count("not captured as a CUDA graph") == 1
+def test_where_the_capture_fails_the_job_ends_in_one_line():
+    with pytest.raises(InputError, match=r"training\.cuda_graph is true, .*set it to false") as raised:
+        take(STEPS_BEFORE_CAPTURE + 1, device="cpu", capture=True)
+    assert "\n" not in str(raised.value)
 
 
 @needs_gpu
-def test_a_captured_step_is_replayed(caplog):
+def test_a_captured_step_is_replayed():
     steps = STEPS_BEFORE_CAPTURE + 3
     assert take(steps, device="cuda", capture=True) == list(range(1, steps + 1))
-    assert "not captured" not in caplog.text
 
 
 @needs_gpu
-def test_a_step_that_waits_for_the_device_is_taken_uncaptured(caplog):
+def test_a_step_that_waits_for_the_device_ends_the_job():
     counter = torch.zeros((), device="cuda")
     graph = StepGraph(capture=True)
     stream = torch.cuda.current_stream()
-    for _ in range(STEPS_BEFORE_CAPTURE + 3):
+    for _ in range(STEPS_BEFORE_CAPTURE):
+        graph.take(lambda: counter.add_(1).item())
+    with pytest.raises(InputError, match=r"training\.cuda_graph"):
         graph.take(lambda: counter.add_(1).item())
     assert torch.cuda.current_stream() == stream
-    assert counter.item() == STEPS_BEFORE_CAPTURE + 3
-    assert "not captured as a CUDA graph" in caplog.text
 
 
-def make_trainer(dataset, device: str) -> StackTrainer:
-    cells = [Cell("tiny", 4, law, temperature, 1) for law in LAWS for temperature in (0.3, 1.0)]
-    return StackTrainer(
-        cells,
+def make_trainer(dataset, device: str = "cpu", **options) -> StackTrainer:
+    """Make a trainer of two seeds and all laws, whose epochs have three full minibatches and a short one.
+
+    On the device ``emulated``, a CPU, an emulated graph takes its steps.
+    """
+    annealing = Annealing(rate=0.01, minimum=0.1, interval=3)
+    trainer = StackTrainer(
+        CELLS,
         dataset,
         laws={name: law_of(definition) for name, definition in LAWS.items()},
         model=Model(variables=3, hidden=16),
-        training=Training(batch_size=10, learning_rate=0.01, annealing=Annealing(rate=0.01, minimum=0.1, interval=3)),
-        device=torch.device(device),
+        training=Training(batch_size=10, learning_rate=0.01, annealing=annealing, **options),
+        device=torch.device("cpu" if device == "emulated" else device),
     )
+    if device == "emulated":
+        trainer.step_graph = EmulatedGraph()
+    return trainer
 
 
-def train_epochs(trainer: StackTrainer, epochs: int) -> list[tuple[list[float], list[float]]]:
-    """Return the losses of some epochs, the one begun already among them."""
+def train_epochs(trainer: StackTrainer, epochs: int, after_step=lambda trainer: None) -> list:
+    """Return the losses of some epochs, the one begun already among them, and then the weights."""
     losses = []
     for _ in range(epochs):
         while trainer.step():
-            pass
+            after_step(trainer)
         losses.append(trainer.end_epoch())
-    return losses
+    return [*losses, trainer.optimized.flat.tolist()]
+
+
+@pytest.mark.parametrize("kl", ["softmax", "codes"])
+def test_training_on_an_emulated_graph_has_the_bits_of_plain_training(tiny_dataset, kl):
+    captured, plain = make_trainer(tiny_dataset, "emulated", kl=kl), make_trainer(tiny_dataset, kl=kl)
+    assert train_epochs(captured, 4) == train_epochs(plain, 4)
 
 
 @needs_gpu
 def test_captured_training_has_the_bits_of_uncaptured_training(tiny_dataset):
-    captured, plain = make_trainer(tiny_dataset, "cuda"), make_trainer(tiny_dataset, "cuda")
-    plain._step_graph = StepGraph(capture=False)
+    captured, plain = make_trainer(tiny_dataset, "cuda"), make_trainer(tiny_dataset, "cuda", cuda_graph=False)
     assert train_epochs(captured, 4) == train_epochs(plain, 4)
-    assert torch.equal(captured.optimized.flat, plain.optimized.flat)
+
+
+def replace_temperature(trainer: StackTrainer) -> None:
+    trainer.temperature = trainer.temperature.clone()
+
+
+def replace_sums(trainer: StackTrainer) -> None:
+    trainer.sums = trainer.sums.clone()
+
+
+def replace_noise(trainer: StackTrainer) -> None:
+    trainer.noise_stream.noise = trainer.noise_stream.noise.clone()
+
+
+@pytest.mark.parametrize("replace", [replace_temperature, replace_sums, replace_noise])
+def test_the_emulated_graph_finds_a_tensor_that_is_replaced(tiny_dataset, replace):
+    expected = train_epochs(make_trainer(tiny_dataset), 4)
+    assert train_epochs(make_trainer(tiny_dataset), 4, after_step=replace) == expected
+    assert train_epochs(make_trainer(tiny_dataset, "emulated"), 4, after_step=replace) != expected
+
+
+WAITS = {
+    "item": lambda logits: logits.sum().item(),
+    "condition": lambda logits: 1 if logits.isfinite().all() else 0,
+    "nonzero": lambda logits: logits.nonzero(),
+    "mask": lambda logits: logits[logits > 0],
+    "write by a mask": lambda logits: logits.index_put_((logits > 0,), logits[0, 0, 0, :1]),
+}
+COPIES = {
+    "tensor of a number": lambda logits: logits + torch.tensor(0.5),
+    "list as an index": lambda logits: logits[:, [0]],
+}
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        *(pytest.param(fault, "waits for the device", id=name) for name, fault in WAITS.items()),
+        *(pytest.param(fault, "is made on the host", id=name) for name, fault in COPIES.items()),
+    ],
+)
+def test_the_emulated_graph_finds_a_wait_and_a_copy_from_the_host(tiny_dataset, fault, message):
+    def with_fault(logits):
+        fault(logits.clone())
+        return softmax_kl_with_gradient(logits)
+
+    trainer = make_trainer(tiny_dataset, "emulated")
+    trainer.kl_with_gradient = with_fault
+    with pytest.raises(AssertionError, match=message):
+        train_epochs(trainer, 2)
 
 
 def test_a_trainer_that_is_no_longer_needed_gives_its_memory_back_at_once(tiny_dataset):
     """The garbage collector would free it late, or in the middle of the capture of the next one."""
-    trainer = make_trainer(tiny_dataset, "cpu")
+    trainer = make_trainer(tiny_dataset)
     train_epochs(trainer, 1)
     freed = [weakref.ref(held) for held in (trainer, trainer.optimized.flat, trainer.noise_stream.noise)]
     gc.disable()
@@ -99,7 +167,7 @@ def test_a_trainer_that_is_no_longer_needed_gives_its_memory_back_at_once(tiny_d
         gc.enable()
 
 
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+@pytest.mark.parametrize("device", ["cpu", "emulated", pytest.param("cuda", marks=needs_gpu)])
 def test_a_trainer_under_way_is_set_back_to_a_state_in_the_middle_of_an_epoch(tiny_dataset, device, tmp_path):
     """Restoring keeps the tensors that a captured step reads, and gives the same bits again."""
     trainer = make_trainer(tiny_dataset, device)
@@ -107,7 +175,6 @@ def test_a_trainer_under_way_is_set_back_to_a_state_in_the_middle_of_an_epoch(ti
         if not trainer.step():
             trainer.end_epoch()
     torch.save(trainer.state(), tmp_path / "state.pt")
-    losses, weights = train_epochs(trainer, 3), trainer.optimized.flat.clone()
+    expected = train_epochs(trainer, 3)
     trainer.restore(torch.load(tmp_path / "state.pt", weights_only=True))
-    assert train_epochs(trainer, 3) == losses
-    assert torch.equal(trainer.optimized.flat, weights)
+    assert train_epochs(trainer, 3) == expected

@@ -1,5 +1,6 @@
 """Measure bias and variance of the relaxed gradient on small models of one dataset and seed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from discrete_vae_job import logged
@@ -18,14 +19,15 @@ with logged(snakemake.log[0]):
 
     torch.set_num_threads(snakemake.threads)
     params = snakemake.params
-    begin(Path(params.study), read(params.configuration, check_files=False))
+    configuration = read(params.configuration, check_files=False)
+    begin(Path(params.study), configuration)
     dataset, seed = snakemake.wildcards.gradients.split("/")
     of_all = {"dataset": dataset, "K": params.small_models["K"], "seed": seed.removeprefix("seed")}
     table = measure_gradients(
         [Cell.of({**of_all, **point}) for point in params.points],
         BinarizedDataset.load(snakemake.input.images),
         laws={name: law_of(definition) for name, definition in params.laws.items()},
-        training=Training.of(params.training),
+        training=replace(Training.of(params.training), cuda_graph=configuration.training.cuda_graph),
         small_models=SmallModels(**params.small_models),
         device=choose_device(params.device),
     )

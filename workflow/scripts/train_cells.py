@@ -32,6 +32,7 @@ with logged(snakemake.log[0]):
         laws=params.laws,
         options=params.options,
         device=choose_device(params.device),
+        cuda_graph=configuration.training.cuda_graph,
         started=started,
     )
     announce_progress(study, asked_cells(configuration), log=Path(snakemake.log[0]))

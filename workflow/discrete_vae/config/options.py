@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 LARGEST_COUNT = 10**9  # of anything, so that a misprint is told before a job starts
 AXES = ("dataset", "K", "perturbation", "temperature", "seed")  # of the grid
+HOW_TO_TRAIN = ("device", "stack", "cuda_graph")  # options of the training that determine no result
 
 
 class Section:
@@ -82,6 +83,10 @@ class Training(Section):
     stack: tuple[Literal["temperature", "perturbation", "seed"], ...] = option(
         (), "axes of the grid whose cells one job trains side by side; empty for one job a cell"
     )
+    cuda_graph: bool = option(
+        True,
+        "on a GPU, capture the training step as a CUDA graph; false launches its kernels one by one, which is slower",
+    )
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -104,7 +109,7 @@ class Training(Section):
 
     def result_options(self) -> dict[str, Any]:
         """Return the options that determine a result."""
-        return {name: value for name, value in asdict(self).items() if name not in ("device", "stack")}
+        return {name: value for name, value in asdict(self).items() if name not in HOW_TO_TRAIN}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from discrete_vae.config.configuration import Configuration
+from discrete_vae.config.options import HOW_TO_TRAIN
 from discrete_vae.config.reading import read
 from discrete_vae.errors import InputError, reading
 from discrete_vae.files import write_text
@@ -25,7 +26,7 @@ EVIDENCE = {
     "fitting": ("fits",),
 }
 FREE = {
-    "training": ("device", "stack", "epochs"),
+    "training": (*HOW_TO_TRAIN, "epochs"),
     "evaluation": ("keep_models",),
     "control": ("enabled", "datasets"),
     "fitting": ("enabled", "targets"),

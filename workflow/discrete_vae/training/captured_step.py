@@ -1,12 +1,11 @@
 """Repeat a step many times: on a GPU as a captured CUDA graph."""
 
-import logging
 import math
 from collections.abc import Callable
 
 import torch
 
-log = logging.getLogger(__name__)
+from discrete_vae.errors import InputError
 
 # Warm up first: libraries and the optimizer allocate memory lazily, and a capture must not.
 STEPS_BEFORE_CAPTURE = 3
@@ -27,6 +26,9 @@ class StepGraph:
         """Take the step, the same at every call.
 
         It reads and writes tensors that stay where they are, and waits for no result of the device.
+
+        Raises:
+            InputError: the step cannot be captured.
         """
         # The step is not kept: a cycle of references would keep its memory on the GPU.
         if self._steps_before_capture == 0:
@@ -44,8 +46,10 @@ class StepGraph:
             # A capture that fails may leave its own stream the current one.
             with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
                 step()  # recorded, not taken
-        except RuntimeError as error:
+        except RuntimeError as error:  # a training kernel by kernel would take hours more
             reason = " ".join(str(error).split())[:200]
-            log.warning("the step is not captured as a CUDA graph and runs kernel by kernel, as %s", reason)
-        else:
-            self._graph = graph
+            raise InputError(
+                f"training.cuda_graph is true, but the step cannot be captured ({reason}), expected an NVIDIA GPU and"
+                " steps without waiting; set it to false to train kernel by kernel, which is slower"
+            ) from error
+        self._graph = graph

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def run_job(
     options: Mapping[str, Mapping[str, Any]],
     device: torch.device,
     started: float,
+    cuda_graph: bool = True,
     revision: str | None = None,
 ) -> None:
     """Train cells of one dataset and K, from their resume point where there is one, and write the files of their runs.
@@ -38,6 +40,7 @@ def run_job(
         laws, options: definitions of the noise laws and options that determine the result, as summaries record them.
         device: where to train.
         started: when the job began, as time.monotonic() gives it.
+        cuda_graph: on a GPU, whether each step is captured as a CUDA graph.
         revision: of the source, where it is known without git.
 
     Raises:
@@ -52,7 +55,7 @@ def run_job(
             dataset,
             laws={name: law_of(definition) for name, definition in laws.items()},
             model=Model(**options["model"]),
-            training=Training.of(options["training"]),
+            training=replace(Training.of(options["training"]), cuda_graph=cuda_graph),
             evaluation=Evaluation(**options["evaluation"]),
             device=device,
             resume_point=resume_point,

@@ -84,8 +84,9 @@ class BestWeights:
         """Add an epoch to each run that has not ended, and keep the weights of those that improved."""
         members = enumerate(zip(self.runs, rows, strict=True))
         improved = [member for member, (run, row) in members if not run.has_ended and run.add(row, self.patience)]
+        device = next(iter(weights.values())).device
+        index = torch.tensor(improved, dtype=torch.int64, device=device)
         for name, values in self.weights.items():
-            index = torch.tensor(improved, dtype=torch.int64, device=values.device)
             values[index] = weights[name][index]
 
     def state(self) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""A stack of models in training: weights, Adam, random streams, and one optimization step at a time."""
+"""A stack of models in training: weights, Adam, random streams, and one optimization step at a time.
+
+On a GPU a step waits for nothing. It copies from the host only the order of the images, at the first step of an epoch,
+and a temperature that has changed.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -81,6 +85,7 @@ class StackTrainer:
 
     Attributes:
         weights: the present ones by name, each with a first dimension S.
+        step_graph: takes the steps on full minibatches.
     """
 
     def __init__(
@@ -116,7 +121,7 @@ class StackTrainer:
         self.steps = 0
         self.temperature = torch.tensor(self.temperatures, device=device).view(-1, 1, 1, 1)
         self.sums = torch.zeros(2, len(cells), dtype=torch.float64, device=device)  # of losses in the epoch so far
-        self._step_graph = StepGraph(capture=device.type == "cuda")
+        self.step_graph = StepGraph(capture=training.cuda_graph and device.type == "cuda")
 
     @property
     def temperatures(self) -> list[float]:
@@ -133,7 +138,7 @@ class StackTrainer:
         if self.annealing and (self.steps - 1) % self.annealing.interval == 0:
             self._set_temperature()
         if count == self.minibatches.size:
-            self._step_graph.take(self._descend)
+            self.step_graph.take(self._descend)
         else:
             self._descend(count)
         return not self.minibatches.epoch_has_ended
