@@ -1,6 +1,8 @@
 """Regenerates the discrete-VAE experiment of arXiv 2406.02180: configuration in, targets out."""
 
 import itertools
+import math
+import os
 import re
 import sys
 from pathlib import Path
@@ -27,7 +29,7 @@ from discrete_vae.config.reading import read
 from discrete_vae.config.strict_yaml import check_yaml
 from discrete_vae.data import shared, sources
 from discrete_vae.errors import InputError, OutputError
-from discrete_vae.grid import cells, groups, planning, study
+from discrete_vae.grid import cells, groups, planning, scheduling, study
 
 
 configfile: f"{workflow.current_basedir}/config.yaml"

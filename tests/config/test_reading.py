@@ -249,6 +249,7 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("training/annealing", {"rat": 1}, ["training.annealing.rat is 1", "did you mean rate?"]),
         ("training/annealing", 5, ["training.annealing is 5", "a mapping or null"]),
         ("training/device", "gpu", ["training.device is 'gpu'", "one of auto, cpu, cuda"]),
+        ("training/stack", "temperature", ["training.stack is 'temperature', expected auto or a list"]),
         ("training/stack", ["K"], ["training.stack[0] is 'K'", "temperature, perturbation, seed"]),
         ("training/kl", "code", ["training.kl is 'code'", "one of softmax, codes"]),
         ("training/patience", 0, ["training.patience is 0", "at least 1"]),

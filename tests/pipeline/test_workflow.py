@@ -134,7 +134,7 @@ class TestControl:
 
 class TestConfiguration:
     def test_the_default_is_the_paper_with_one_training_job_per_cell(self, tmp_path):
-        jobs = planned_jobs(tmp_path)
+        jobs = planned_jobs(tmp_path, "--set-resources", "train_cells:gpu=0")
         trained = [job for job in jobs if job.startswith("results/paper/runs/")]
         assert len(trained) == 3 * 3 * 3 * 10 * 6
         assert len([job for job in jobs if job.startswith("data/raw/")]) == 5

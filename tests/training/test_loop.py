@@ -20,7 +20,7 @@ from discrete_vae.model.code_probabilities import argmax_probabilities
 from discrete_vae.model.network import Architecture, DiscreteVAE, initial_weights, model_of
 from discrete_vae.model.noise import NUMBERS_AT_ONCE, NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
-from discrete_vae.training import clock
+from discrete_vae.training import clock, loop
 from discrete_vae.training.loop import choose_device, train
 from discrete_vae.training.stack import StackTrainer, annealed_temperature
 
@@ -297,7 +297,28 @@ def test_progress_names_epoch_losses_and_time_left(tiny_dataset, caplog):
     assert re.search(line, caplog.text)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is visible")
-def test_cuda_without_a_gpu_is_refused_in_one_line():
-    with pytest.raises(InputError, match=r"training\.device is 'cuda'.*set it to auto or cpu"):
-        choose_device("cuda")
+@pytest.mark.parametrize(("name", "gpus"), [("cpu", 0), ("cpu", 1), ("auto", 0)])
+def test_a_job_without_a_gpu_computes_on_a_cpu_whatever_torch_sees(monkeypatch, caplog, name, gpus):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with caplog.at_level("INFO", logger=loop.__name__):
+        assert choose_device(name, gpus=gpus) == torch.device("cpu")
+    assert caplog.messages == ["device: cpu, 1 thread"]
+
+
+@pytest.mark.parametrize(("name", "gpus"), [("auto", 1), ("auto", 2), ("cuda", 1), ("cuda", 0)])
+def test_a_job_with_a_gpu_computes_on_it_or_ends_in_one_line(monkeypatch, caplog, name, gpus):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H100")
+    with caplog.at_level("INFO", logger=loop.__name__):
+        assert choose_device(name, gpus=gpus) == torch.device("cuda")
+    assert caplog.messages == ["device: NVIDIA H100"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(InputError) as refused:
+        choose_device(name, gpus=gpus)
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith(
+        f"training.device is '{name}' and the job's gpu is {gpus}, expected a GPU and torch sees none"
+    )
+    for advice in ("nvidia-smi", "CUDA_VISIBLE_DEVICES (empty)", torch.__version__, "gpu of the rule to 0", "to cpu"):
+        assert advice in line

@@ -12,6 +12,17 @@ options = (
     configuration.plain()
 )  # what jobs are handed: mappings, lists, texts and numbers
 results = folder("<results>")
+# A job may run on another machine. It must ask for what the main process asked for, as its stack follows from it.
+if workflow.is_main_process:
+    os.environ["DISCRETE_VAE_GPUS"] = str(scheduling.gpus_here())
+
+
+envvars:
+    "DISCRETE_VAE_GPUS",
+
+
+gpus_here = int(os.environ["DISCRETE_VAE_GPUS"])
+gpus_per_job = configuration.training.gpus_per_job(gpus_here)
 asked_cells = cells.asked_cells(configuration)
 asked_gradients = planning.asked_gradients(configuration, asked_cells)
 # Where fits are off, those that are there are shown as they are.
@@ -21,7 +32,16 @@ fits_are_asked = (
     or not planning.find_tables(results / "fits", ".csv.gz", {})
 )
 asked_fits = planning.asked_fits(configuration) if fits_are_asked else {}
+# What a profile or the command line sets, which Snakemake hands to each job as it is written.
+set_for_training = workflow.resource_settings.overwrite_resources.get(
+    workflow.modifier.modify_rulename("train_cells"), {}
+).get("gpu")
 try:
+    gpus_of_training = scheduling.gpus_of_training(
+        configuration.training,
+        here=gpus_here,
+        asked=getattr(set_for_training, "raw", set_for_training),
+    )
     study.check_options(
         results,
         configuration,
@@ -62,8 +82,9 @@ wildcard_patterns = cells.wildcard_patterns(
 )
 
 
+stack = scheduling.stack_of(configuration, gpus_of_training)
 runs_of_other_stacks = planning.runs_of_other_stacks(
-    results, found_groups.to_make, configuration.training.stack
+    results, found_groups.to_make, stack
 )
 # Of a group without bounds nothing else need be named: they ask for its runs.
 evaluated_before = {

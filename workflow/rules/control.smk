@@ -28,7 +28,7 @@ rule measure_gradients:
     resources:
         mem_mb=lambda wildcards, attempt: 6_000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
-        gpu=configuration.training.gpus_per_job,
+        gpu=gpus_per_job,
     params:
         study=lambda wildcards: str(results),
         points=lambda wildcards: asked_gradients[wildcards.gradients],

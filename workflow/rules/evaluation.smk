@@ -44,8 +44,12 @@ rule evaluate_models:
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 3_000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
-        gpu=configuration.training.gpus_per_job,
+        runtime=lambda wildcards, attempt: attempt
+        * scheduling.evaluation_minutes(
+            cells_of_group(wildcards.group),
+            configuration.evaluation.importance_samples,
+        ),
+        gpu=gpus_per_job,
     params:
         samples=configuration.evaluation.importance_samples,
         keep_models=configuration.evaluation.keep_models,

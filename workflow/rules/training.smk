@@ -9,9 +9,8 @@ Makes:  <results>/config.yaml  the options of the study, before its first run
 Steps:  train_cells
 """
 
-stacked_axes = planning.stacked_axes(
-    results, found_groups.to_make, asked_cells, configuration.training.stack
-)
+stacked_axes = planning.stacked_axes(results, found_groups.to_make, asked_cells, stack)
+cells_in_job = math.prod(map(len, stacked_axes.values()))
 
 
 rule train_cells:
@@ -51,9 +50,15 @@ rule train_cells:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 3_000 * attempt,
-        runtime=lambda wildcards, attempt: 720 * attempt,
-        gpu=configuration.training.gpus_per_job,
+        mem_mb=lambda wildcards, attempt: attempt * scheduling.training_mb(cells_in_job),
+        runtime=lambda wildcards, attempt: attempt
+        * scheduling.training_minutes(
+            configuration.training.of_dataset(wildcards.dataset),
+            K=int(wildcards.K),
+            cells=cells_in_job,
+            gpus=gpus_of_training,
+        ),
+        gpu=gpus_per_job,
     params:
         study=lambda wildcards: str(results),
         checkpoint=cells.job_path(

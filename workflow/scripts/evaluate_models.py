@@ -19,6 +19,6 @@ with logged(snakemake.log[0]):
         models=snakemake.input.models,
         samples=snakemake.params.samples,
         keep_models=snakemake.params.keep_models,
-        device=choose_device(snakemake.params.device),
+        device=choose_device(snakemake.params.device, gpus=snakemake.resources.get("gpu", 0)),
         started=started,
     )

@@ -29,6 +29,6 @@ with logged(snakemake.log[0]):
         laws={name: law_of(definition) for name, definition in params.laws.items()},
         training=replace(Training.of(params.training), cuda_graph=configuration.training.cuda_graph),
         small_models=SmallModels(**params.small_models),
-        device=choose_device(params.device),
+        device=choose_device(params.device, gpus=snakemake.resources.get("gpu", 0)),
     )
     write_csv(snakemake.output[0], table)

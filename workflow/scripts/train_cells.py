@@ -31,7 +31,7 @@ with logged(snakemake.log[0]):
         checkpoint=Path(params.checkpoint),
         laws=params.laws,
         options=params.options,
-        device=choose_device(params.device),
+        device=choose_device(params.device, gpus=snakemake.resources.get("gpu", 0)),
         cuda_graph=configuration.training.cuda_graph,
         started=started,
     )

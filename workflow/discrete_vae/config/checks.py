@@ -67,9 +67,12 @@ def _check_defined(key: str, names: Iterable[str], section: str, known: Mapping[
 
 
 def _check_stack(configuration: Configuration) -> None:
-    _check_once("training.stack", configuration.training.stack)
+    stack = configuration.training.stack
+    if stack == "auto":
+        return
+    _check_once("training.stack", stack)
     first, *others = configuration.grid.parts()
-    for axis in configuration.training.stack:
+    for axis in stack:
         for i, part in enumerate(others, start=1):
             if part[axis] != first[axis]:
                 raise InputError(

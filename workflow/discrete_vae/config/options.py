@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any, Literal, Self
 
 LARGEST_COUNT = 10**9  # of anything, so that a misprint is told before a job starts
 AXES = ("dataset", "K", "perturbation", "temperature", "seed")  # of the grid
 HOW_TO_TRAIN = ("device", "stack", "cuda_graph")  # options of the training that determine no result
+AUTO_STACK = ("temperature", "perturbation")  # of a job on a GPU: all cells of a group
 
 
 class Section:
@@ -79,9 +79,13 @@ class Training(Section):
         "of float32 matrix products (torch.set_float32_matmul_precision); high allows a GPU TensorFloat32, which is"
         " faster and rounds more",
     )
-    device: Literal["auto", "cpu", "cuda"] = option("auto", "where to train; auto takes a GPU where there is one")
-    stack: tuple[Literal["temperature", "perturbation", "seed"], ...] = option(
-        (), "axes of the grid whose cells one job trains side by side; empty for one job a cell"
+    device: Literal["auto", "cpu", "cuda"] = option(
+        "auto", "where to train; auto takes a GPU where the job asks for one, as it does on a machine that has one"
+    )
+    stack: Literal["auto"] | tuple[Literal["temperature", "perturbation", "seed"], ...] = option(
+        "auto",
+        "axes of the grid whose cells one job trains side by side, [] for one job a cell; auto is [temperature,"
+        " perturbation], a group, on a GPU, and [] on a CPU",
     )
     cuda_graph: bool = option(
         True,
@@ -94,10 +98,9 @@ class Training(Section):
         annealing = values.get("annealing")
         return cls(**{**values, "annealing": Annealing(**annealing) if annealing else None})
 
-    @property
-    def gpus_per_job(self) -> int:
-        """GPUs that a job asks for: with ``auto``, one where this machine has an NVIDIA driver."""
-        return int(self.device == "cuda" or (self.device == "auto" and Path("/dev/nvidiactl").exists()))
+    def gpus_per_job(self, here: int) -> int:
+        """GPUs that a job asks for, on a machine where jobs can ask for this many."""
+        return {"cpu": 0, "cuda": 1, "auto": here}[self.device]
 
     def epochs_of(self, dataset: str) -> int | None:
         """Return the epochs of a dataset, or None where ``epochs`` names other datasets only."""
@@ -110,6 +113,11 @@ class Training(Section):
     def result_options(self) -> dict[str, Any]:
         """Return the options that determine a result."""
         return {name: value for name, value in asdict(self).items() if name not in HOW_TO_TRAIN}
+
+
+def uses_gpu(device: str, gpus: int) -> bool:
+    """Tell whether a job computes on a GPU, given ``training: device`` and the GPUs that it asks for."""
+    return device == "cuda" or (device == "auto" and gpus >= 1)
 
 
 @dataclass(frozen=True)

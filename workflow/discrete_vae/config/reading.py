@@ -149,7 +149,8 @@ def _expectation(error: "ErrorDetails") -> str:
     }
     match error["type"]:
         case "literal_error":
-            return f"one of {context['expected'].replace(' or ', ', ').replace(chr(39), '')}"
+            names = context["expected"].replace(" or ", ", ").replace("'", "")
+            return f"one of {names}" if "," in names else names
         case "string_pattern_mismatch":
             return PATTERNS[context["pattern"]]
         case "too_short":

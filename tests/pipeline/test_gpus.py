@@ -1,0 +1,155 @@
+"""Who asks for a GPU, and whether training does what was scheduled: on this machine and on a pretended cluster."""
+
+import itertools
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from conftest import ROOT, make_own, planned_jobs, run_snakemake, start_snakemake
+
+PROFILES = ROOT / "workflow/profiles"
+GPU = ("--set-resources", "train_cells:gpu=1")
+GROUP = "results/own/groups/mine/K4/seed1/summaries.csv"
+# A node whose jobs get nothing of the environment but what Snakemake hands them.
+NODE = (
+    *("--executor", "cluster-generic", "--jobs", "1", "--seconds-between-status-checks", "1"),
+    *("--cluster-generic-submit-cmd", 'sh -c \'env -i PATH="$PATH" sh "$0" >>job.log 2>&1 & echo $!\''),
+)
+QUICK_CHECKS = ("--seconds-between-status-checks", "1", "--slurm-init-seconds-before-status-checks", "1")
+# Only one of the two processes, the main one and the job's, sees a driver.
+SNAKEFILE = f"""
+import sys
+sys.path.insert(0, "{ROOT / "workflow"}")
+from pathlib import Path
+from discrete_vae.grid import scheduling
+scheduling.DRIVER = Path("/dev/null" if workflow.is_main_process == {{main}} else "/no/driver")
+include: "{ROOT / "Snakefile"}"
+"""
+
+without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is visible")
+
+
+def trained(directory: Path, *arguments: str) -> list[int]:
+    """List how many cells each planned training would train."""
+    jobs = [job for job in planned_jobs(directory, *arguments) if "/runs/" in job]
+    return [job.count("model.pt") for job in jobs]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cells"),
+    [
+        (("--workflow-profile", "workflow/profiles/slurm"), [30] * 54),
+        (("--workflow-profile", "workflow/profiles/cluster-generic"), [30] * 54),
+        (("--workflow-profile", "workflow/profiles/slurm", "--set-resources", "train_cells:gpu=0"), [1] * 1620),
+        (("--set-resources", "train_cells:gpu=0"), [1] * 1620),
+        (("--config", "training={device: cpu}", *GPU), [1] * 1620),
+        (("--config", "training={stack: [temperature]}", *GPU), [10] * 162),
+    ],
+)
+def test_the_grid_of_the_paper_is_trained_by_groups_where_a_job_asks_for_a_gpu(tmp_path, arguments, cells):
+    assert trained(tmp_path, *arguments) == cells
+
+
+def test_a_request_that_may_differ_between_jobs_ends_in_one_line(tmp_path):
+    output = run_snakemake(tmp_path, "--dry-run", "--set-resources", "train_cells:gpu=attempt", check=False).stdout
+    assert "ERROR: set-resources has train_cells:gpu=attempt, expected a whole number" in output
+    assert "Traceback" not in output
+
+
+def test_in_a_module_the_rule_is_asked_by_its_own_name(tmp_path):
+    make_own(tmp_path)
+    (tmp_path / "Snakefile").write_text(f"""
+module vae:
+    snakefile: "{ROOT / "Snakefile"}"
+    config: config
+use rule * from vae as vae_*
+""")
+    command = [sys.executable, "-m", "snakemake", "vae_all", "--dry-run", "--cores", "1", "--configfile", "own.yaml"]
+    own = ["--config", "training={device: auto}"]
+
+    def jobs(rule: str) -> int:
+        arguments = [*command, "--set-resources", f"{rule}:gpu=1", *own]
+        output = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        return output.count("rule vae_train_cells:")
+
+    assert (jobs("vae_train_cells"), jobs("train_cells")) == (1, 2), "two noise laws in one job, or in two"
+
+
+@without_gpu
+@pytest.mark.parametrize("executor", [("--cores", "1"), NODE], ids=["local", "cluster"])
+class TestTheJobDoesWhatWasScheduled:
+    def run(self, directory: Path, executor: tuple[str, ...], *arguments: str) -> tuple[int, str]:
+        process = start_snakemake(directory, GROUP, *executor, *make_own(directory), *arguments)
+        output, _ = process.communicate()
+        return process.returncode, output
+
+    def assert_a_stack_missed_its_gpu(self, directory: Path) -> None:
+        """The log has the name of a stack only if the job's own process stacks, too."""
+        (log,) = (directory / "logs/own/train_cells").glob("*.log")
+        assert log.name == "mine-K4-all-tauall-seed1.log"
+        (line,) = log.read_text().splitlines()
+        assert "training.device is 'auto' and the job's gpu is 1, expected a GPU and torch sees none" in line
+
+    def test_a_gpu_that_is_set_and_that_torch_does_not_see_ends_in_one_line(self, executor, tmp_path):
+        code, _ = self.run(tmp_path, executor, *GPU, "--config", "training={device: auto}")
+        assert code != 0
+        self.assert_a_stack_missed_its_gpu(tmp_path)
+
+    def test_a_gpu_of_the_main_process_alone_is_what_the_job_asks_for(self, executor, tmp_path):
+        (tmp_path / "Snakefile").write_text(SNAKEFILE.format(main=True))
+        arguments = ("--snakefile", str(tmp_path / "Snakefile"), "--config", "training={device: auto}")
+        code, _ = self.run(tmp_path, executor, *arguments)
+        assert code != 0
+        self.assert_a_stack_missed_its_gpu(tmp_path)
+
+    def test_a_gpu_of_the_node_alone_is_left_to_others(self, executor, tmp_path):
+        (tmp_path / "Snakefile").write_text(SNAKEFILE.format(main=False))
+        arguments = ("--snakefile", str(tmp_path / "Snakefile"), "--config", "training={device: auto}")
+        code, output = self.run(tmp_path, executor, *arguments)
+        assert code == 0, output
+        logs = sorted((tmp_path / "logs/own/train_cells").glob("*.log"))
+        assert [log.name for log in logs] == [f"mine-K4-{law}-tau0.5-seed1.log" for law in ("laplace", "normal")]
+        assert "device: cpu, 1 thread" in logs[0].read_text()
+
+
+def uncommented(profile: str) -> str:
+    """Return the text of a profile with every setting that is commented out in force."""
+    text = (PROFILES / profile / "config.yaml").read_text()
+    return re.sub(r"^( *)# ((?:- )?[\w-]+(?:=|: ).*)$", r"\1\2", text, flags=re.MULTILINE)
+
+
+def test_every_commented_line_of_the_profiles_is_found():
+    found = {path.parent.name: uncommented(path.parent.name) != path.read_text() for path in PROFILES.glob("*/*")}
+    assert found == {"default": False, "slurm": True, "cluster-generic": False}
+    settings = yaml.safe_load(uncommented("slurm"))
+    assert settings["default-resources"][:3] == ["slurm_partition=gpu", "slurm_account=my-project", "qos=normal"]
+    assert settings["set-resources"]["train_cells"] == {"gpu": 1, "gpu_model": "h100"}
+
+
+def test_the_commented_lines_of_the_slurm_profile_reach_sbatch_as_options_of_its_own(tmp_path, monkeypatch):
+    """The plugin reads them when it submits, so a sbatch that writes down its arguments takes the real one's place."""
+    (tmp_path / "profile").mkdir()
+    (tmp_path / "profile/config.yaml").write_text(uncommented("slurm"))
+    tools = {
+        "sbatch": f'for word; do printf "%s\\n" "$word"; done > {tmp_path}/sbatch.txt; exit 1',
+        **dict.fromkeys(("sacctmgr", "sshare"), "echo my-project"),
+        **dict.fromkeys(("squeue", "scancel", "sacct", "sinfo", "scontrol"), ""),
+    }
+    (tmp_path / "bin").mkdir()
+    for name, script in tools.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    profile = ("--workflow-profile", str(tmp_path / "profile"), "--retries", "0", *QUICK_CHECKS)
+    own = (*make_own(tmp_path), "--config", "training={device: auto}")
+    assert "SLURM sbatch failed" in run_snakemake(tmp_path, GROUP, *profile, *own, check=False).stdout
+    words = (tmp_path / "sbatch.txt").read_text().splitlines()
+    assert {"--qos=normal", "--gpus=h100:1", "--cpus-per-task=1"} <= set(words)
+    options = dict(itertools.pairwise(words))
+    expected = {"-p": "gpu", "-A": "my-project", "-t": "30", "--mem": "2901"}
+    assert {option: options[option] for option in expected} == expected
