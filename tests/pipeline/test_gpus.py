@@ -55,6 +55,14 @@ def test_the_grid_of_the_paper_is_trained_by_groups_where_a_job_asks_for_a_gpu(t
     assert trained(tmp_path, *arguments) == cells
 
 
+@pytest.mark.parametrize(("seeds", "cells"), [([1], [2]), ([2], [2]), ([1, 2], [4, 4])])
+def test_one_more_temperature_trains_finished_cells_again_only_beside_a_new_group(own, seeds, cells):
+    """Jobs of one run stack the same values."""
+    grid = f"grid={{temperature: [{'0.5' if seeds == [2] else '0.5, 1.0'}], seed: {seeds}}}"
+    arguments = ("--configfile", str(own / "own.yaml"), "--config", grid, "training={device: auto}")
+    assert trained(own, *GPU, *arguments) == cells
+
+
 def test_a_request_that_may_differ_between_jobs_ends_in_one_line(tmp_path):
     output = run_snakemake(tmp_path, "--dry-run", "--set-resources", "train_cells:gpu=attempt", check=False).stdout
     assert "ERROR: set-resources has train_cells:gpu=attempt, expected a whole number" in output

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from conftest import (
     QUICKSTART,
     assert_same_result,
@@ -35,7 +36,8 @@ SLURM = (
     *("--slurm-init-seconds-before-status-checks", "3"),
 )
 GENERIC = ("--workflow-profile", "workflow/profiles/cluster-generic", *QUICK_CHECKS)
-FEWER_EPOCHS = (*QUICKSTART, "--config", "training={epochs: 10}")  # of the quick start
+# Of the quick start, on CPUs: the GPUs of this Slurm are files, which torch does not see.
+FEWER_EPOCHS = (*QUICKSTART, "--config", "training={epochs: 10, device: cpu}")
 CELL = "mine/K4/normal/tau0.5/seed1"
 LABEL = "mine-K4-normal-tau0.5-seed1"
 
@@ -197,6 +199,30 @@ def test_the_quick_start_ends_in_the_bits_of_a_local_run_with_a_gpu_for_each_job
     assert outputs_less_times(tmp_path) == expected_quickstart
     assert states(tmp_path) == ["COMPLETED"] * 12, "six trainings, and six groups to evaluate"
     assert slurm("scontrol", "--oneliner", "show", "jobs").count("TresPerJob=gres:gpu:1") == 12
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is visible")
+def test_a_group_is_one_job_and_ends_in_one_line_where_torch_sees_no_gpu(cluster, tmp_path):
+    """The log has the name of a stack only if the job's own process stacks, too."""
+    arguments = (f"results/own/runs/{CELL}/summary.json", *make_own(tmp_path), "--config", "training={device: auto}")
+    run_snakemake(tmp_path, *SLURM, "--retries", "0", *arguments, check=False)
+    assert states(tmp_path) == ["FAILED"]
+    (log,) = (tmp_path / "logs/own/train_cells").glob("*.log")
+    assert log.name == "mine-K4-all-tauall-seed1.log"
+    message = "training.device is 'auto' and the job's gpu is 1, expected a GPU and torch sees none"
+    assert log.read_text().count(message) == len(log.read_text().splitlines()) == 1
+    (of_slurm,) = (tmp_path / ".snakemake/slurm_logs/rule_train_cells").rglob("*.log")
+    assert f"ERROR: {message}" in of_slurm.read_text()
+
+
+def test_without_a_gpu_each_cell_is_a_job(cluster, tmp_path):
+    group = "results/own/groups/mine/K4/seed1/summaries.csv"
+    without = ("--set-resources", "train_cells:gpu=0")
+    run_snakemake(tmp_path, group, *SLURM, *without, *make_own(tmp_path), "--config", "training={device: auto}")
+    assert states(tmp_path) == ["COMPLETED"] * 2, "two noise laws"
+    for law in ("laplace", "normal"):
+        log = tmp_path / f"logs/own/train_cells/mine-K4-{law}-tau0.5-seed1.log"
+        assert "device: cpu, 1 thread" in log.read_text()
 
 
 def test_a_killed_controller_is_started_again_and_retrains_no_finished_cell(cluster, expected_quickstart, tmp_path):

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+import torch
+
 from discrete_vae.errors import CorrectableError, InputError
 from discrete_vae.evaluation.samples import save_samples
 from discrete_vae.evaluation.trained import load_run, load_selected
@@ -59,7 +61,7 @@ def make_groups(options: argparse.Namespace) -> None:
         signal.signal(number, end)
     plan = Plan.load(options.plan)
     groups = plan.chosen(options.groups)
-    device = choose_device(options.device)
+    device = choose_device(options.device, gpus=torch.cuda.device_count())
     maker = GroupMaker(plan, data=options.data, archives=options.archives, device=device)
     seconds = math.inf if options.minutes is None else 60 * options.minutes
     if seconds < math.inf:
