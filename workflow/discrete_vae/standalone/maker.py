@@ -5,9 +5,11 @@ import logging
 import math
 import tarfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from discrete_vae.analysis.gathering import gather_group
@@ -15,7 +17,7 @@ from discrete_vae.analysis.group_evaluation import evaluate_group
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.errors import InputError, reading
 from discrete_vae.files import written_whole
-from discrete_vae.grid.cells import CELL_FILES, Group
+from discrete_vae.grid.cells import CELL_FILES, Cell, Group
 from discrete_vae.grid.groups import is_finished, is_whole, recorded_rows
 from discrete_vae.model.network import Architecture
 from discrete_vae.standalone.plan import Plan, source_sum
@@ -33,15 +35,18 @@ class GroupMaker:
         data: the folder of the binarized datasets.
         archives: where each finished group is packed, without the weights of its models.
         device: where to train and to evaluate.
+        cuda_graph: on a GPU, whether each training step is captured as a CUDA graph.
 
     Raises:
         InputError: from every method that reads a dataset, if it is not there or has other images.
     """
 
-    def __init__(self, plan: Plan, *, data: Path, archives: Path, device: torch.device) -> None:
-        self.plan, self.data, self.archives, self.device = plan, data, archives, device
+    def __init__(
+        self, plan: Plan, *, data: Path, archives: Path, device: torch.device, cuda_graph: bool = True
+    ) -> None:
+        self.plan, self.archives, self.device, self.cuda_graph = plan, archives, device, cuda_graph
         self.study = Path("results", plan.study)
-        self.images = functools.cache(self._images)
+        self.images = functools.cache(lambda name: read_images(data / f"{name}.npz", plan.data_sha256[name]))
         # Without git, the revision of the plan holds if the source is the same.
         self.revision = git_revision() or (plan.revision if plan.source_sha256 == source_sum() else None)
 
@@ -79,6 +84,7 @@ class GroupMaker:
                 options=self.plan.options[group.dataset],
                 device=self.device,
                 started=started,
+                cuda_graph=self.cuda_graph,
                 revision=self.revision,
             )
         log.info("%s: trained after %.0f s", group, time.monotonic() - started)
@@ -116,16 +122,6 @@ class GroupMaker:
         """Return the file of a group's resume point."""
         return Path("checkpoints", self.plan.study, f"{str(group).replace('/', '-')}.pt")
 
-    def _images(self, dataset: str) -> BinarizedDataset:
-        """Read a dataset, and check that its images are those of the plan."""
-        path = self.data / f"{dataset}.npz"
-        with reading(path, "a binarized dataset", "copy it from the project that wrote the plan"):
-            images = BinarizedDataset.load(path)
-        found, expected = images.manifest["sha256"], self.plan.data_sha256[dataset]
-        if found != expected:
-            raise InputError(f"{path} has the sum {found}, expected {expected} as in the plan; copy the plan's images")
-        return images
-
     def expected_seconds(self, group: Group) -> float:
         """Return how long a group may take on this hardware; 0 where nothing is known yet."""
         hardware = environment(self.device)["hardware"]
@@ -137,8 +133,28 @@ class GroupMaker:
         return max(rates) * self._work(group)
 
     def _work(self, group: Group) -> int:
-        """Count the weights of a group's models, times the images that they see."""
-        splits, options = self.images(group.dataset).splits, self.plan.options[group.dataset]
-        sizes = Architecture(splits["train"][0].size, categories=group.K, **options["model"])
-        weights = sum(inputs * outputs for inputs, outputs in sizes.layers.values())
-        return len(self.plan.cells(group)) * weights * len(splits["train"]) * options["training"]["epochs"]
+        images = self.images(group.dataset).splits["train"]
+        return work_of(self.plan.cells(group), images, self.plan.options[group.dataset])
+
+
+def read_images(path: Path, expected_sha256: str) -> BinarizedDataset:
+    """Read a binarized dataset.
+
+    Raises:
+        InputError: no such file, or other images than those expected.
+    """
+    with reading(path, "a binarized dataset", "copy it from the project that wrote the plan"):
+        images = BinarizedDataset.load(path)
+    found = images.manifest["sha256"]
+    if found != expected_sha256:
+        raise InputError(
+            f"{path} has the sum {found}, expected {expected_sha256} as in the plan; copy the plan's images"
+        )
+    return images
+
+
+def work_of(cells: Sequence[Cell], images: np.ndarray, options: Mapping[str, Mapping[str, Any]]) -> int:
+    """Count the weights of the models of some cells, times the images that they see in all epochs."""
+    sizes = Architecture(images[0].size, categories=cells[0].K, **options["model"])
+    weights = sum(inputs * outputs for inputs, outputs in sizes.layers.values())
+    return len(cells) * weights * len(images) * options["training"]["epochs"]
