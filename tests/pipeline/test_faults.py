@@ -280,7 +280,7 @@ class TestDisks:
             failed = run_snakemake(directory, *case.arguments, check=False)
             assert failed.returncode != 0
             (error,) = errors_in(failed.stdout)
-            assert f"the folder {disk} is read-only" in error
+            assert f"{disk} is read-only" in error
             assert "Traceback" not in failed.stdout
             subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
             case.finish(directory)

@@ -110,8 +110,7 @@ class StackTrainer:
         on_device = {name: values.to(device) for name, values in initial.items()}
         self.optimized = AdamWeights(on_device, training.learning_rate)
         self.weights = self.optimized.by_name
-        names = values_of(cells, "perturbation")
-        in_double = {name: distribution(laws[name], torch.float64, device) for name in names}
+        in_double = {name: distribution(laws[name], torch.float64, device) for name in values_of(cells, "perturbation")}
         self.code_laws = [in_double[cell.perturbation] for cell in cells]
         self.kl_is_of_codes = training.kl == "codes"
         self.kl_with_gradient = softmax_kl_with_gradient
