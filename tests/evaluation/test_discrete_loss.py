@@ -78,3 +78,13 @@ def test_a_model_is_evaluated_alike_in_any_stack_and_any_chunks(monkeypatch):
     monkeypatch.setitem(evaluation.CODES_AT_ONCE, "cpu", 4)  # one image at a time
     in_chunks = evaluate(models[1:2], ["normal"], samples=4)
     torch.testing.assert_close(alone, in_chunks)
+
+
+def test_an_evaluation_leaves_the_weights_as_they_are():
+    """Also those of a single hidden unit, whose transpose is the same memory."""
+    small = Architecture(pixels=6, hidden=1, variables=2, categories=3)
+    weights = initial_weights(small, generator(1, "weights"))
+    before = {name: values.clone() for name, values in weights.items()}
+    codes = torch.zeros(4, 5, small.variables, dtype=torch.int64)
+    evaluation.pixel_logits_of_codes({name: values.unsqueeze(0) for name, values in weights.items()}, codes)
+    assert all(torch.equal(values, before[name]) for name, values in weights.items())

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from discrete_vae.model.code_probabilities import kl_of_codes, known_probabilities
-from discrete_vae.model.network import encode, kl_to_uniform, linear
+from discrete_vae.model.network import encode, kl_to_uniform
 from discrete_vae.model.noise import NoiseSource
 
 # Codes decoded in one go: what fits the caches of a CPU core, and what fills a GPU.
@@ -90,7 +90,11 @@ def pixel_logits_of_codes(model: Mapping[str, Tensor], codes: Tensor) -> Tensor:
     """Decode codes, the category of each variable (images x samples x N), to logits (images x samples x pixels)."""
     images, samples, variables = codes.shape
     # The decoder's first layer maps a one-hot code to the sum of one row for each variable.
-    rows = model["decoder.0.weight"][0].T.contiguous()
-    indices = codes.view(-1, variables) + torch.arange(0, len(rows), len(rows) // variables, device=codes.device)
-    hidden = F.embedding_bag(indices, rows, mode="sum").add_(model["decoder.0.bias"]).relu_()
-    return linear(model, "decoder.2", hidden.unsqueeze(0)).view(images, samples, -1)
+    rows = model["decoder.0.weight"][0].T.clone(memory_format=torch.contiguous_format)
+    categories = len(rows) // variables
+    rows[:categories] += model["decoder.0.bias"]  # once a code, with its first variable, and not over all codes
+    indices = codes.view(-1, variables) + torch.arange(0, len(rows), categories, device=codes.device)
+    hidden = F.embedding_bag(indices, rows, mode="sum").relu_()
+    # Not `linear`: for a single model, a GPU adds the bias within the product.
+    pixel_logits = F.linear(hidden, model["decoder.2.weight"][0], model["decoder.2.bias"][0])
+    return pixel_logits.view(images, samples, -1)

@@ -176,8 +176,8 @@ def loss_and_gradient(
     d_decoder_hidden = _through_relu(torch.bmm(d_pixel_logits, weights["decoder.2.weight"]), decoder_hidden)
     _weight_gradient(gradient, "decoder.0", codes, d_decoder_hidden)
     d_relaxed = torch.bmm(weights["decoder.0.weight"].mT, d_decoder_hidden.mT).unflatten(1, sizes)
-    d_relaxed -= (relaxed * d_relaxed).sum(2, keepdim=True)
-    d_logits = d_relaxed.mul_(relaxed).div_(temperature).add_(d_kl, alpha=1 / batch).flatten(1, 2).mT
+    d_perturbed = _through_softmax(d_relaxed, relaxed).div_(temperature)
+    d_logits = d_perturbed.add_(d_kl, alpha=1 / batch).flatten(1, 2).mT
     _weight_gradient(gradient, "encoder.2", encoder_hidden, d_logits)
     d_encoder_hidden = _through_relu(torch.bmm(d_logits, weights["encoder.2.weight"]), encoder_hidden)
     _weight_gradient(gradient, "encoder.0", images, d_encoder_hidden)
@@ -187,6 +187,11 @@ def loss_and_gradient(
 def _through_relu(d_outputs: Tensor, outputs: Tensor) -> Tensor:
     """Turn the gradient of a ReLU's outputs into the gradient of its inputs, by autograd's own kernel."""
     return torch.ops.aten.threshold_backward(d_outputs, outputs, 0)
+
+
+def _through_softmax(d_outputs: Tensor, outputs: Tensor) -> Tensor:
+    """Turn the gradient of a softmax over dimension 2 into the gradient of its inputs, by autograd's own kernel."""
+    return torch.ops.aten._softmax_backward_data(d_outputs, outputs, 2, outputs.dtype)
 
 
 def _weight_gradient(gradient: Mapping[str, Tensor], layer: str, inputs: Tensor, d_outputs: Tensor) -> None:

@@ -47,7 +47,7 @@ class StepGraph:
             with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
                 step()  # recorded, not taken
         except RuntimeError as error:  # a training kernel by kernel would take hours more
-            reason = " ".join(str(error).split())[:200]
+            reason, _, _ = str(error).partition("\n")
             raise InputError(
                 f"training.cuda_graph is true, but the step cannot be captured ({reason}), expected an NVIDIA GPU and"
                 " steps without waiting; set it to false to train kernel by kernel, which is slower"
