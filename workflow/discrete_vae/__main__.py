@@ -1,4 +1,4 @@
-"""The command line: make groups without Snakemake, and draw samples of a trained model."""
+"""The command line: make groups without Snakemake, check a GPU, and draw samples of a trained model."""
 
 import argparse
 import logging
@@ -13,10 +13,12 @@ import torch
 from discrete_vae.errors import CorrectableError, InputError
 from discrete_vae.evaluation.samples import save_samples
 from discrete_vae.evaluation.trained import load_run, load_selected
+from discrete_vae.standalone.check import check_device
 from discrete_vae.standalone.maker import GroupMaker
 from discrete_vae.standalone.plan import Plan
 from discrete_vae.training.loop import choose_device
 from discrete_vae.training.resume_point import SIGNALS
+from discrete_vae.training.run_files import environment
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -38,6 +40,10 @@ def parse_arguments() -> argparse.Namespace:
     train.add_argument("--no-cuda-graph", action="store_true", help="on a GPU, launch every kernel by itself: slower")
     train.add_argument("--data", type=Path, default=Path("data"), help="folder of the binarized datasets")
     train.add_argument("--archives", type=Path, default=Path("archives"), help="folder for the finished groups")
+
+    check = commands.add_parser("check", help="compare a GPU with the CPU and time it, in some minutes")
+    check.set_defaults(run=check_this_device)
+    check.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: a GPU if there is one")
 
     sample = commands.add_parser("sample", help="draw samples of a trained model from the prior, as a PNG")
     sample.set_defaults(run=draw_samples)
@@ -76,6 +82,18 @@ def make_groups(options: argparse.Namespace) -> None:
         raise
     if left:
         sys.exit(f"{len(left)} of {len(groups)} groups are left; the same command continues")
+
+
+def check_this_device(options: argparse.Namespace) -> None:
+    """Print what is found of the device, and fail if anything is not as expected."""
+    device = choose_device(options.device, gpus=torch.cuda.device_count())
+    print(", ".join(f"{key} {value}" for key, value in environment(device).items()), flush=True)
+    faults = 0
+    for passed, text in check_device(device):
+        print(f"{'ok   ' if passed else 'FAULT'} {text}", flush=True)
+        faults += not passed
+    if faults:
+        sys.exit(f"{faults} faults: do not trust this device")
 
 
 def draw_samples(options: argparse.Namespace) -> None:

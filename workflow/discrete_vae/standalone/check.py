@@ -1,0 +1,184 @@
+"""Check that a device trains and evaluates as the CPU does, and time it, before it is trusted with hours."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from discrete_vae.config.definitions import law_of
+from discrete_vae.config.options import Model, Training
+from discrete_vae.data.dataset import BinarizedDataset
+from discrete_vae.evaluation.bounds import evaluate_images
+from discrete_vae.grid.cells import Cell
+from discrete_vae.grid.paper import PAPER_LAWS, PAPER_TEMPERATURES
+from discrete_vae.model.network import loss_and_gradient
+from discrete_vae.model.noise import NoiseSource, distribution
+from discrete_vae.model.random_streams import generator
+from discrete_vae.training.stack import StackTrainer
+
+CPU = torch.device("cpu")
+LAWS = {name: law_of(definition) for name, definition in PAPER_LAWS.items()}
+# Bounds on the relative error of the gradient. TensorFloat32 has 10 bits: 1e-3 a product.
+GRADIENT_ERRORS = {"highest": 1e-5, "high": 5e-3}
+WARM = 0.25  # lower temperatures magnify rounding
+LOSS_DIFFERENCE = 3.0  # nats, of the first epoch: a CPU and a GPU draw other noise
+BOUND_DIFFERENCE = 0.5  # nats, of a hundred images with 1,000 samples each
+TIMED_STEPS = 20
+
+Finding = tuple[bool, str]  # whether it is as expected, and what was found
+
+
+def check_device(device: torch.device, *, images: int = 2_000, temperatures: int = 10) -> Iterator[Finding]:
+    """Compare a device with the CPU, on random images and the paper's model, and time its steps.
+
+    Args:
+        device: to check.
+        images: of the training set.
+        temperatures: of the paper's grid, for each of its three noise laws.
+    """
+    cells = [Cell("random", 10, law, tau, 775) for tau in PAPER_TEMPERATURES[-temperatures:] for law in PAPER_LAWS]
+    few, many = random_images(200), random_images(images)
+    for precision in GRADIENT_ERRORS:
+        yield _gradient(trainer_of(cells, few, device), precision)
+    torch.set_float32_matmul_precision("highest")
+    yield _captured(cells, many, device)
+    yield _resumed(cells, many, device)
+    yield _first_epoch(cells, many, device)
+    trained = trainer_of(cells, many, device)
+    _train_epoch(trained)
+    for member, cell in enumerate(cells[-len(LAWS) :], start=len(cells) - len(LAWS)):
+        yield _bounds(trained, member, cell, device)
+    if device.type == "cuda":
+        yield _no_waiting(trained)
+    for K in (10, 50):
+        yield True, _speed([replace(cell, K=K) for cell in cells], few, device)
+
+
+def random_images(count: int) -> BinarizedDataset:
+    """Make random images of MNIST's size and share of ink, as many in each split."""
+    rng = np.random.default_rng(0)
+    return BinarizedDataset(
+        {name: (rng.random((count, 28, 28)) < 0.13).astype(np.uint8) for name in ("train", "validation", "test")}, {}
+    )
+
+
+def trainer_of(cells: list[Cell], dataset: BinarizedDataset, device: torch.device, **options: bool) -> StackTrainer:
+    """Make a trainer of the paper's model."""
+    return StackTrainer(cells, dataset, laws=LAWS, model=Model(), training=Training(**options), device=device)
+
+
+def _train_epoch(trainer: StackTrainer) -> tuple[list[float], list[float]]:
+    while trainer.step():
+        pass
+    return trainer.end_epoch()
+
+
+def _gradient(trainer: StackTrainer, precision: str) -> Finding:
+    """Compare the gradient with that of float64 on the CPU."""
+    torch.set_float32_matmul_precision(precision)
+    random = torch.Generator().manual_seed(1)
+    members, device = len(trainer.temperatures), trainer.sums.device
+    temperature = torch.tensor(trainer.temperatures).view(-1, 1, 1, 1)
+    images = (torch.rand(members, 100, 784, generator=random) < 0.13).float()
+    noise = torch.randn(members, 10, 10, 100, generator=random)
+    on_device = [values.to(device) for values in (images, noise, temperature)]
+    loss_and_gradient(trainer.weights, trainer.optimized.gradient, *on_device)
+    weights = {name: values.double().cpu() for name, values in trainer.weights.items()}
+    exact = {name: torch.empty_like(values) for name, values in weights.items()}
+    loss_and_gradient(weights, exact, images.double(), noise.double(), temperature.double())
+    warm = temperature.flatten() >= WARM
+    error = max(_relative(trainer.optimized.gradient[name].cpu()[warm], exact[name][warm]) for name in exact)
+    bound = GRADIENT_ERRORS[precision]
+    return error < bound, f"gradient, precision {precision}: relative error {error:.1e}, expected below {bound:.0e}"
+
+
+def _relative(values: Tensor, expected: Tensor) -> float:
+    return ((values.double() - expected).norm() / expected.norm()).item()
+
+
+def _captured(cells: list[Cell], dataset: BinarizedDataset, device: torch.device) -> Finding:
+    """Compare training with and without a captured step. A capture that fails raises its own error."""
+    captured, plain = (trainer_of(cells, dataset, device, cuda_graph=graph) for graph in (True, False))
+    same = [_train_epoch(captured) == _train_epoch(plain) for _ in range(2)]
+    equal = torch.equal(captured.optimized.flat, plain.optimized.flat)
+    return all(same) and equal, "two epochs with and without a captured step: the same losses and weights"
+
+
+def _resumed(cells: list[Cell], dataset: BinarizedDataset, device: torch.device) -> Finding:
+    straight, first, second = (trainer_of(cells, dataset, device) for _ in range(3))
+    _train_epoch(straight)
+    for _ in range(2):
+        first.step()
+    _train_epoch(second)  # elsewhere, and with its step captured
+    second.restore(first.state())
+    _train_epoch(second)
+    return torch.equal(straight.optimized.flat, second.optimized.flat), "resumed within an epoch: the same weights"
+
+
+def _first_epoch(cells: list[Cell], dataset: BinarizedDataset, device: torch.device) -> Finding:
+    losses = [np.sum(_train_epoch(trainer_of(cells, dataset, place)), axis=0) for place in (CPU, device)]
+    difference = np.abs(losses[0] - losses[1]).max()
+    text = f"first epoch on the CPU and here: losses at most {difference:.2f} nats apart, expected {LOSS_DIFFERENCE:g}"
+    return bool(difference < LOSS_DIFFERENCE), text
+
+
+def _bounds(trained: StackTrainer, member: int, cell: Cell, device: torch.device) -> Finding:
+    """Compare the bounds of one model on the CPU and on the device."""
+    means = []
+    for place in (CPU, device):
+        losses = evaluate_images(
+            {name: values[member : member + 1].to(place) for name, values in trained.weights.items()},
+            trained.validation_images[::20].to(place),
+            NoiseSource(distribution(LAWS[cell.perturbation], torch.float64), generator(1, "check", place)),
+            code_law=distribution(LAWS[cell.perturbation], torch.float64, place),
+            variables=trained.architecture.variables,
+            samples=1_000,
+        )
+        means.append([losses.kl_of_codes.mean(), losses.negative_elbo.mean(), losses.importance_weighted_bound.mean()])
+    kl, elbo, bound = np.abs(np.diff(np.array(means, dtype=float), axis=0))[0]
+    passed = kl < 1e-3 and max(elbo, bound) < BOUND_DIFFERENCE
+    return bool(passed), (
+        f"{cell.perturbation} noise, on the CPU and here: KL of codes {kl:.0e} nats apart, expected 1e-3; negative ELBO"
+        f" {elbo:.3f} and IWAE bound {bound:.3f}, expected {BOUND_DIFFERENCE:g}"
+    )
+
+
+def _no_waiting(trainer: StackTrainer) -> Finding:
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(5):
+            trainer.step()
+    except RuntimeError as error:
+        return False, f"a step waits for the device: {str(error).splitlines()[0]}"
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    return True, "steps do not wait for the device"
+
+
+def _speed(cells: list[Cell], dataset: BinarizedDataset, device: torch.device) -> str:
+    """Time steps and a validation, in the precision of the default configuration."""
+    torch.set_float32_matmul_precision("high")
+    trainer = trainer_of(cells, dataset, device)
+    for _ in range(3):
+        _train_epoch(trainer)
+    started = _now(device)
+    for _ in range(TIMED_STEPS):
+        trainer.step()
+    step = (_now(device) - started) / TIMED_STEPS
+    started = _now(device)
+    trainer.evaluate(trainer.weights, 10, "validation")
+    image = (_now(device) - started) / len(trainer.validation_images)
+    minutes = 300 * (500 * step + 10_000 * image) / 60
+    return (
+        f"K = {cells[0].K}, {len(cells)} cells: {1e6 * step:.0f} us a step, {1e6 * image:.0f} us a validation image;"
+        f" 300 epochs of MNIST would take {minutes:.1f} minutes"
+    )
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
