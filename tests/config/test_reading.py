@@ -126,7 +126,13 @@ def test_a_stored_configuration_is_read_where_its_files_are_gone():
 
 def test_the_options_that_decide_a_result():
     training = read(PAPER).training.of_dataset("mnist")
-    assert training.result_options().keys() == PAPER["training"].keys() - {"device", "stack", "cuda_graph"}
+    assert training.result_options().keys() == PAPER["training"].keys() - {
+        "device",
+        "stack",
+        "cuda_graph",
+        "fused_kernels",
+    }
+    assert training.how_to_train().keys() == {"device", "stack", "cuda_graph", "fused_kernels"}
     assert read(PAPER).evaluation.result_options() == {"validation_samples": 10, "selection_samples": 100}
 
 

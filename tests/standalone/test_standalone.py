@@ -138,7 +138,11 @@ def maker(machine, monkeypatch) -> GroupMaker:
     """One whose first group took ten seconds, and which only notes what it makes."""
     monkeypatch.chdir(machine)
     maker = GroupMaker(
-        Plan.load(Path("plan.json")), data=Path("data"), archives=Path("archives"), device=torch.device("cpu")
+        Plan.load(Path("plan.json")),
+        data=Path("data"),
+        archives=Path("archives"),
+        device=torch.device("cpu"),
+        how_to_train={},
     )
     maker.make(Group.of(GROUPS[0]))
     costs = pd.read_csv(maker.folder(Group.of(GROUPS[0])) / "costs.csv")
@@ -173,7 +177,7 @@ def test_nothing_is_known_of_the_time_on_other_hardware(maker):
 def test_the_revision_of_a_plan_holds_for_the_same_source_only(machine, monkeypatch):
     monkeypatch.setattr(maker_module, "git_revision", lambda: None)
     plan = Plan.load(machine / "plan.json")
-    places = {"data": machine / "data", "archives": machine, "device": torch.device("cpu")}
+    places = {"data": machine / "data", "archives": machine, "device": torch.device("cpu"), "how_to_train": {}}
     assert plan.revision
     assert GroupMaker(plan, **places).revision == plan.revision
     assert GroupMaker(replace(plan, source_sha256="other"), **places).revision is None

@@ -113,6 +113,13 @@ def test_a_step_is_captured_unless_the_option_says_no(tiny_dataset):
         captured.step()
 
 
+@pytest.mark.parametrize("fused", [False, True])
+def test_fused_kernels_are_used_where_the_option_asks(tiny_dataset, fused):
+    pytest.importorskip("triton")
+    trainer = make_small_trainer(tiny_dataset, fused_kernels=fused)
+    assert set(trainer.optimized.kernels) == ({"bernoulli_with_gradient", "keep_gradient"} if fused else set())
+
+
 def test_an_epoch_copies_its_order_and_new_temperatures_from_the_host(trainer):
     copies = []
     for _ in range(4):

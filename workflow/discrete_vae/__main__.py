@@ -38,6 +38,7 @@ def parse_arguments() -> argparse.Namespace:
     train.add_argument("--minutes", type=float, help="begin no group that would take longer, and end after this time")
     train.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: a GPU if there is one")
     train.add_argument("--no-cuda-graph", action="store_true", help="on a GPU, launch every kernel by itself: slower")
+    train.add_argument("--fused-kernels", action="store_true", help="on a GPU, use the Triton kernels")
     train.add_argument("--data", type=Path, default=Path("data"), help="folder of the binarized datasets")
     train.add_argument("--archives", type=Path, default=Path("archives"), help="folder for the finished groups")
 
@@ -69,9 +70,8 @@ def make_groups(options: argparse.Namespace) -> None:
     plan = Plan.load(options.plan)
     groups = plan.chosen(options.groups)
     device = choose_device(options.device, gpus=torch.cuda.device_count())
-    maker = GroupMaker(
-        plan, data=options.data, archives=options.archives, device=device, cuda_graph=not options.no_cuda_graph
-    )
+    how_to_train = {"cuda_graph": not options.no_cuda_graph, "fused_kernels": options.fused_kernels}
+    maker = GroupMaker(plan, data=options.data, archives=options.archives, device=device, how_to_train=how_to_train)
     seconds = math.inf if options.minutes is None else 60 * options.minutes
     if seconds < math.inf:
         signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -27,7 +27,7 @@ with logged(snakemake.log[0]):
         [Cell.of({**of_all, **point}) for point in params.points],
         BinarizedDataset.load(snakemake.input.images),
         laws={name: law_of(definition) for name, definition in params.laws.items()},
-        training=replace(Training.of(params.training), cuda_graph=configuration.training.cuda_graph),
+        training=replace(Training.of(params.training), **configuration.training.how_to_train()),
         small_models=SmallModels(**params.small_models),
         device=choose_device(params.device, gpus=snakemake.resources.get("gpu", 0)),
     )

@@ -32,7 +32,7 @@ with logged(snakemake.log[0]):
         laws=params.laws,
         options=params.options,
         device=choose_device(params.device, gpus=snakemake.resources.get("gpu", 0)),
-        cuda_graph=configuration.training.cuda_graph,
+        how_to_train=configuration.training.how_to_train(),
         started=started,
     )
     announce_progress(study, asked_cells(configuration), log=Path(snakemake.log[0]))

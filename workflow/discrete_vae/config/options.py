@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 LARGEST_COUNT = 10**9  # of anything, so that a misprint is told before a job starts
 AXES = ("dataset", "K", "perturbation", "temperature", "seed")  # of the grid
-HOW_TO_TRAIN = ("device", "stack", "cuda_graph")  # options of the training that determine no result
+HOW_TO_TRAIN = ("device", "stack", "cuda_graph", "fused_kernels")  # options of the training that determine no result
 AUTO_STACK = ("temperature", "perturbation")  # of a job on a GPU: all cells of a group
 
 
@@ -91,6 +91,10 @@ class Training(Section):
         True,
         "on a GPU, capture the training step as a CUDA graph; false launches its kernels one by one, which is slower",
     )
+    fused_kernels: bool = option(
+        False,
+        "on a GPU, use two Triton kernels, which move fewer bytes and round otherwise; no GPU has run them yet",
+    )
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -113,6 +117,10 @@ class Training(Section):
     def result_options(self) -> dict[str, Any]:
         """Return the options that determine a result."""
         return {name: value for name, value in asdict(self).items() if name not in HOW_TO_TRAIN}
+
+    def how_to_train(self) -> dict[str, Any]:
+        """Return the options that determine no result."""
+        return {name: getattr(self, name) for name in HOW_TO_TRAIN}
 
 
 def uses_gpu(device: str, gpus: int) -> bool:

@@ -4,6 +4,7 @@ A stack holds the weights of S models of one architecture: every tensor has a fi
 is a stack of one. The gradient is written out because the networks are tiny: autograd would add a third to the time.
 """
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -92,8 +93,13 @@ def unstack(weights: Weights, member: int) -> Weights:
 def flatten(weights: Weights) -> tuple[Tensor, Weights]:
     """Copy weights into one flat tensor, which an optimizer updates at once; return it and its views by name."""
     flat = torch.cat([values.flatten() for values in weights.values()])
+    return flat, views(flat, weights)
+
+
+def views(flat: Tensor, weights: Weights) -> Weights:
+    """Return the parts of a flat tensor that have the names and shapes of weights."""
     parts = flat.split([values.numel() for values in weights.values()])
-    return flat, {name: part.view_as(values) for part, (name, values) in zip(parts, weights.items(), strict=True)}
+    return {name: part.view_as(values) for part, (name, values) in zip(parts, weights.items(), strict=True)}
 
 
 def linear(weights: Mapping[str, Tensor], layer: str, inputs: Tensor) -> Tensor:
@@ -139,6 +145,8 @@ def loss_and_gradient(
     noise: Tensor,
     temperature: Tensor,
     kl_with_gradient: KLWithGradient = softmax_kl_with_gradient,
+    bernoulli_with_gradient: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
+    keep_gradient: Callable[[str, Tensor, Tensor], None] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the loss of a stack on one minibatch, and overwrite ``gradient`` with its gradient.
 
@@ -152,12 +160,15 @@ def loss_and_gradient(
         noise: gamma, S x N x K x batch.
         temperature: tau, S x 1 x 1 x 1.
         kl_with_gradient: the KL part of the loss: the paper's, or the KL of the codes.
+        bernoulli_with_gradient: another way to compute what `_bernoulli_with_gradient` does.
+        keep_gradient: takes the name, inputs and gradient of the outputs of each layer, instead of ``gradient``.
 
     Returns:
         Reconstruction and KL part in nats, each summed over the minibatch, of shape S. The gradient belongs to their
         sum divided by the batch size.
     """
     batch, sizes = images.shape[1], noise.shape[1:3]
+    keep = keep_gradient or functools.partial(_weight_gradient, gradient)
 
     encoder_hidden = linear(weights, "encoder.0", images).relu_()
     bias, weight = weights["encoder.2.bias"].unsqueeze(2), weights["encoder.2.weight"]
@@ -167,21 +178,26 @@ def loss_and_gradient(
     decoder_hidden = linear(weights, "decoder.0", codes).relu_()
     pixel_logits = linear(weights, "decoder.2", decoder_hidden)
 
-    # As `bernoulli_loss`, in place.
-    reconstruction = F.softplus(pixel_logits).addcmul_(images, pixel_logits, value=-1).sum((1, 2))
+    reconstruction, d_pixel_logits = (bernoulli_with_gradient or _bernoulli_with_gradient)(pixel_logits, images)
     kl, d_kl = kl_with_gradient(logits)
 
-    d_pixel_logits = pixel_logits.sigmoid_().sub_(images).div_(batch)
-    _weight_gradient(gradient, "decoder.2", decoder_hidden, d_pixel_logits)
+    keep("decoder.2", decoder_hidden, d_pixel_logits)
     d_decoder_hidden = _through_relu(torch.bmm(d_pixel_logits, weights["decoder.2.weight"]), decoder_hidden)
-    _weight_gradient(gradient, "decoder.0", codes, d_decoder_hidden)
+    keep("decoder.0", codes, d_decoder_hidden)
     d_relaxed = torch.bmm(weights["decoder.0.weight"].mT, d_decoder_hidden.mT).unflatten(1, sizes)
     d_perturbed = _through_softmax(d_relaxed, relaxed).div_(temperature)
     d_logits = d_perturbed.add_(d_kl, alpha=1 / batch).flatten(1, 2).mT
-    _weight_gradient(gradient, "encoder.2", encoder_hidden, d_logits)
+    keep("encoder.2", encoder_hidden, d_logits)
     d_encoder_hidden = _through_relu(torch.bmm(d_logits, weights["encoder.2.weight"]), encoder_hidden)
-    _weight_gradient(gradient, "encoder.0", images, d_encoder_hidden)
+    keep("encoder.0", images, d_encoder_hidden)
     return reconstruction, kl
+
+
+def _bernoulli_with_gradient(pixel_logits: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each model's loss summed over the minibatch, and the gradient of its mean in the memory of the logits."""
+    # As `bernoulli_loss`, in place.
+    loss = F.softplus(pixel_logits).addcmul_(images, pixel_logits, value=-1).sum((1, 2))
+    return loss, pixel_logits.sigmoid_().sub_(images).div_(images.shape[1])
 
 
 def _through_relu(d_outputs: Tensor, outputs: Tensor) -> Tensor:

@@ -35,16 +35,16 @@ class GroupMaker:
         data: the folder of the binarized datasets.
         archives: where each finished group is packed, without the weights of its models.
         device: where to train and to evaluate.
-        cuda_graph: on a GPU, whether each training step is captured as a CUDA graph.
+        how_to_train: options of the training that determine no result, but for rounding.
 
     Raises:
         InputError: from every method that reads a dataset, if it is not there or has other images.
     """
 
     def __init__(
-        self, plan: Plan, *, data: Path, archives: Path, device: torch.device, cuda_graph: bool = True
+        self, plan: Plan, *, data: Path, archives: Path, device: torch.device, how_to_train: Mapping[str, Any]
     ) -> None:
-        self.plan, self.archives, self.device, self.cuda_graph = plan, archives, device, cuda_graph
+        self.plan, self.archives, self.device, self.how_to_train = plan, archives, device, how_to_train
         self.study = Path("results", plan.study)
         self.images = functools.cache(lambda name: read_images(data / f"{name}.npz", plan.data_sha256[name]))
         # Without git, the revision of the plan holds if the source is the same.
@@ -84,7 +84,7 @@ class GroupMaker:
                 options=self.plan.options[group.dataset],
                 device=self.device,
                 started=started,
-                cuda_graph=self.cuda_graph,
+                how_to_train=self.how_to_train,
                 revision=self.revision,
             )
         log.info("%s: trained after %.0f s", group, time.monotonic() - started)

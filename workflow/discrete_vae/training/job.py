@@ -27,7 +27,7 @@ def run_job(
     options: Mapping[str, Mapping[str, Any]],
     device: torch.device,
     started: float,
-    cuda_graph: bool = True,
+    how_to_train: Mapping[str, Any],
     revision: str | None = None,
 ) -> None:
     """Train cells of one dataset and K, from their resume point where there is one, and write the files of their runs.
@@ -40,14 +40,15 @@ def run_job(
         laws, options: definitions of the noise laws and options that determine the result, as summaries record them.
         device: where to train.
         started: when the job began, as time.monotonic() gives it.
-        cuda_graph: on a GPU, whether each step is captured as a CUDA graph.
+        how_to_train: options of the training that determine no result, but for rounding.
         revision: of the source, where it is known without git.
 
     Raises:
         SystemExit: a signal asked the job to end; it has saved its resume point.
     """
     data_sha256 = dataset.manifest["sha256"]
-    torch.set_float32_matmul_precision(options["training"]["matmul_precision"])
+    training = replace(Training.of(options["training"]), **how_to_train)
+    torch.set_float32_matmul_precision(training.matmul_precision)
     identity = identity_of(cells, laws=laws, data_sha256=data_sha256, device=device, options=options)
     with ResumePoint(checkpoint, identity) as resume_point:
         runs = train(
@@ -55,7 +56,7 @@ def run_job(
             dataset,
             laws={name: law_of(definition) for name, definition in laws.items()},
             model=Model(**options["model"]),
-            training=replace(Training.of(options["training"]), cuda_graph=cuda_graph),
+            training=training,
             evaluation=Evaluation(**options["evaluation"]),
             device=device,
             resume_point=resume_point,
@@ -65,6 +66,7 @@ def run_job(
         "data_origin": dataset.manifest["origin"],
         "image_shape": list(dataset.image_shape),
         "cells_in_job": len(cells),
+        "fused_kernels": training.fused_kernels and device.type == "cuda",
         "training_seconds": round(runs[0].seconds, 3),
         "wall_seconds": round(time.monotonic() - started, 3),
         **environment(device, revision),

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.optim.adam import adam
 
 from discrete_vae.config.definitions import Law
 from discrete_vae.config.options import Annealing, Model, Training
@@ -22,13 +20,10 @@ from discrete_vae.model.code_probabilities import CodesKLWithGradient
 from discrete_vae.model.network import Architecture, Weights, softmax_kl_with_gradient
 from discrete_vae.model.noise import NoiseStream, distribution
 from discrete_vae.model.random_streams import generator
+from discrete_vae.training.adam_weights import adam_weights
 from discrete_vae.training.captured_step import StepGraph
 from discrete_vae.training.minibatches import CellNoise, Minibatches, for_members
 
-ADAM = {
-    **{"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0},
-    **{"fused": True, "amsgrad": False, "maximize": False},
-}
 STATEFUL = ("optimized", "minibatches", "noise_stream")
 Parts = tuple[list[float], list[float]]  # reconstruction and KL part of a loss in nats, of each model
 
@@ -42,35 +37,6 @@ def annealed_temperature(temperature: float, step: int, annealing: Annealing | N
         return temperature
     held_step = step - step % annealing.interval
     return max(temperature * math.exp(-annealing.rate * held_step), annealing.minimum)
-
-
-class AdamWeights:
-    """The weights of a stack with their gradient, in one flat tensor each, which Adam updates at once and in place.
-
-    Attributes:
-        by_name, gradient: views of the flat tensors by name, each with a first dimension S.
-    """
-
-    def __init__(self, initial: Weights, learning_rate: float) -> None:
-        self.flat, self.by_name = network.flatten(initial)
-        self._flat_gradient, self.gradient = network.flatten({name: torch.zeros_like(v) for name, v in initial.items()})
-        self._mean, self._square = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
-        self._steps = torch.zeros((), device=self.flat.device)
-        self._learning_rate = learning_rate
-
-    def step(self) -> None:
-        """Let Adam take a step. Its class would import torch._dynamo, which takes 2 s and 100 MiB of every job."""
-        moments = {"exp_avgs": [self._mean], "exp_avg_sqs": [self._square], "max_exp_avg_sqs": []}
-        adam([self.flat], [self._flat_gradient], **moments, state_steps=[self._steps], lr=self._learning_rate, **ADAM)
-
-    def state(self) -> dict[str, Tensor]:
-        """Return what `restore` continues from."""
-        return {"weights": self.flat, "mean": self._mean, "square": self._square, "steps": self._steps}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from a state, in the same tensors and to the same bits."""
-        for name, values in self.state().items():
-            values.copy_(state[name])
 
 
 class StackTrainer:
@@ -108,7 +74,7 @@ class StackTrainer:
         self.noise_stream = NoiseStream(self.noise.sources("training noise"), noise_shape)
         initial = network.stack([network.initial_weights(sizes, generator(cell.seed, "weights")) for cell in cells])
         on_device = {name: values.to(device) for name, values in initial.items()}
-        self.optimized = AdamWeights(on_device, training.learning_rate)
+        self.optimized = adam_weights(on_device, training)
         self.weights = self.optimized.by_name
         in_double = {name: distribution(laws[name], torch.float64, device) for name in values_of(cells, "perturbation")}
         self.code_laws = [in_double[cell.perturbation] for cell in cells]
@@ -151,6 +117,7 @@ class StackTrainer:
             for_members(self.noise_stream.noise[..., :count], self.noise.source_on_device),
             self.temperature,
             self.kl_with_gradient,
+            **self.optimized.kernels,
         )
         self.sums += torch.stack(parts)
         self.optimized.step()
