@@ -157,4 +157,5 @@ def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_
     model = model_of(trained.weights, variables=2)
     expected = bias_and_variance(model, images, 0.5, noise, distribution(wide, torch.float64), samples=10)
     row = table.query("perturbation == 'wide' and temperature == 0.5 and seed == 2").iloc[0]
-    assert {name: row[name] for name in expected} == pytest.approx(expected)
+    # In a stack and alone, training rounds differently.
+    assert {name: row[name] for name in expected} == pytest.approx(expected, rel=1e-4)

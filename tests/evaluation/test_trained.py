@@ -34,8 +34,8 @@ def study(tiny_dataset, tmp_path) -> Path:
     """A study with one group of four runs, which keeps its models."""
     dataset = BinarizedDataset(tiny_dataset.splits, {"sha256": "abc", "origin": "made up"})
     device, group = torch.device("cpu"), tmp_path / "groups" / str(CELLS[0].group)
-    checkpoint = tmp_path / "checkpoint.pt"
-    run_job(CELLS, dataset, study=tmp_path, checkpoint=checkpoint, laws=LAWS, options=OPTIONS, device=device, started=0)
+    how = {"device": device, "started": 0, "how_to_train": {}}
+    run_job(CELLS, dataset, study=tmp_path, checkpoint=tmp_path / "checkpoint.pt", laws=LAWS, options=OPTIONS, **how)
     histories, summaries, models = ([tmp_path / cell.directory / name for cell in CELLS] for name in CELL_FILES)
     gather_group(group, summaries=summaries, histories=histories)
     evaluate_group(group, dataset, models=models, samples=5, keep_models=True, device=device, started=0)
