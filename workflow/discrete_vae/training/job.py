@@ -49,7 +49,8 @@ def run_job(
     data_sha256 = dataset.manifest["sha256"]
     training = replace(Training.of(options["training"]), **how_to_train)
     torch.set_float32_matmul_precision(training.matmul_precision)
-    identity = identity_of(cells, laws=laws, data_sha256=data_sha256, device=device, options=options)
+    decides_bits = {**options, "kernels": {"fused": training.fused_kernels}}
+    identity = identity_of(cells, laws=laws, data_sha256=data_sha256, device=device, options=decides_bits)
     with ResumePoint(checkpoint, identity) as resume_point:
         runs = train(
             cells,
