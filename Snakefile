@@ -23,7 +23,7 @@ if not Path(f"{workflow.current_basedir}/workflow").is_dir():
     )
 sys.path.insert(0, f"{workflow.current_basedir}/workflow")
 
-from discrete_vae import files
+from discrete_vae import ending, files
 from discrete_vae.config.options import Fit, SmallModels, options_of
 from discrete_vae.config.reading import read
 from discrete_vae.config.strict_yaml import check_yaml
@@ -71,6 +71,11 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/control.smk"
 include: "workflow/rules/fitting.smk"
 include: "workflow/rules/standalone.smk"
+
+
+# The signals of a workflow that has this one as a module are its own.
+if workflow.is_main_process and not workflow.modifier.parent_modifier:
+    ending.end_with_terminal()
 
 
 onstart:

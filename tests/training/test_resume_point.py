@@ -62,7 +62,7 @@ def interrupt_at(monkeypatch):
     return arrange
 
 
-SIGNALS = itertools.cycle([signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+SIGNALS = itertools.cycle([signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])
 
 
 @pytest.mark.parametrize(("step", "number"), [(step, next(SIGNALS)) for step in (1, 4, 6, 11, 12)])
@@ -80,6 +80,17 @@ def test_a_training_asked_to_end_at_any_step_is_continued_to_the_same_bits(
         assert_same_bits(continued, undisturbed)
         point.finish()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_under_nohup_a_closed_terminal_does_not_end_a_training(tiny_dataset, tmp_path, interrupt_at):
+    interrupt_at(4, signal.SIGHUP)
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ResumePoint(tmp_path / "c.pt", {}) as point:
+            assert_same_bits(run(tiny_dataset, point), run(tiny_dataset))
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, former)
 
 
 def test_the_seconds_of_an_interrupted_epoch_count(tiny_dataset, tmp_path, interrupt_at, monkeypatch):

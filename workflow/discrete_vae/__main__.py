@@ -30,7 +30,7 @@ def parse_arguments() -> argparse.Namespace:
         "train",
         help="train, evaluate and pack the groups of a plan, without Snakemake",
         description="Train, evaluate and pack the groups of a plan, one after the other, in results/ of this folder."
-        " SIGTERM, SIGUSR1, Ctrl-C or the end of the time save a resume point; the same command continues.",
+        " SIGTERM, SIGUSR1, SIGHUP, Ctrl-C or the end of the time save a resume point; the same command continues.",
     )
     train.set_defaults(run=make_groups)
     train.add_argument("plan", type=Path, help="what `snakemake export_plan` wrote")

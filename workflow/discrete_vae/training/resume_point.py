@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_SAVES = 180
 UNREADABLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
-# Ctrl-C, what schedulers send before a time limit or a preemption, and the end of a time that was set.
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM)
+# Ctrl-C, a closed terminal, what schedulers send before a time limit or a preemption, and the end of a set time.
+SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM)
 
 
 def identity_of(
@@ -76,7 +76,10 @@ class ResumePoint:
         self._former_handlers: dict[int, Any] = {}
 
     def __enter__(self) -> "ResumePoint":
-        self._former_handlers = {number: signal.signal(number, self._note) for number in SIGNALS}
+        # Under nohup a closed terminal is ignored, and stays so.
+        ignored = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else []
+        noted = [number for number in SIGNALS if number not in ignored]
+        self._former_handlers = {number: signal.signal(number, self._note) for number in noted}
         return self
 
     def __exit__(
