@@ -1,6 +1,7 @@
 # `make` installs and runs a small case. `make help` lists everything else.
 PYTHON ?= python3
-BIN := .venv/bin
+# Modules of Python and no commands: in a project that was moved, the commands name the old place.
+RUN := .venv/bin/python -P -m
 
 ifneq ($(words $(CURDIR)),1)
 $(error the path $(CURDIR) has a space, which Snakemake's jobs cannot bear; move the project)
@@ -8,7 +9,7 @@ endif
 
 # Every study in results/ that has begun; STUDY names one.
 STUDIES := $(or $(STUDY),$(patsubst results/%/config.yaml,%,$(wildcard results/*/config.yaml)))
-DRAW = $(BIN)/snakemake --cores all --configfile results/$(1)/config.yaml --config draw_only=true --quiet all
+DRAW = $(RUN) snakemake --cores all --configfile results/$(1)/config.yaml --config draw_only=true --quiet all
 DRAWN = find docs/claims.png $(STUDIES:%=results/%/tables) $(STUDIES:%=results/%/figures) -type f
 # The studies that git does not ignore, in the order of docs/claims.png.
 PUBLISHED := $(shell sed -n 's,^!/results/\(.*\)/,\1,p' .gitignore)
@@ -20,7 +21,7 @@ LOCKS = $(wildcard .snakemake/locks/*)
 
 quickstart: .venv/installed ## install, and run a small case (what `make` alone does)
 	@echo "Each job writes its progress to logs/quickstart/."
-	$(BIN)/snakemake --cores all --configfile configs/quickstart.yaml --quiet rules host reason
+	$(RUN) snakemake --cores all --configfile configs/quickstart.yaml --quiet rules host reason
 	@echo "Made these figures and tables:"
 	@find results/quickstart/figures results/quickstart/tables -type f | sort
 
@@ -33,7 +34,7 @@ redraw: .venv/installed ## draw all tables and figures again and compare their b
 	@mkdir -p .snakemake && ($(DRAWN) -exec sha256sum {} + 2>/dev/null || true) > .snakemake/drawn.sha256
 	@$(foreach study,$(STUDIES),echo "drawing $(study)" && $(call DRAW,$(study)) --forceall &&) true
 	@echo "drawing docs/claims.png"
-	@PYTHONPATH=workflow $(BIN)/python -m discrete_vae.report.forest docs/claims.png \
+	@PYTHONPATH=workflow $(RUN) discrete_vae.report.forest docs/claims.png \
 	    $(wildcard $(PUBLISHED:%=results/%/tables/claims.csv))
 	@sha256sum --quiet --check .snakemake/drawn.sha256 \
 	    && echo "All $$(wc -l < .snakemake/drawn.sha256) files have the same bits as before." \
@@ -46,36 +47,36 @@ report: .venv/installed ## make one page of a study, results/STUDY/report.html; 
 
 # In parallel by class or file, whose tests share runs of the pipeline.
 test: .venv/installed ## run every test that needs neither root nor an hour
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope
+	$(RUN) pytest --numprocesses auto --maxprocesses 4 --dist loadscope
 
 test-slurm: .venv/installed ## test on a real Slurm, started for the test; needs root on Debian
 	apt-get install --yes --no-install-recommends slurm-wlm munge
-	$(BIN)/python -m pytest -m slurm -k "$(SLURM_TESTS)"
+	$(RUN) pytest -m slurm -k "$(SLURM_TESTS)"
 
 test-report: .venv/installed ## test the report in a real browser; needs root on Debian
 	apt-get install --yes --no-install-recommends chromium chromium-driver
-	$(BIN)/python -m pytest -m browser
+	$(RUN) pytest -m browser
 
 # Root is for the small disks.
 test-faults: .venv/installed ## kill at 200 random moments, fill disks, break mirrors; an hour, and root
-	$(BIN)/python -m pytest -m faults --capture=no
+	$(RUN) pytest -m faults --capture=no
 
 # Nothing else should run meanwhile.
 bench: .venv/installed ## measure the speed of training and of the pipeline; a quarter of an hour
-	$(BIN)/python benchmarks/run.py
-	$(BIN)/python benchmarks/pipeline.py
+	.venv/bin/python benchmarks/run.py
+	.venv/bin/python benchmarks/pipeline.py
 
 lint: .venv/installed ## run the linters
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/snakemake --lint
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) snakefmt --check Snakefile workflow
+	$(RUN) snakemake --lint
 
 # The package itself is installed so that `import discrete_vae` works everywhere; this needs no network.
 .venv/installed: requirements.lock
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --requirement requirements.lock
-	$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation --editable .
+	$(RUN) pip install --quiet --requirement requirements.lock
+	$(RUN) pip install --quiet --no-index --no-deps --no-build-isolation --editable .
 	touch $@
 
 # envs/ must then follow, as a test says.
@@ -83,10 +84,10 @@ lock: ## renew the pins in requirements.lock; needs uv
 	uv pip compile --universal --python-version 3.11 --all-extras --no-annotate --upgrade pyproject.toml -o requirements.lock
 
 docs: .venv/installed ## write the table of keys in docs/configuration.md, and docs/config.schema.json
-	PYTHONPATH=workflow $(BIN)/python -m discrete_vae.config.documentation docs
+	PYTHONPATH=workflow $(RUN) discrete_vae.config.documentation docs
 
 rulegraph: .venv/installed ## draw docs/rulegraph.svg; needs Graphviz
-	$(BIN)/snakemake --rulegraph > rulegraph.dot
+	$(RUN) snakemake --rulegraph > rulegraph.dot
 	dot -Tsvg rulegraph.dot -o docs/rulegraph.svg
 	rm rulegraph.dot
 

@@ -80,7 +80,7 @@ if workflow.is_main_process and not workflow.modifier.parent_modifier:
 
 onstart:
     try:
-        files.check_writable("data", "logs", "results", "checkpoints")
+        files.check_writable(files_to_write(workflow.dag.needrun_jobs()))
     except OutputError as error:
         sys.exit(f"ERROR: {error}")
 

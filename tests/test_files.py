@@ -1,5 +1,6 @@
 """Outputs are whole or absent, whatever happens to their writers."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -66,7 +67,18 @@ def test_a_link_to_a_folder_that_is_not_there_is_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("results").symlink_to("unmounted")
     with pytest.raises(OutputError, match="results is a link to unmounted, expected an existing folder"):
-        check_writable("results")
+        check_writable(["results/own/plan.json"])
+
+
+def test_only_folders_that_are_written_to_must_be_writable(tmp_path, monkeypatch):
+    """As on a read-only disk, where even root may not write."""
+    monkeypatch.chdir(tmp_path)
+    Path("data/raw").mkdir(parents=True)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).parts[:1] != ("data",))
+    check_writable(["results/own/plan.json"])
+    for path in ("data/a.npz", "data/raw/mnist/a"):
+        with pytest.raises(OutputError, match=f"{Path(path).parts[0]}.* is read-only, expected a folder to write to"):
+            check_writable(["results/own/plan.json", path])
 
 
 def test_arrays_of_one_name_must_be_equal(tmp_path):

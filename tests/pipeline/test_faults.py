@@ -271,6 +271,13 @@ class TestDisks:
             filler.unlink()
             case.finish(directory)
 
+    def test_data_that_is_whole_may_be_on_a_read_only_disk(self, case, tmp_path):
+        directory = case.ready_for("train", tmp_path / "work")
+        disk = directory / "data"
+        with small_disk(disk):
+            subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+            case.finish(directory)
+
     @pytest.mark.parametrize("stage", ["train", "plot"])
     def test_a_read_only_results_folder_is_a_clear_error(self, case, tmp_path, stage):
         directory = case.ready_for(stage, tmp_path / "work")

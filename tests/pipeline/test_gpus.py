@@ -12,7 +12,7 @@ import torch
 import yaml
 from conftest import ROOT, make_own, planned_jobs, run_snakemake, start_snakemake
 
-PROFILES = ROOT / "workflow/profiles"
+PROFILES = ROOT / "profiles"
 GPU = ("--set-resources", "train_cells:gpu=1")
 GROUP = "results/own/groups/mine/K4/seed1/summaries.csv"
 # A node whose jobs get nothing of the environment but what Snakemake hands them.
@@ -43,9 +43,9 @@ def trained(directory: Path, *arguments: str) -> list[int]:
 @pytest.mark.parametrize(
     ("arguments", "cells"),
     [
-        (("--workflow-profile", "workflow/profiles/slurm"), [30] * 54),
-        (("--workflow-profile", "workflow/profiles/cluster-generic"), [30] * 54),
-        (("--workflow-profile", "workflow/profiles/slurm", "--set-resources", "train_cells:gpu=0"), [1] * 1620),
+        (("--workflow-profile", "profiles/slurm"), [30] * 54),
+        (("--workflow-profile", "profiles/cluster-generic"), [30] * 54),
+        (("--workflow-profile", "profiles/slurm", "--set-resources", "train_cells:gpu=0"), [1] * 1620),
         (("--set-resources", "train_cells:gpu=0"), [1] * 1620),
         (("--config", "training={device: cpu}", *GPU), [1] * 1620),
         (("--config", "training={stack: [temperature]}", *GPU), [10] * 162),

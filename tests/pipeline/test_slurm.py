@@ -32,10 +32,10 @@ pytestmark = pytest.mark.slurm
 CONFIGURATION = Path("/etc/slurm")  # srun inside a job reads no other place
 QUICK_CHECKS = ("--seconds-between-status-checks", "3")
 SLURM = (
-    *("--workflow-profile", "workflow/profiles/slurm", *QUICK_CHECKS),
+    *("--workflow-profile", "profiles/slurm", *QUICK_CHECKS),
     *("--slurm-init-seconds-before-status-checks", "3"),
 )
-GENERIC = ("--workflow-profile", "workflow/profiles/cluster-generic", *QUICK_CHECKS)
+GENERIC = ("--workflow-profile", "profiles/cluster-generic", *QUICK_CHECKS)
 # Of the quick start, on CPUs: the GPUs of this Slurm are files, which torch does not see.
 FEWER_EPOCHS = (*QUICKSTART, "--config", "training={epochs: 10, device: cpu}")
 CELL = "mine/K4/normal/tau0.5/seed1"

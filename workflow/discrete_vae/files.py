@@ -59,23 +59,30 @@ def remove_abandoned(path: Path) -> None:
             temporary.unlink()
 
 
-def check_writable(*folders: str) -> None:
-    """Check the current folder and those of the given ones that exist.
+def check_writable(paths: Iterable[Path | str]) -> None:
+    """Check the current folder and, for each file to write, the nearest folder that exists.
 
     Raises:
         OutputError: one is read-only, or a link to a folder that does not exist.
     """
-    for folder in map(Path, (".", *folders)):
-        if folder.is_symlink() and not folder.exists():
-            raise OutputError(
-                f"{folder} is a link to {folder.readlink()}, expected an existing folder; mount or make it, or remove"
-                " the link"
-            )
-        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+    parents = {Path(path).parent for path in paths}
+    for folder in sorted({Path(), *map(_nearest_folder, parents)}):
+        if not os.access(folder, os.W_OK | os.X_OK):
             raise OutputError(
                 f"{folder.resolve()} is read-only, expected a folder to write to; change its permissions or choose"
                 " another with --directory"
             )
+
+
+def _nearest_folder(folder: Path) -> Path:
+    while not folder.exists():
+        if folder.is_symlink():
+            raise OutputError(
+                f"{folder} is a link to {folder.readlink()}, expected an existing folder; mount or make it, or remove"
+                " the link"
+            )
+        folder = folder.parent
+    return folder
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:

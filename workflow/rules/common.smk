@@ -173,3 +173,10 @@ def control_files(name):
         for dataset in control_datasets
         for file in group_files(name, dataset=dataset)
     ]
+
+
+def files_to_write(jobs):
+    """List the files that some jobs write, and a file beside the resume points if one of them trains."""
+    written = [file for job in jobs for file in (*job.output, *job.log)]
+    trains = any(job.rule.name == "train_cells" for job in jobs)
+    return [*written, *([folder("<checkpoints>") / "any.pt"] if trains else [])]
