@@ -43,7 +43,8 @@ redraw: .venv/installed ## draw all tables and figures again and compare their b
 report: .venv/installed ## make one page of a study, results/STUDY/report.html; STUDY=mnist-k10 names it
 	@test -e results/$(or $(STUDY),paper)/config.yaml || { echo "There is no study results/$(or $(STUDY),paper); name one: make report STUDY=NAME"; exit 1; }
 	$(call DRAW,$(or $(STUDY),paper)) --forceall
-	$(call DRAW,$(or $(STUDY),paper)) --report results/$(or $(STUDY),paper)/report.html
+	$(call DRAW,$(or $(STUDY),paper)) --report results/$(or $(STUDY),paper)/report.html \
+	    --report-stylesheet workflow/report/report.css
 
 # In parallel by class or file, whose tests share runs of the pipeline.
 test: .venv/installed ## run every test that needs neither root nor an hour

@@ -1,14 +1,15 @@
-"""The HTML report of the quick start in headless Chromium: it opens on the verdicts, and all in it can be reached.
+"""The HTML report of the quick start in headless Chromium: it opens on the claims, and all in it can be reached.
 
 Needs Debian's chromium and chromium-driver, which `make test-report` installs.
 """
 
 import base64
+import re
 import shutil
 import urllib.parse
 
 import pytest
-from conftest import run_snakemake
+from conftest import ROOT, run_snakemake
 from selenium import webdriver
 from selenium.common.exceptions import NoSuchElementException
 from selenium.webdriver.common.by import By
@@ -16,6 +17,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 pytestmark = pytest.mark.browser
 
+LAPTOP = {"width": 1366, "height": 768, "deviceScaleFactor": 1, "mobile": False}
 FIGURES = [
     ("Claims", "all differences", None),
     ("Convergence", "digits", "training"),
@@ -57,7 +59,9 @@ def report(quickstart, browser, tmp_path_factory):
     shutil.copytree(quickstart / "results/quickstart", study, ignore=shutil.ignore_patterns("runs"))
     arguments = ("--configfile", str(study / "config.yaml"), "--config", "draw_only=true")
     run_snakemake(directory, "--cores", "all", "--forceall", *arguments)
-    run_snakemake(directory, "--report", "results/quickstart/report.html", *arguments)
+    (stylesheet,) = re.findall(r"--report-stylesheet (\S+)", (ROOT / "Makefile").read_text())
+    page = ("--report", "results/quickstart/report.html", "--report-stylesheet", str(ROOT / stylesheet))
+    run_snakemake(directory, *page, *arguments)
     return (study / "report.html").as_uri()
 
 
@@ -85,16 +89,25 @@ def links_of(page, label: str) -> tuple:
     return tuple(row.find_elements(By.TAG_NAME, "a"))
 
 
-def test_it_opens_on_the_verdicts(opened):
-    figure = opened.find_element(By.CSS_SELECTOR, "#claims img")
-    WebDriverWait(opened, 30).until(lambda _: int(figure.get_property("naturalWidth")) > 1000)
-    assert 0 <= figure.location["y"] < 100, "the figure comes first, and its head must not be above the window"
-    assert figure.size["width"] > 500
+def test_it_opens_on_the_claims_then_their_verdicts_then_the_forest_plot(opened):
+    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", LAPTOP)
+    assert opened.execute_script("return [innerWidth, innerHeight]") == [1366, 768]
+    claims = opened.find_element(By.CSS_SELECTOR, ".prose p")
     table = opened.find_element(By.CSS_SELECTOR, "table.docutils")
+    first_row, *rows = table.find_elements(By.CSS_SELECTOR, "tbody tr")
+    figure = opened.find_element(By.CSS_SELECTOR, ".prose img")
+    WebDriverWait(opened, 30).until(lambda _: int(figure.get_property("naturalWidth")) > 1000)
+    assert claims.text.startswith("Claim 1: ")
+    tops = [element.location["y"] for element in (claims, table, first_row, figure)]
+    assert tops == sorted(tops)
+    assert tops[0] >= 0, "nothing is hidden above the screen"
+    assert tops[2] + first_row.size["height"] <= 768
+    assert figure.size["width"] > 500
     lines = table.text.splitlines()
     assert lines[1] == "claim measure where verdict", "without the counts behind them"
-    assert len(table.find_elements(By.CSS_SELECTOR, "tbody tr")) == 9
+    assert len(rows) == 8
     assert "(interim: 2 of 6 seeds)" in " ".join(lines)
+    opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_it_has_these_categories_and_no_more(opened):
