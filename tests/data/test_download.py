@@ -222,7 +222,8 @@ def test_a_transfer_that_breaks_off_is_refused(server, destination):
     ("name", "limit", "seconds", "complaint"),
     [
         ("silent.gz", "TIMEOUT_SECONDS", (2, 0.3), "timed out"),
-        ("dripping.gz", "TRANSFER_SECONDS", 0.3, "incomplete after 0.3 s"),
+        ("dripping.gz", "PATIENCE_SECONDS", 0.3, "bytes a second, expected at least 2000"),
+        ("dripping.gz", "LARGEST_FILE", 20, "more than 20 bytes, expected a source file"),
     ],
 )
 def test_a_slow_server_is_left(server, destination, monkeypatch, name, limit, seconds, complaint):

@@ -313,7 +313,7 @@ class TestMirrors:
             ("truncated", "IncompleteRead"),
             ("altered", "truncated or altered"),
             ("endless", "more than 500000000 bytes"),
-            ("slow", "expected at least 2000 a second"),
+            ("slow", "bytes a second, expected at least 2000"),
         ],
     )
     def test_a_bad_mirror_is_a_clear_error_in_bounded_time_and_a_good_one_helps(

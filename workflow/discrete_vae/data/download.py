@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 PASSES = 3  # over the homes of a file
 BACKOFF_SECONDS = 2  # before the second pass, and twice that before the third
 TIMEOUT_SECONDS = (10, 60)  # to connect, and between two reads
-TRANSFER_SECONDS = 900  # of Fashion-MNIST's 26 MB at 29 kB a second
+LARGEST_FILE = 500_000_000  # bytes; Fashion-MNIST's has 26 MB
+LEAST_RATE, PATIENCE_SECONDS = 2_000, 60  # bytes a second on average, after so many seconds
 GZIP_MAGIC = b"\x1f\x8b"
 SECRET = re.compile(r"//[^/@\s]+@")  # of a URL such as https://user:password@host/
 
@@ -57,10 +58,10 @@ def without_secrets(text: str) -> str:
 
 
 def _download(homes: Sequence[str], file: SourceFile, destination: Path) -> None:
-    failures = {}
+    failures, urls = {}, [f"{home}{file.official_name}" for home in homes]
     for attempt in range(PASSES):
-        time.sleep(attempt * BACKOFF_SECONDS)
-        for url in (f"{home}{file.official_name}" for home in homes):
+        time.sleep(attempt * BACKOFF_SECONDS if urls else 0)
+        for url in urls.copy():
             shown = without_secrets(url)
             log.info("downloading %s", shown)
             try:
@@ -69,6 +70,8 @@ def _download(homes: Sequence[str], file: SourceFile, destination: Path) -> None
             except (OSError, urllib3.exceptions.HTTPError, InputError) as error:
                 failures[shown] = without_secrets(" ".join(str(error).split()))[:300]
                 log.warning("%s: %s", shown, failures[shown])
+                if isinstance(error, InputError):  # it answered, and would answer so again
+                    urls.remove(url)
     reasons = "; ".join(f"{url}: {reason}" for url, reason in failures.items())
     raise InputError(
         f"{destination} could not be downloaded ({reasons}), expected a home that has it; place"
@@ -77,7 +80,7 @@ def _download(homes: Sequence[str], file: SourceFile, destination: Path) -> None
 
 
 def _fetch(url: str) -> bytes:
-    started, chunks = time.monotonic(), []
+    started, chunks, size = time.monotonic(), [], 0
     # The bytes as they are: a server may label a .gz as gzip-encoded, and requests would decompress it.
     headers = {"Accept-Encoding": "identity"}
     with requests.get(url, stream=True, timeout=TIMEOUT_SECONDS, headers=headers) as response:
@@ -85,8 +88,14 @@ def _fetch(url: str) -> bytes:
         # Unlike other reads, read1 does not wait for all it asks for. It raises if the server stops early.
         while chunk := response.raw.read1(1 << 20, decode_content=False):
             chunks.append(chunk)
-            if time.monotonic() - started > TRANSFER_SECONDS:
-                raise InputError(f"incomplete after {TRANSFER_SECONDS} s, expected a faster server; try another home")
+            size += len(chunk)
+            if size > LARGEST_FILE:
+                raise InputError(f"more than {LARGEST_FILE} bytes, expected a source file; try another home")
+            seconds = time.monotonic() - started
+            if seconds > PATIENCE_SECONDS and size < LEAST_RATE * seconds:
+                raise InputError(
+                    f"{size / seconds:.0f} bytes a second, expected at least {LEAST_RATE}; try another home"
+                )
     return b"".join(chunks)
 
 
