@@ -22,8 +22,10 @@ LOCKS = $(wildcard .snakemake/locks/*)
 quickstart: .venv/installed ## install, and run a small case (what `make` alone does)
 	@echo "Each job writes its progress to logs/quickstart/."
 	$(RUN) snakemake --cores all --configfile configs/quickstart.yaml --quiet rules host reason
-	@echo "Made these figures and tables:"
-	@find results/quickstart/figures results/quickstart/tables -type f | sort
+	@cat results/quickstart/tables/results.md
+	@echo "Verdicts:"
+	@cut -d, -f1-4 results/quickstart/tables/verdicts.csv
+	@echo "A figure: results/quickstart/figures/claims.png. All else is beside it and in results/quickstart/tables/."
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \

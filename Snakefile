@@ -29,7 +29,15 @@ from discrete_vae.config.reading import read
 from discrete_vae.config.strict_yaml import check_yaml
 from discrete_vae.data import shared, sources
 from discrete_vae.errors import InputError, OutputError
-from discrete_vae.grid import cells, groups, planning, scheduling, study
+from discrete_vae.grid import (
+    cells,
+    groups,
+    planning,
+    progress,
+    scheduling,
+    study,
+    targets,
+)
 
 
 configfile: f"{workflow.current_basedir}/config.yaml"
@@ -73,6 +81,20 @@ include: "workflow/rules/fitting.smk"
 include: "workflow/rules/standalone.smk"
 
 
+for path in file_targets_here():
+    if not Path(path).exists() and not any(
+        maker.is_producer(path) for maker in workflow.rules
+    ):
+        near = targets.nearest(
+            path, makeable_files([*tables_results, *figures_results])
+        )
+        # Snakemake would say no more than that no rule makes it.
+        sys.exit(
+            f"ERROR: nothing makes {path} in the study {configuration.study}"
+            + (f"; did you mean {near}?" if near else "; correct the path or the study")
+        )
+
+
 # The signals of a workflow that has this one as a module are its own.
 if workflow.is_main_process and not workflow.modifier.parent_modifier:
     ending.end_with_terminal()
@@ -83,6 +105,18 @@ onstart:
         files.check_writable(files_to_write(workflow.dag.needrun_jobs()))
     except OutputError as error:
         sys.exit(f"ERROR: {error}")
+    progress.record_plan(
+        folder("<logs>"), planned_cells(workflow.dag.needrun_jobs())
+    )
+
+
+onerror:
+    failed = [
+        (job.rule.name, ", ".join(job.log)) for job in workflow.scheduler.failed
+    ]
+    said = "".join(Path(file).read_text(encoding="utf-8") for file in log)
+    for line in ending.explain(said, failed):
+        print(line, file=sys.stderr)
 
 
 rule all:

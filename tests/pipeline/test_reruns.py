@@ -29,6 +29,7 @@ from conftest import (
     refusal,
     result_of,
     run_snakemake,
+    start_snakemake,
 )
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.files import read_arrays
@@ -514,3 +515,20 @@ def test_a_training_job_that_is_ended_continues_to_the_same_bits(own, tmp_path):
     assert "continuing from" in log.read_text()
     assert_same_result(tmp_path, cell, expected)
     assert list((tmp_path / "checkpoints").rglob("*.pt*")) == []
+
+
+def test_a_closed_terminal_ends_the_run_as_ctrl_c_does(own, tmp_path):
+    make_own(tmp_path)
+    shutil.copytree(own / "data", tmp_path / "data", copy_function=shutil.copyfile)
+    cell = "mine-K4-normal-tau0.5-seed1"
+    target = f"results/own/runs/{cell.replace('-', '/')}/summary.json"
+    config = with_own(tmp_path, "training={epochs: 100000}")
+    # A leader of its group, to which alone the system sends the signal where there is no shell.
+    process = start_snakemake(tmp_path, target, "--cores", "1", *config, start_new_session=True)
+    wait_for_an_epoch(tmp_path / f"logs/own/train_cells/{cell}.log")
+    process.send_signal(signal.SIGHUP)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "stopped; the same command continues" in output.splitlines()
+    assert (tmp_path / f"checkpoints/own/{cell}.pt").exists()
+    assert not list((tmp_path / ".snakemake").glob("locks/*"))

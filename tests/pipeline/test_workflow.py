@@ -165,6 +165,11 @@ class TestConfiguration:
         assert "Traceback" not in completed.stdout
         assert [path.name for path in tmp_path.iterdir() if path.name != ".snakemake"] == []
 
+    def test_a_target_that_nothing_makes_ends_in_one_line_with_a_near_one(self, tmp_path):
+        folder = "results/paper/runs/mnist/K10"
+        line = refusal(tmp_path, f"{folder}/Normal/tau1/seed775/summary.json")
+        assert line.endswith(f"in the study paper; did you mean {folder}/normal/tau1.0/seed775/summary.json?")
+
     def test_a_number_that_yaml_misreads_ends_in_one_line(self, tmp_path):
         overlay = tmp_path / "overlay.yaml"
         overlay.write_text("grid:\n  seed: [0775]\n")
@@ -179,6 +184,7 @@ class TestConfiguration:
         assert completed.returncode != 0
         assert "ERROR: my.npz: train has the value 255, expected only 0 and 1; binarize it first" in completed.stdout
         assert "Traceback" not in completed.stdout
+        assert "\nfailed: binarize_dataset, see logs/own/binarize_dataset/mine.log\n" in completed.stdout
         assert not (tmp_path / "data").exists() or list((tmp_path / "data").iterdir()) == []
         assert not list((tmp_path / "results").rglob("*.*"))
 

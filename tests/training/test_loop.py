@@ -297,6 +297,12 @@ def test_progress_names_epoch_losses_and_time_left(tiny_dataset, caplog):
     assert re.search(line, caplog.text)
 
 
+def test_the_second_evaluation_of_the_best_epoch_is_told(tiny_dataset, caplog):
+    with caplog.at_level("INFO", logger=loop.__name__):
+        run(tiny_dataset, cell())
+    assert re.search(r"final validation: the best epoch again, with \d+ samples", caplog.text)
+
+
 @pytest.mark.parametrize(("name", "gpus"), [("cpu", 0), ("cpu", 1), ("auto", 0)])
 def test_a_job_without_a_gpu_computes_on_a_cpu_whatever_torch_sees(monkeypatch, caplog, name, gpus):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

@@ -1,4 +1,4 @@
-"""The files of a cell, what they are stamped with, and what is said of their progress."""
+"""The files of a cell, and what they are stamped with."""
 
 import json
 import math
@@ -11,8 +11,8 @@ from conftest import ROOT
 from discrete_vae.analysis.selection import LOSSES
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Cell
-from discrete_vae.grid.groups import WHOLE_GROUP_FILES, is_finished
-from discrete_vae.training.run_files import announce_progress, check_images, git_revision, processor, write_run
+from discrete_vae.grid.groups import is_finished
+from discrete_vae.training.run_files import check_images, git_revision, processor, write_run
 from discrete_vae.training.runs import Run
 
 CELL = Cell("digits", 3, "normal", 0.5, 1)
@@ -63,44 +63,6 @@ def test_other_images_than_those_of_a_datasets_groups_are_refused(tmp_path):
     check_images(tmp_path, "mnist", "b")
     with pytest.raises(InputError, match=rf"digits.npz has the sum b, expected a as the images of {folder}; put those"):
         check_images(tmp_path, "digits", "b")
-
-
-ASKED = [Cell("digits", 3, "normal", temperature, seed) for temperature in (0.5, 1.0) for seed in (1, 2)]
-
-
-def record_group(study, cells, files=("summaries.csv",)):
-    """Write the files of the group of some cells, which summaries.csv names."""
-    folder = study / "groups" / str(cells[0].group)
-    folder.mkdir(parents=True)
-    for name in files:
-        (folder / name).touch()
-    pd.DataFrame([cell.coordinates() for cell in cells]).to_csv(folder / "summaries.csv", index=False)
-
-
-def test_progress_counts_finished_cells_of_the_grid(tmp_path, capsys):
-    study, log = tmp_path / "results", tmp_path / "logs" / "train" / "a.log"
-    log.parent.mkdir(parents=True)
-    for cell in [*ASKED[1:3], Cell("digits", 3, "normal", 2.0, 1)]:
-        announce_progress(study, ASKED, log=log)
-        written(study, Run(cell, HISTORY, 0, 2))
-    lines = (tmp_path / "logs" / "progress.txt").read_text().splitlines()
-    assert [line.partition("finished: ")[2] for line in lines] == ["0 of 4", "1 of 4", "2 of 4"]
-    assert capsys.readouterr().err.splitlines() == lines
-
-
-def test_cells_of_whole_groups_count_as_finished_without_their_runs(tmp_path, capsys):
-    record_group(tmp_path, [cell for cell in ASKED if cell.seed == 1], WHOLE_GROUP_FILES)
-    announce_progress(tmp_path, ASKED, log=tmp_path / "none" / "train" / "a.log")
-    assert capsys.readouterr().err.endswith("cells finished: 2 of 4\n"), "though its file cannot be written"
-
-
-def test_a_group_that_another_job_makes_again_does_not_fail_a_finished_training(tmp_path, capsys):
-    """It lacks a cell, and the run of one that it has is not there for the moment."""
-    first, second = (cell for cell in ASKED if cell.seed == 1)
-    record_group(tmp_path, [first])
-    written(tmp_path, Run(second, HISTORY, 0, 2))
-    announce_progress(tmp_path, [first, second], log=tmp_path / "none" / "train" / "a.log")
-    assert capsys.readouterr().err.endswith("cells finished: 1 of 2\n")
 
 
 @pytest.fixture

@@ -2,7 +2,10 @@
 
 import os
 import signal
+from collections.abc import Iterable
 from types import FrameType
+
+OFFLINE = "no network? place the files by hand or name a mirror: docs/troubleshooting.md, No network"
 
 
 def end_with_terminal() -> None:
@@ -19,3 +22,17 @@ def _end(number: int, frame: FrameType | None) -> None:
     if os.getpgrp() == os.getpid():
         os.killpg(0, number)  # without a shell, as by ssh, it comes to this process alone
     raise KeyboardInterrupt
+
+
+def explain(log: str, failed: Iterable[tuple[str, str]]) -> list[str]:
+    """Say why a run ended before its time: that it was stopped, or which jobs failed.
+
+    Args:
+        log: what Snakemake said.
+        failed: the rule of each failed job, and its log.
+    """
+    if "Terminating processes on user request" in log or "Will exit after finishing currently running jobs" in log:
+        return ["stopped; the same command continues"]
+    jobs = sorted(failed)
+    advice = [OFFLINE] if any(rule == "download_source" for rule, _ in jobs) else []
+    return [*advice, *(f"failed: {rule}, see {file}" for rule, file in jobs)]

@@ -180,3 +180,29 @@ def files_to_write(jobs):
     written = [file for job in jobs for file in (*job.output, *job.log)]
     trains = any(job.rule.name == "train_cells" for job in jobs)
     return [*written, *([folder("<checkpoints>") / "any.pt"] if trains else [])]
+
+
+def planned_cells(jobs):
+    """List the coordinates of the cells that some jobs train."""
+    trainings = (job for job in jobs if job.rule.name == "train_cells")
+    return [cell for job in trainings for cell in job.params.cells]
+
+
+def file_targets_here():
+    """List the files that the command line asks for, where they are ours to judge."""
+    ours = workflow.is_main_process and not workflow.modifier.parent_modifier
+    return targets.file_targets(sys.argv) if ours else []
+
+
+def makeable_files(shown):
+    """List the files of the grid by name: those shown, of its cells and groups, and its datasets."""
+    files = [
+        *(
+            f"<results>/{cell.directory}/{name}"
+            for cell in asked_cells
+            for name in cells.CELL_FILES
+        ),
+        *(f"<results>/groups/{group}/bounds.csv" for group in asked_of_group),
+        *(f"data/{name}.npz" for name in configuration.datasets),
+    ]
+    return [str(folder(file)) for file in (*shown, *files)]

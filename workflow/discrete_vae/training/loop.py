@@ -86,6 +86,7 @@ def train(
         best.add(_rows(trainer, losses, clock), trainer.weights)
         clock.report([run.history[-1] for run in best.going_on])
         save_if_due()
+    log.info("final validation: the best epoch again, with %d samples", evaluation.selection_samples)
     final = _named("validation", trainer.evaluate(best.weights, evaluation.selection_samples, "final validation"))
     of_codes = mean_kl_of_codes(
         best.weights, trainer.validation_images, variables=model.variables, code_laws=trainer.code_laws

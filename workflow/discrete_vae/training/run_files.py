@@ -5,10 +5,7 @@ import math
 import os
 import platform
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +14,7 @@ import torch
 
 from discrete_vae.errors import InputError
 from discrete_vae.files import write_bytes, write_csv, write_json
-from discrete_vae.grid.cells import Cell
-from discrete_vae.grid.groups import by_group, is_finished, is_whole, recorded_rows
+from discrete_vae.grid.groups import recorded_rows
 from discrete_vae.training.runs import Run
 
 SOURCE = Path(__file__).parents[2]
@@ -73,21 +69,6 @@ def check_images(study: Path, dataset: str, data_sha256: str) -> None:
                 f"data/{dataset}.npz has the sum {data_sha256}, expected {expected} as the images of {path.parent}; put"
                 " those images back, or choose another name with --config study=NAME"
             )
-
-
-def announce_progress(study: Path, asked: Sequence[Cell], *, log: Path) -> None:
-    """Tell how many of the cells asked for are finished, on the terminal and in a line of logs/{study}/progress.txt.
-
-    ``study`` is its folder, ``log`` the job's, such as logs/{study}/train/{name}.
-    """
-    finished = 0
-    for group, cells in by_group(asked).items():
-        finished += len(cells) if is_whole(study, group, cells) else sum(is_finished(study, cell) for cell in cells)
-    line = f"{datetime.now():%Y-%m-%d %H:%M:%S} cells finished: {finished} of {len(asked)}"
-    print(line, file=sys.stderr)
-    # A full disk is no reason to fail.
-    with suppress(OSError), (log.parents[1] / "progress.txt").open("a", encoding="utf-8") as file:
-        file.write(f"{line}\n")
 
 
 def environment(device: torch.device, revision: str | None = None) -> dict[str, Any]:

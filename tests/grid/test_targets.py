@@ -1,0 +1,34 @@
+"""A target that nothing makes has a near one that something makes."""
+
+import pytest
+from discrete_vae.grid.targets import file_targets, nearest
+
+KNOWN = [
+    *(
+        f"results/paper/runs/mnist/K10/{law}/tau{tau}/seed775/summary.json"
+        for law in ("normal", "gumbel")
+        for tau in (0.1, 1.0)
+    ),
+    "results/paper/tables/results.md",
+    "data/mnist.npz",
+]
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("results/paper/runs/mnist/K10/normal/tau1/seed775/summary.json", KNOWN[1]),
+        ("results/paper/runs/mnist/K10/Normal/tau1.00/seed775/summary.json", KNOWN[1]),
+        ("results/papr/runs/mnst/K10/gumbel/tau0.1/seed775/summary.json", KNOWN[2]),
+        ("results/paper/tables/result.md", KNOWN[4]),
+        ("data/MNIST.npz", KNOWN[5]),
+        ("results/x", None),
+    ],
+)
+def test_the_nearest_path_is_found_in_spite_of_spelling(target, expected):
+    assert nearest(target, KNOWN) == expected
+
+
+def test_values_of_options_are_no_targets():
+    words = "snakemake -n results/a.md --report results/b.html --cores 1 data/c.npz --config results/d=1"
+    assert file_targets(words.split()) == ["results/a.md", "data/c.npz"]
