@@ -52,4 +52,5 @@ def test_every_selected_model_has_a_row_of_reconstructions_and_one_of_samples(mo
     kinds = [f"{law}/{kind}" for law in ("normal", "gumbel") for kind in ("reconstructions", "samples")]
     assert list(drawn) == ["data", *kinds]
     assert drawn["data"].shape == drawn["gumbel/reconstructions"].shape == (8, 3, 4)
+    assert drawn["gumbel/samples"].shape == (20, 3, 4)
     assert np.array_equal(drawn["normal/samples"], drawn["gumbel/samples"]), "one model, and the same prior codes"

@@ -20,7 +20,7 @@ def test_the_table_has_the_last_step_over_seeds():
     assert row["relaxed_error_mean"] == 0.015
 
 
-def test_fits_have_columns_of_steps_and_one_of_temperatures():
+def test_fits_have_columns_of_steps_and_one_of_temperatures_and_a_row_for_each_error():
     fits = pd.DataFrame(
         {
             "perturbation": law,
@@ -35,11 +35,13 @@ def test_fits_have_columns_of_steps_and_one_of_temperatures():
         for seed in (1, 3)
     ).explode(["step", "discrete_error", "relaxed_error"])
     fits = fits.astype({"step": int, "discrete_error": float, "relaxed_error": float})
-    figure = draw_fits(fits, target="t")
+    figure = draw_fits(fits, target="t", laws=["gumbel", "normal"])
     titles = [ax.get_title() for ax in figure.axes]
-    assert titles == ["temperature 0.1", "temperature 0.5", "temperature 1", "after 15 steps"]
-    curves = [line.get_xydata() for line in figure.axes[-1].lines if len(line.get_xdata())]
-    assert len(curves) == 4
-    assert curves[0].tolist() == [[t, pytest.approx(0.1 * t + 0.02)] for t in (0.1, 0.3, 0.5, 1.0)]
-    assert curves[3][:, 1].tolist() == [0.01] * 4
+    assert titles == ["temperature 0.1", "temperature 0.5", "temperature 1", "after 15 steps", *[""] * 4]
+    assert [figure.axes[first].get_ylabel() for first in (0, 4)] == ["codes", "mean relaxed sample"]
+    last = [[line.get_xydata() for line in figure.axes[i].lines if len(line.get_xdata())] for i in (3, 7)]
+    assert [len(curves) for curves in last] == [2, 2]
+    assert last[0][0].tolist() == [[t, pytest.approx(0.1 * t + 0.02)] for t in (0.1, 0.3, 0.5, 1.0)]
+    assert last[1][1][:, 1].tolist() == [0.01] * 4
+    assert len({ax.get_ylim() for ax in figure.axes}) == 1
     assert "range over 2 seeds" in figure.get_suptitle()

@@ -1,12 +1,18 @@
 """Figures show what they say, and equal data give equal bits."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 from discrete_vae.grid.cells import AXES
-from discrete_vae.report.curves import draw_convergence, draw_temperatures, draw_validation
-from discrete_vae.report.style import colours, save
+from discrete_vae.report.curves import draw_convergence, draw_temperatures, draw_validation, without_control_laws
+from discrete_vae.report.style import looks, save
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from planted import definition
+
+LAWS = ["gumbel", "normal", "logistic"]
 
 
 def runs_of(histories: pd.DataFrame, **columns) -> pd.DataFrame:
@@ -17,8 +23,12 @@ def runs_of(histories: pd.DataFrame, **columns) -> pd.DataFrame:
     return last.assign(**losses, **{**constants, **columns})
 
 
+def legend_of(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
 def convergence(histories: pd.DataFrame, temperature: float, **columns):
-    return draw_convergence(histories, runs_of(histories, **columns), dataset="d", temperature=temperature)
+    return draw_convergence(histories, runs_of(histories, **columns), dataset="d", temperature=temperature, laws=LAWS)
 
 
 @pytest.fixture
@@ -50,8 +60,9 @@ def test_convergence_has_a_column_per_K_and_a_curve_per_law_with_the_mean_and_ra
     assert "range over 2 seeds" in figure.get_suptitle()
     for ax, K in zip(figure.axes, (10, 30), strict=True):
         curves = [line for line in ax.lines if len(line.get_xdata())]
-        palette = colours(["gumbel", "normal"])
-        assert [to_rgb(curve.get_color()) for curve in curves] == list(palette.values())
+        assert [to_rgb(curve.get_color()) for curve in curves] == [
+            look.colour for look in looks(LAWS[:2], LAWS).values()
+        ]
         assert curves[0].get_ydata()[-1] == pytest.approx(100 / 40 + K + 2 + 0.85)
         band = ax.collections[0].get_paths()[0].vertices
         at_the_end = band[band[:, 0] == 40][:, 1]
@@ -72,7 +83,7 @@ def test_a_seed_that_was_not_run_at_every_temperature_is_not_counted_everywhere(
     runs = runs_of(histories)
     partial = runs[(runs["seed"] == 1) | (runs["temperature"] == 0.5)]
     for shown, seeds in ((runs, "range over 2 seeds"), (partial, "range over 1 to 2 seeds")):
-        figure = draw_temperatures(shown, dataset="d")
+        figure = draw_temperatures(shown, dataset="d", laws=LAWS)
         assert seeds in figure.get_suptitle()
 
 
@@ -82,13 +93,15 @@ def test_validation_is_drawn_at_each_seeds_selected_temperature(histories):
     # Of normal noise only, the higher temperature is selected with seed 3.
     higher = (runs["perturbation"] == "normal") & (runs["seed"] == 3) & (runs["temperature"] == 0.85)
     runs.loc[higher, "validation_loss"] -= 10
-    figure = draw_validation(curves, runs, dataset="d")
+    figure = draw_validation(curves, runs, dataset="d", laws=LAWS)
     gumbel, normal = (line for line in figure.axes[0].lines if len(line.get_xdata()))
     assert gumbel.get_ydata()[-1] == pytest.approx(100 / 40 + 10 + (1.5 + 3.5) / 2)
     assert normal.get_ydata()[-1] == pytest.approx(100 / 40 + 10 + (1.5 + 3.85) / 2)
     assert "selected temperatures" in figure.get_suptitle()
     dots = figure.axes[0].collections[-1].get_offsets().tolist()
     assert [epoch for epoch, _ in dots] == [40] * 4, "the best epoch of each law and seed"
+    assert legend_of(figure) == ["Gumbel noise", "Normal noise", "best epoch of a seed"]
+    assert {ax.get_xscale() for ax in figure.axes} == {"log"}
 
 
 def test_where_every_run_diverged_the_figures_say_so(histories):
@@ -100,6 +113,7 @@ def test_where_every_run_diverged_the_figures_say_so(histories):
 def test_loss_against_temperature_leaves_diverged_runs_out():
     runs = pd.DataFrame(
         {
+            "dataset": "d",
             "K": 10,
             "perturbation": "normal",
             "temperature": [0.1, 0.5, 1.0],
@@ -109,17 +123,20 @@ def test_loss_against_temperature_leaves_diverged_runs_out():
             "data_origin": "here",
         }
     )
-    figure = draw_temperatures(runs, dataset="d")
-    (curve,) = [line for line in figure.axes[0].lines if len(line.get_xdata())]
+    figure = draw_temperatures(runs, dataset="d", laws=LAWS)
+    curve, ring = [line for line in figure.axes[0].lines if len(line.get_xdata())]
     assert curve.get_xydata().tolist() == [[0.1, 3.0], [0.5, 2.0]]
+    assert ring.get_xydata().tolist() == [[0.5, 2.0]]
+    assert ring.get_fillstyle() == "none"
+    assert legend_of(figure) == ["Normal noise", "selected by a seed"]
 
 
 def test_at_a_single_temperature_the_laws_stand_side_by_side():
     losses = {("gumbel", 1): 3.0, ("gumbel", 2): 5.0, ("normal", 1): 2.0, ("normal", 2): 2.0}
     rows = [{"perturbation": law, "seed": seed, "validation_loss": loss} for (law, seed), loss in losses.items()]
     runs = pd.DataFrame(rows).assign(K=10, temperature=0.5, diverged=False, data_origin="here")
-    (ax,) = draw_temperatures(runs, dataset="d").axes
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["gumbel", "normal"]
+    (ax,) = draw_temperatures(runs, dataset="d", laws=LAWS).axes
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["Gumbel", "Normal"]
     assert ax.get_xlabel() == "noise law, at temperature 0.5"
     assert [line.get_xydata().tolist() for line in ax.lines] == [[[0, 4]], [[1, 2]]]
     spread = ax.collections[0].get_segments()[0]
@@ -129,8 +146,63 @@ def test_at_a_single_temperature_the_laws_stand_side_by_side():
 def test_where_every_run_of_a_K_diverged_no_temperature_is_shown():
     runs = pd.DataFrame({"K": [10, 30], "perturbation": "normal", "temperature": 0.5, "seed": 1})
     runs = runs.assign(validation_loss=[np.nan, 1.0], diverged=[True, False], data_origin="here")
-    figure = draw_temperatures(runs, dataset="d")
+    figure = draw_temperatures(runs, dataset="d", laws=LAWS)
     assert [[text.get_text() for text in ax.texts] for ax in figure.axes] == [["diverged"], []]
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_each_temperature_that_was_run_has_a_tick_and_no_names_touch(columns):
+    temperatures = [0.01, 0.03, 0.07, 0.1, 0.25, 0.4, 0.5, 0.67, 0.85, 1.0]
+    runs = pd.DataFrame(
+        {"dataset": "d", "K": K, "perturbation": "normal", "temperature": t, "seed": 1, "validation_loss": t}
+        for K in range(10, 10 + columns)
+        for t in temperatures
+    ).assign(diverged=False, data_origin="here")
+    figure = draw_temperatures(runs, dataset="d", laws=LAWS)
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        assert list(ax.get_xticks()) == temperatures
+        shown = [label for label in ax.get_xticklabels() if label.get_text()]
+        assert {"0.01", "1"} < {label.get_text() for label in shown}
+        boxes = [label.get_window_extent() for label in shown]
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_a_law_looks_the_same_whatever_laws_a_figure_shows():
+    every = looks([*LAWS, "laplace", "uniform"], [*LAWS, "laplace", "uniform"])
+    assert len({look.colour for look in every.values()}) == len({look.dash for look in every.values()}) == 5
+    for shown in (["uniform"], ["uniform", "normal"], ["logistic", "laplace"]):
+        assert looks(shown, list(every)) == {law: every[law] for law in shown}
+    assert looks(["normal"], []) == looks(["normal"], ["laplace", "normal"]), "the paper's laws, in every study"
+
+
+def test_the_control_s_own_laws_are_left_out_of_the_convergence(histories):
+    laplace = histories[histories["perturbation"] == "normal"].assign(perturbation="laplace")
+    table = pd.concat([histories, laplace], ignore_index=True)
+    runs = runs_of(table)
+    runs = without_control_laws(runs.assign(law=runs["perturbation"].map(definition)))
+    figure = draw_convergence(table, runs, dataset="d", temperature=0.5, laws=[*LAWS, "laplace"])
+    assert legend_of(figure) == ["Gumbel noise", "Normal noise"]
+    assert [len([line for line in ax.lines if len(line.get_xdata())]) for ax in figure.axes] == [2, 2]
+    alone = runs_of(laplace).assign(law=definition("laplace"))
+    assert len(without_control_laws(alone)) == len(alone)
+
+
+@pytest.mark.parametrize(("epochs", "whole"), [(9, True), (10, False)])
+def test_fewer_than_ten_epochs_are_shown_whole(histories, epochs, whole):
+    shown = histories[histories["epoch"] <= epochs]
+    highest = shown["training_loss"].max()
+    for ax in convergence(shown, temperature=0.85).axes:
+        assert (ax.get_ylim()[1] > highest) == whole
+
+
+def test_the_columns_share_their_axis_of_plain_numbers(histories, tmp_path):
+    far = histories.assign(training_loss=1e6 + histories["training_loss"] / 100)
+    figure = convergence(far, temperature=0.5)
+    save(figure, [str(tmp_path / "plain.png")])
+    assert len({ax.get_ylim() for ax in figure.axes}) == 1
+    assert [ax.yaxis.get_offset_text().get_text() for ax in figure.axes] == ["", ""]
+    assert all(label.get_text().startswith("100000") for label in figure.axes[0].get_yticklabels())
 
 
 def test_a_curve_ends_where_the_first_of_its_seeds_stopped_early(histories):
@@ -143,7 +215,7 @@ def test_a_curve_ends_where_the_first_of_its_seeds_stopped_early(histories):
     curves = histories[~stopped(histories) | (histories["epoch"] <= 15)]
     runs = runs_of(curves)
     runs = runs.assign(stopped_early=stopped(runs), epochs_run=runs["epoch"])
-    figure = draw_convergence(curves, runs, dataset="d", temperature=0.5)
+    figure = draw_convergence(curves, runs, dataset="d", temperature=0.5, laws=LAWS)
     lengths = [[len(line.get_xdata()) for line in ax.lines if len(line.get_xdata())] for ax in figure.axes]
     assert lengths == [[40, 15], [40, 40]]
 

@@ -35,8 +35,8 @@ def test_every_difference_has_its_place_interval_and_colour():
         assert [colour for *_, colour in points(ax)] == [VERDICTS[verdict][0] for verdict in compared["verdict"]]
         intervals = [tuple(line.get_xdata()) for line in ax.lines if line.get_marker() == "None"]
         assert set(zip(compared["low"], compared["high"], strict=True)) <= set(intervals)
-    assert labels(figure.axes[0]) == ["mnist, $K$ = 10, 5 seeds", "gumbel", "logistic"]
-    assert labels(figure.axes[3]) == ["omniglot, $K$ = 10, 5 seeds: gumbel"]
+    assert labels(figure.axes[0]) == ["mnist, $K$ = 10, 5 seeds", "Gumbel noise", "Logistic noise"]
+    assert labels(figure.axes[3]) == ["omniglot, $K$ = 10, 5 seeds: Gumbel noise"]
 
 
 def test_each_study_has_its_name_above_its_groups(tmp_path):
@@ -50,7 +50,7 @@ def test_each_study_has_its_name_above_its_groups(tmp_path):
     assert (tmp_path / "claims.png").stat().st_size > 10_000
     read = pd.concat(read_comparisons(path).assign(study=name) for name, path in zip("abc", tables, strict=True))
     figure = draw_claims(read)
-    laws = ["gumbel", "logistic"]
+    laws = ["Gumbel noise", "Logistic noise"]
     assert labels(figure.axes[0]) == ["a", "mnist, $K$ = 10, 5 seeds", *laws, "b", "omniglot, $K$ = 10, 5 seeds", *laws]
     assert [label.get_fontweight() for label in figure.axes[0].get_yticklabels()][:2] == ["bold", "normal"]
 

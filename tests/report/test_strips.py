@@ -10,18 +10,30 @@ def test_images_have_a_labelled_row_per_law():
         name: rng.integers(0, 256, (4, 5, 7), dtype=np.uint8)
         for name in ("data", "normal/reconstructions", "normal/samples", "laplace/reconstructions", "laplace/samples")
     }
-    figure = draw_images(images, title="t")
+    figure = draw_images(images, title="t", losses={"normal": 101.26, "laplace": np.nan})
     labels = [[tick.get_text() for tick in ax.get_yticklabels()] for ax in figure.axes]
-    assert labels == [["data", "normal", "laplace"], ["normal", "laplace"]]
+    assert labels == [["data", "Normal\n101.3 nats", "Laplace"], ["", "Normal\n101.3 nats", "Laplace"]]
     shown = figure.axes[0].images[0].get_array()
     assert np.array_equal(shown[:5, :7], 255 - images["data"][0])
 
 
+def test_twenty_samples_of_a_law_stand_in_two_rows():
+    samples = np.random.default_rng(0).integers(0, 256, (20, 5, 7), dtype=np.uint8)
+    images = {"data": samples[:10], "normal/reconstructions": samples[:10], "normal/samples": samples}
+    ax = draw_images(images, title="t", losses={}).axes[1]
+    shown = ax.images[0].get_array()
+    assert shown.shape == (12, 80)
+    for i in range(20):
+        top, left = 6 * (i // 10), 8 * (i % 10)
+        assert np.array_equal(shown[top : top + 5, left : left + 7], 255 - samples[i])
+    assert ax.get_yticks().tolist() == [6]
+
+
 def test_images_of_which_every_model_diverged_are_still_drawn():
-    figure = draw_images({"data": np.zeros((4, 5, 7), dtype=np.uint8)}, title="t")
+    figure = draw_images({"data": np.zeros((4, 5, 7), dtype=np.uint8)}, title="t", losses={})
     assert [text.get_text() for text in figure.axes[1].texts] == ["diverged"]
 
 
 def test_without_pictures_the_figure_says_that_nothing_was_evaluated():
-    figure = draw_images({}, title="t")
+    figure = draw_images({}, title="t", losses={})
     assert [text.get_text() for text in figure.texts] == ["t", "not evaluated"]

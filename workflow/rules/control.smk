@@ -97,6 +97,7 @@ rule plot_control:
         "../../envs/figures.yaml"
     params:
         temperature=configuration.figures.convergence_temperature,
+        laws=list(configuration.perturbations),
     script:
         "../scripts/plot_control.py"
 

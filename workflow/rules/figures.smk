@@ -55,6 +55,8 @@ rule plot_convergence:
         "../../envs/figures.yaml"
     params:
         temperature=configuration.figures.convergence_temperature,
+        of_the_control=lambda wildcards: wildcards.dataset in control_datasets,
+        laws=list(configuration.perturbations),
     script:
         "../scripts/plot_convergence.py"
 
@@ -78,6 +80,8 @@ rule plot_temperature:
     localrule: True
     conda:
         "../../envs/figures.yaml"
+    params:
+        laws=list(configuration.perturbations),
     script:
         "../scripts/plot_temperature.py"
 
@@ -102,16 +106,25 @@ rule plot_validation:
     localrule: True
     conda:
         "../../envs/figures.yaml"
+    params:
+        laws=list(configuration.perturbations),
     script:
         "../scripts/plot_validation.py"
+
+
+def first_pictures(wildcards):
+    """List the pictures of the first seed of a dataset and K that has some, or nothing."""
+    return files_older_groups_lack("pictures.npz", **wildcards)[:1]
 
 
 rule plot_images:
     """Plot reconstructions and samples of the selected models of one seed, of which there are pictures."""
     input:
-        pictures=lambda wildcards: files_older_groups_lack(
-            "pictures.npz", **wildcards
-        )[:1],
+        pictures=first_pictures,
+        bounds=lambda wildcards: [
+            str(Path(file).with_name("bounds.csv"))
+            for file in first_pictures(wildcards)
+        ],
     output:
         pdf="<results>/figures/images/{dataset}-K{K}.pdf",
         png=report(

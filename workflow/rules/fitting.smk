@@ -93,6 +93,7 @@ rule plot_fits:
         "../../envs/figures.yaml"
     params:
         target=lambda wildcards: options["fitting"]["targets"][wildcards.target],
+        laws=list(configuration.perturbations),
     script:
         "../scripts/plot_fits.py"
 

@@ -20,5 +20,6 @@ with logged(snakemake.log[0]):
         read_tables(snakemake.input.gradients),
         law_definitions(read_tables(snakemake.input.summaries)),
         dataset=snakemake.wildcards.dataset,
+        laws=snakemake.params.laws,
     )
     save(figure, snakemake.output)

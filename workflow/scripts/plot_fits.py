@@ -8,4 +8,5 @@ with logged(snakemake.log[0]):
     from discrete_vae.report.style import save
 
     target = describe(snakemake.wildcards.target, snakemake.params.target)
-    save(draw_fits(read_tables(snakemake.input), target=target), snakemake.output)
+    figure = draw_fits(read_tables(snakemake.input), target=target, laws=snakemake.params.laws)
+    save(figure, snakemake.output)

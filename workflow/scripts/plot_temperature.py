@@ -8,4 +8,5 @@ with logged(snakemake.log[0]):
     from discrete_vae.report.style import save
 
     runs = read_tables(snakemake.input.summaries)
-    save(draw_temperatures(runs, dataset=snakemake.wildcards.dataset), snakemake.output)
+    figure = draw_temperatures(runs, dataset=snakemake.wildcards.dataset, laws=snakemake.params.laws)
+    save(figure, snakemake.output)

@@ -11,5 +11,6 @@ with logged(snakemake.log[0]):
         read_tables(snakemake.input.histories),
         read_tables(snakemake.input.summaries),
         dataset=snakemake.wildcards.dataset,
+        laws=snakemake.params.laws,
     )
     save(figure, snakemake.output)

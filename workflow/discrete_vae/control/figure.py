@@ -1,7 +1,6 @@
 """The control's figure: losses and gradients against the variance of the noise."""
 
-import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,16 +8,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from discrete_vae.control.comparison import CONTROL_MEASURES, Definition, with_design
+from discrete_vae.grid.measures import MEASURES
 from discrete_vae.report import style
 from discrete_vae.report.curves import CURVE, mean_and_range, plot_curves, plot_mean_and_range, plot_side_by_side
 
-MARKERS = "osD^v<>"
 SMALL = {"markersize": 3.5, "markeredgewidth": 0}
 COUNT = {"xytext": (3, 0), "textcoords": "offset points", "va": "center", "fontsize": 5.5, "color": "0.4"}
 
 
 def draw_control(
-    losses: pd.DataFrame, gradients: pd.DataFrame, definitions: Mapping[str, Definition], *, dataset: str
+    losses: pd.DataFrame,
+    gradients: pd.DataFrame,
+    definitions: Mapping[str, Definition],
+    *,
+    dataset: str,
+    laws: Sequence[str],
 ) -> Figure:
     """Draw one dataset's losses against the variance of the noise, and the gradients of small models.
 
@@ -30,31 +34,32 @@ def draw_control(
         gradients: of `gradients.measure_gradients`.
         definitions: of the noise laws by name.
         dataset: its name.
+        laws: all noise laws of the study; a law's place among them decides its look.
     """
     complete = with_design(losses, definitions)
     losses = losses if complete.empty else complete
     variances = gradients.groupby("perturbation", sort=False)["noise_variance"].first()
-    palette = style.colours(list(variances.index))
-    markers = dict(zip(palette, itertools.cycle(MARKERS), strict=False))
+    looks = style.looks(variances.index, laws)
     rows = losses["K"].nunique()
     with style.applied():
         figure = Figure(figsize=(style.PAGE_WIDTH, 2.7 + 1.9 * rows), layout="constrained")
         models, small_models = figure.subfigures(2, 1, height_ratios=(rows, 1.1))
         seeds = style.seeds_in_words(losses, CURVE)
         models.suptitle(f"{dataset}, losses of each noise law (nats) · {seeds}", fontsize=style.TITLE_SIZE)
-        _plot_losses(models, losses, variances, palette, markers)
+        _plot_losses(models, losses, variances, looks)
         measured = gradients.dropna(subset="relative_bias")
         seeds = style.seeds_in_words(measured, ["perturbation", "temperature"])
         small_models.suptitle(f"relaxed against exact gradient, on small models · {seeds}", fontsize=style.TITLE_SIZE)
-        _plot_gradients(small_models, gradients, palette, markers)
-        style.add_legend(figure, palette, markers=markers)
+        _plot_gradients(small_models, gradients, looks)
+        style.add_legend(figure, looks, markers=True)
     return figure
 
 
-def _plot_losses(
-    figure: SubFigure, losses: pd.DataFrame, variances: pd.Series, palette: style.Palette, markers: style.Strings
-) -> None:
-    """Plot a row for each K and a column for each measure. Laws of one variance stand beside each other."""
+def _plot_losses(figure: SubFigure, losses: pd.DataFrame, variances: pd.Series, looks: style.Looks) -> None:
+    """Plot a row for each K and a column for each measure. Laws of one variance stand beside each other.
+
+    The test losses share their axis.
+    """
     levels = _laws_by_variance(variances[variances.index.isin(losses["perturbation"])])
     places = {
         law: level + 0.2 * (i - (len(laws) - 1) / 2) for level, laws in enumerate(levels) for i, law in enumerate(laws)
@@ -62,18 +67,27 @@ def _plot_losses(
     labels = [f"{variances[laws[0]]:.3g}" for laws in levels]
     of_K = losses.groupby("K", sort=False)
     axes = figure.subplots(len(of_K), len(CONTROL_MEASURES), sharex=True, squeeze=False)
+    for row in axes:
+        _share_test_losses(row)
     for row, (K, group) in zip(axes, of_K, strict=True):
         row[0].set_ylabel(f"$K$ = {K}")
         for ax, column in zip(row, CONTROL_MEASURES, strict=True):
             for law, place in places.items():
                 values = group.loc[group["perturbation"] == law, column]
-                plot_mean_and_range(ax, place, values, color=palette[law], marker=markers[law])
+                plot_mean_and_range(ax, place, values, color=looks[law].colour, marker=looks[law].marker)
                 _print_count(ax, place, values)
             ax.set(xticks=range(len(levels)), xticklabels=labels, xlim=(-0.6, len(levels) - 0.3))
     for ax, measure in zip(axes[0], CONTROL_MEASURES.values(), strict=True):
         ax.set_title(measure)
     for ax in axes[-1]:
         ax.set_xlabel("variance of the noise")
+
+
+def _share_test_losses(row: Sequence[Axes]) -> None:
+    first, *others = [ax for ax, column in zip(row, CONTROL_MEASURES, strict=True) if column in MEASURES]
+    for ax in others:
+        ax.sharey(first)
+        ax.tick_params(labelleft=False)
 
 
 def _laws_by_variance(variances: Mapping[str, float]) -> list[list[str]]:
@@ -93,31 +107,34 @@ def _print_count(ax: Axes, x: float, values: pd.Series) -> None:
         ax.annotate(str(values.count()), (x, values.mean()), **COUNT)
 
 
-def _plot_gradients(figure: SubFigure, gradients: pd.DataFrame, palette: style.Palette, markers: style.Strings) -> None:
+def _plot_gradients(figure: SubFigure, gradients: pd.DataFrame, looks: style.Looks) -> None:
     by_variance, by_bias, tradeoff = figure.subplots(1, 3)
+    tradeoff.sharey(by_bias)
     temperatures = gradients["temperature"].unique()
+    markers = {law: look.marker for law, look in looks.items()}
     for ax, column in ((by_variance, "relative_variance"), (by_bias, "relative_bias")):
         if len(temperatures) == 1:
-            plot_side_by_side(ax, gradients, y=column, palette=palette, markers=markers)
-            for place, law in enumerate(palette):
+            plot_side_by_side(ax, gradients, y=column, looks=looks, markers=True)
+            for place, law in enumerate(looks):
                 _print_count(ax, place, gradients.loc[gradients["perturbation"] == law, column])
             ax.set(xticks=[], xlabel=f"noise law, at temperature {temperatures[0]:g}")  # the legend names them
         else:
-            plot_curves(ax, gradients, x="temperature", y=column, palette=palette, markers=markers, **SMALL)
-            style.set_temperature_axis(ax)
+            plot_curves(ax, gradients, x="temperature", y=column, looks=looks, markers=markers, **SMALL)
+            style.set_temperature_axis(ax, temperatures, width=style.PAGE_WIDTH / 3 - 0.8)
     by_variance.set(yscale="log", ylabel="relative variance")
     by_bias.set_ylabel("relative bias")
-    _plot_tradeoff(tradeoff, gradients, palette, markers)
+    _plot_tradeoff(tradeoff, gradients, looks)
     for axis in (by_variance.yaxis, tradeoff.xaxis):
         style.spell_decades(axis)
 
 
-def _plot_tradeoff(ax: Axes, gradients: pd.DataFrame, palette: style.Palette, markers: style.Strings) -> None:
+def _plot_tradeoff(ax: Axes, gradients: pd.DataFrame, looks: style.Looks) -> None:
     """Plot bias against variance, one marker a noise law and temperature."""
-    for law, colour in palette.items():
+    for law, look in looks.items():
         models = gradients[gradients["perturbation"] == law].groupby("temperature")
         variance, ranges_of_variance = mean_and_range(models["relative_variance"])
         bias, ranges_of_bias = mean_and_range(models["relative_bias"])
-        marker = {"color": colour, "marker": markers[law], "linestyle": "", "elinewidth": 0.6, **SMALL}
+        marker = {"color": look.colour, "marker": look.marker, "linestyle": "", "elinewidth": 0.6, **SMALL}
         ax.errorbar(variance, bias, xerr=ranges_of_variance, yerr=ranges_of_bias, **marker)
-    ax.set(xscale="log", xlabel="relative variance", ylabel="relative bias")
+    ax.set(xscale="log", xlabel="relative variance")
+    ax.tick_params(labelleft=False)

@@ -14,7 +14,8 @@ from discrete_vae.model.network import DiscreteVAE, load_model
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
 
-IMAGES = 10  # in a row of the figure
+IMAGES = 10  # reconstructed, in a row of the figure
+SAMPLES = 20  # of each model
 SEED = 0  # of the choice of images, their noise and the prior samples
 
 
@@ -31,7 +32,7 @@ def draw_selected(models: Sequence[SelectedModel], dataset: BinarizedDataset) ->
         noise = NoiseSource(distribution(selected.law), generator(SEED, "reconstruction noise"))
         law = selected.cell.perturbation
         drawn[f"{law}/reconstructions"] = reconstruct(model, images, noise)
-        drawn[f"{law}/samples"] = sample_prior(model, dataset.image_shape, count=IMAGES, seed=SEED)
+        drawn[f"{law}/samples"] = sample_prior(model, dataset.image_shape, count=SAMPLES, seed=SEED)
     return drawn
 
 

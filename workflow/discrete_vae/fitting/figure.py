@@ -1,6 +1,6 @@
 """The figure of the fits to one target."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from discrete_vae.report import style
 from discrete_vae.report.curves import plot_curves
 
-FILLS = {"discrete_error": "full", "relaxed_error": "none"}
+ERRORS = {"discrete_error": "codes", "relaxed_error": "mean relaxed sample"}
 
 
 def describe(name: str, definition: Mapping[str, Any]) -> str:
@@ -22,36 +22,49 @@ def describe(name: str, definition: Mapping[str, Any]) -> str:
     return f"{name}: {', '.join(words if name == family else [family, *words])}"
 
 
-def draw_fits(fits: pd.DataFrame, *, target: str) -> Figure:
-    """Draw the errors of fits to a target: along the fit at three temperatures, and after its last step at all.
+def draw_fits(fits: pd.DataFrame, *, target: str, laws: Sequence[str]) -> Figure:
+    """Draw the errors of fits to a target, a row for those of the codes and one for those of the mean relaxed sample.
 
-    ``fits`` are of `fit.fit`, with the column ``perturbation``.
+    The columns are three temperatures, along the fit, and all temperatures after the last step.
+
+    Args:
+        fits: of `fit.fit`, with the column ``perturbation``.
+        target: in words.
+        laws: all noise laws of the study; a law's place among them decides its look.
     """
     temperatures = sorted(fits["temperature"].unique())
     shown = sorted({temperatures[0], temperatures[len(temperatures) // 2], temperatures[-1]})
-    palette = style.colours(fits["perturbation"].unique())
+    looks = style.looks(fits["perturbation"], laws)
     with style.applied():
-        figure = Figure(figsize=(style.PAGE_WIDTH, 2.3), layout="constrained")
-        *along, final = figure.subplots(1, len(shown) + 1, sharey=True, squeeze=False)[0]
-        for ax, temperature in zip(along, shown, strict=True):
-            curves = fits[fits["temperature"] == temperature]
-            plot_curves(ax, curves, x="step", y="discrete_error", palette=palette)
-            ax.set(title=f"temperature {temperature:g}", xlabel="step", xlim=(0, fits["step"].max()))
-        _plot_after_last_step(final, fits, palette)
-        means = fits.groupby(["perturbation", "temperature", "step"])[list(FILLS)].mean()
-        along[0].set(yscale="log", ylabel="total variation distance")
+        figure = Figure(figsize=(style.PAGE_WIDTH, 3.8), layout="constrained")
+        axes = figure.subplots(len(ERRORS), len(shown) + 1, sharex="col", sharey=True, squeeze=False)
+        for row, (error, name) in zip(axes, ERRORS.items(), strict=True):
+            _plot_error(row, fits, error, shown, looks)
+            row[0].set_ylabel(name)
+        for ax, temperature in zip(axes[0], shown, strict=False):
+            ax.set_title(f"temperature {temperature:g}")
+        axes[0, -1].set_title(f"after {fits['step'].max()} steps")
+        for ax in axes[-1, :-1]:
+            ax.set_xlabel("step")
+        style.set_temperature_axis(axes[-1, -1], temperatures, width=style.PAGE_WIDTH / axes.shape[1] - 0.5)
+        means = fits.groupby(["perturbation", "temperature", "step"])[list(ERRORS)].mean()
         # A single fit may pass the target by chance, far below all curves.
-        along[0].set_ylim(bottom=np.nan_to_num(means.min(axis=None)) / 2 or None)
-        style.spell_decades(along[0].yaxis)
+        axes[0, 0].set(yscale="log", ylim=(np.nan_to_num(means.min(axis=None)) / 2 or None, None))
+        style.spell_decades(axes[0, 0].yaxis)
+        figure.supylabel("total variation distance", fontsize=style.TITLE_SIZE)
         figure.suptitle(f"{target} · {style.seeds_in_words(fits, ['perturbation'])}", fontsize=style.TITLE_SIZE)
-        style.add_legend(figure, palette, fills={"codes": "full", "mean relaxed sample": "none"})
+        style.add_legend(figure, looks)
     return figure
 
 
-def _plot_after_last_step(ax: Axes, fits: pd.DataFrame, palette: style.Palette) -> None:
+def _plot_error(
+    axes: Sequence[Axes], fits: pd.DataFrame, error: str, temperatures: Sequence[float], looks: style.Looks
+) -> None:
+    """Plot an error along the fit at some temperatures, and at the right at all of them after the last step."""
     steps = fits["step"].max()
-    for error, fill in FILLS.items():
-        markers = {"marker": "o", "markersize": 2.5, "fillstyle": fill}
-        plot_curves(ax, fits[fits["step"] == steps], x="temperature", y=error, palette=palette, **markers)
-    ax.set_title(f"after {steps} steps")
-    style.set_temperature_axis(ax)
+    for ax, temperature in zip(axes, temperatures, strict=False):
+        plot_curves(ax, fits[fits["temperature"] == temperature], x="step", y=error, looks=looks)
+        ax.set(xlabel="", xlim=(0, steps))
+    marker = {"marker": "o", "markersize": 2.5}
+    plot_curves(axes[-1], fits[fits["step"] == steps], x="temperature", y=error, looks=looks, **marker)
+    axes[-1].set_xlabel("")

@@ -1,100 +1,146 @@
 """Figures of losses: against epoch at one temperature or at the selected ones, and against temperature.
 
-Curves and places show the mean over seeds. A band or a bar goes from the lowest seed to the highest.
+Curves and places show the mean over seeds. A band or a bar goes from the lowest seed to the highest. ``laws`` are all
+noise laws of the study: a law's place among them decides its look.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from pandas.core.groupby import SeriesGroupBy
 
-from discrete_vae.analysis.selection import at_nearest_temperature, select_temperatures
+from discrete_vae.analysis.selection import at_nearest_temperature, law_definitions, select_temperatures
 from discrete_vae.grid.cells import AXES
+from discrete_vae.grid.paper import paper_laws
 from discrete_vae.report import style
 
 TRAINING_LOSS = "training loss,\nrelaxed (nats)"
 VALIDATION_LOSS = "validation loss,\ndiscrete (nats)"
 CURVE = ["K", "perturbation"]
+SIDE_BY_SIDE = 3  # noise laws whose names fit below an axis
+DOT = {"linestyle": "", "marker": "o", "markersize": 3}
+RING = {"linestyle": "", "marker": "o", "markersize": 7.5, "markeredgewidth": 0.8, "fillstyle": "none"}
 
 
-def draw_convergence(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, temperature: float) -> Figure:
-    """Draw one dataset's training loss against epoch at one temperature, a column a K, a colour a noise law."""
-    shown = at_nearest_temperature(histories, temperature)
+def without_control_laws(runs: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the noise laws that only the control needs: those beside the paper's, unless none is the paper's."""
+    own = paper_laws(law_definitions(runs))
+    return runs[runs["perturbation"].isin(own)] if own else runs
+
+
+def draw_convergence(
+    histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, temperature: float, laws: Sequence[str]
+) -> Figure:
+    """Draw one dataset's training loss against epoch at one temperature, a column a K, a colour a law of ``runs``."""
+    shown = at_nearest_temperature(histories[histories["perturbation"].isin(runs["perturbation"])], temperature)
     what = f"{dataset}, temperature {shown['temperature'].iloc[0]:g}"
     title = _title(what, runs, style.seeds_in_words(shown, CURVE))
-    return _draw_loss_curves(shown, "training_loss", runs=runs, title=title, label=TRAINING_LOSS)
+    looks = style.looks(runs["perturbation"], laws)
+    with style.applied():
+        figure, axes = style.columns_of_K(runs["K"].unique(), title)
+        finite = _plot_against_epoch(axes, shown, "training_loss", runs, looks)
+        if len(finite):
+            axes[0].set_ylim(*_limits_after_the_start(finite["training_loss"], finite["epoch"]))
+        axes[0].set_ylabel(TRAINING_LOSS)
+        style.add_legend(figure, looks)
+    return figure
 
 
-def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str) -> Figure:
-    """Draw one dataset's validation loss against epoch at the selected temperatures, with a dot at each best epoch."""
+def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, laws: Sequence[str]) -> Figure:
+    """Draw one dataset's validation loss against epoch at the selected temperatures, with a dot at each best epoch.
+
+    The epochs are logarithmic, as the best ones may be early. Each K has its own scale, as late losses differ widely.
+    """
     shown = histories.merge(select_temperatures(runs)[[*AXES, "best_epoch"]], on=list(AXES))
     temperatures = runs["temperature"].unique()
     at = "selected temperatures" if len(temperatures) > 1 else f"temperature {temperatures[0]:g}"
     title = _title(f"{dataset}, {at}", runs, style.seeds_in_words(runs, CURVE))
-    figure = _draw_loss_curves(shown, "validation_loss", runs=runs, title=title, label=VALIDATION_LOSS)
-    palette = style.colours(runs["perturbation"].unique())
-    best = shown[shown["epoch"] == shown["best_epoch"]]
-    for ax, K in zip(figure.axes, runs["K"].unique(), strict=True):
-        of_K = best[best["K"] == K]
-        colour_of = of_K["perturbation"].map(palette)
-        ax.scatter(of_K["epoch"], of_K["validation_loss"], s=8, c=colour_of, zorder=3, clip_on=False)
+    looks = style.looks(runs["perturbation"], laws)
+    with style.applied():
+        figure, axes = style.columns_of_K(runs["K"].unique(), title, sharey=False)
+        finite = _plot_against_epoch(axes, shown, "validation_loss", runs, looks)
+        for ax, K in zip(axes, runs["K"].unique(), strict=True):
+            curves = finite[finite["K"] == K]
+            if len(curves):
+                _set_logarithmic_epochs(ax, curves)
+            best = curves[curves["epoch"] == curves["best_epoch"]]
+            colour_of = [looks[law].colour for law in best["perturbation"]]
+            ax.scatter(best["epoch"], best["validation_loss"], s=8, c=colour_of, zorder=3, clip_on=False)
+        axes[0].set_ylabel(VALIDATION_LOSS)
+        style.add_legend(figure, looks, others=[Line2D([], [], color="0.4", label="best epoch of a seed", **DOT)])
     return figure
 
 
-def draw_temperatures(runs: pd.DataFrame, *, dataset: str) -> Figure:
+def draw_temperatures(runs: pd.DataFrame, *, dataset: str, laws: Sequence[str]) -> Figure:
     """Draw the validation loss of each best epoch of one dataset against temperature, a column a K, a colour a law.
 
-    If there is a single temperature, the laws stand side by side. Diverged runs are left out.
+    A ring marks each temperature that a seed selected. If there is a single temperature, the laws stand side by side.
+    Diverged runs are left out.
     """
     title = _title(dataset, runs, style.seeds_in_words(runs, [*CURVE, "temperature"]))
-    palette = style.colours(runs["perturbation"].unique())
+    looks = style.looks(runs["perturbation"], laws)
     with style.applied():
         figure, axes = style.columns_of_K(runs["K"].unique(), title)
         for ax, (_, group) in zip(axes, runs.groupby("K", sort=False), strict=True):
-            _plot_against_temperature(ax, group, palette)
+            _plot_against_temperature(ax, group, looks, width=figure.get_figwidth() / len(axes) - 0.8)
         axes[0].set_ylabel(VALIDATION_LOSS)
-        if runs["temperature"].nunique() > 1:  # otherwise the axes name the laws
-            style.add_legend(figure, palette)
+        ring = Line2D([], [], color="0.4", label="selected by a seed", **RING)
+        if runs["temperature"].nunique() > 1:
+            style.add_legend(figure, looks, others=[ring])
+        elif len(looks) > SIDE_BY_SIDE:
+            style.add_legend(figure, looks)
     return figure
 
 
-def _plot_against_temperature(ax: Axes, runs: pd.DataFrame, palette: style.Palette) -> None:
+def _plot_against_temperature(ax: Axes, runs: pd.DataFrame, looks: style.Looks, *, width: float) -> None:
+    """Plot one K on axes of some width in inches."""
     finite = runs[~runs["diverged"]]
+    temperatures = runs["temperature"].unique()
     if finite.empty:
         style.say_diverged(ax)
-    elif runs["temperature"].nunique() == 1:
-        plot_side_by_side(ax, finite, y="validation_loss", palette=palette)
-        ax.set_xlabel(f"noise law, at temperature {runs['temperature'].iloc[0]:g}")
+    elif len(temperatures) == 1:
+        plot_side_by_side(ax, finite, y="validation_loss", looks=looks)
+        ax.set_xlabel(f"noise law, at temperature {temperatures[0]:g}")
     else:
-        plot_curves(ax, finite, x="temperature", y="validation_loss", palette=palette, marker="o", markersize=4)
-        style.set_temperature_axis(ax)
+        plot_curves(ax, finite, x="temperature", y="validation_loss", looks=looks, marker="o", markersize=3.5)
+        means = finite.groupby(["perturbation", "temperature"])["validation_loss"].mean()
+        selected = select_temperatures(runs).dropna(subset="temperature")
+        for law, temperature in dict.fromkeys(zip(selected["perturbation"], selected["temperature"], strict=True)):
+            ax.plot(temperature, means[law, temperature], color=looks[law].colour, **RING)
+        style.set_temperature_axis(ax, temperatures, width=width)
 
 
 def _title(what: str, runs: pd.DataFrame, seeds: str) -> str:
-    return f"{what} · {runs['data_origin'].iloc[0]} · {seeds}"
+    return f"{what} · {seeds}\n{runs['data_origin'].iloc[0]}"
 
 
-def _draw_loss_curves(shown: pd.DataFrame, loss: str, *, runs: pd.DataFrame, title: str, label: str) -> Figure:
-    """Draw a loss against epoch, with the columns and colours of all runs of the dataset."""
+def _plot_against_epoch(
+    axes: Sequence[Axes], shown: pd.DataFrame, loss: str, runs: pd.DataFrame, looks: style.Looks
+) -> pd.DataFrame:
+    """Plot a loss against epoch, with a column for each K of all runs of the dataset. Return what is shown."""
     finite = _until_one_stops(shown[np.isfinite(shown[loss])], runs)
-    categories = runs["K"].unique()
-    palette = style.colours(runs["perturbation"].unique())
-    with style.applied():
-        figure, axes = style.columns_of_K(categories, title)
-        for ax, K in zip(axes, categories, strict=True):
-            curves = finite[finite["K"] == K]
-            if curves.empty:
-                style.say_diverged(ax)
-                continue
-            plot_curves(ax, curves, x="epoch", y=loss, palette=palette)
-            ax.set(xlabel="epoch", ylabel="", xlim=(1 if curves["epoch"].max() > 1 else 0, curves["epoch"].max()))
-            ax.set_ylim(*_limits_after_the_start(curves, loss))
-        axes[0].set_ylabel(label)
-        style.add_legend(figure, palette)
-    return figure
+    for ax, K in zip(axes, runs["K"].unique(), strict=True):
+        curves = finite[finite["K"] == K]
+        if curves.empty:
+            style.say_diverged(ax)
+            continue
+        plot_curves(ax, curves, x="epoch", y=loss, looks=looks)
+        ax.set(xlabel="epoch", ylabel="", xlim=(1 if curves["epoch"].max() > 1 else 0.5, curves["epoch"].max()))
+    return finite
+
+
+def _set_logarithmic_epochs(ax: Axes, curves: pd.DataFrame) -> None:
+    """Begin where the first curve comes below the upper edge."""
+    low, high = _limits_after_the_start(curves["validation_loss"], curves["epoch"])
+    first, last = curves.loc[curves["validation_loss"] <= high, "epoch"].min(), curves["epoch"].max()
+    ax.set(xscale="log", xlim=(first if first < last else last / 2, last), ylim=(low, high))
+    style.spell_decades(ax.xaxis, subs=(1, 3))
 
 
 def _until_one_stops(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -105,35 +151,37 @@ def _until_one_stops(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return curves[curves["epoch"].to_numpy() <= end.to_numpy()]
 
 
-def _limits_after_the_start(curves: pd.DataFrame, loss: str) -> tuple[float, float]:
-    """Leave the first epochs' fall out of the picture, as it would flatten all that follows."""
-    epochs = curves["epoch"].max() - 1
-    start = 1 + min(0.1 * epochs, max(5, 0.03 * epochs))
-    shown = curves.loc[curves["epoch"] >= start, loss]
-    margin = 0.04 * (shown.max() - shown.min()) or 1.0
-    return shown.min() - margin, shown.max() + margin
+def _limits_after_the_start(losses: pd.Series, epochs: pd.Series) -> tuple[float, float]:
+    """Leave the first epochs' fall out of the picture, as it would flatten all that follows.
+
+    Fewer than ten epochs are shown whole.
+    """
+    last = epochs.max()
+    start = 1 + min(0.1 * (last - 1), max(5, 0.03 * (last - 1))) if last >= 10 else 1
+    low, high = losses.min(), losses[epochs >= start].max()
+    margin = 0.04 * (high - low) or 1.0
+    return low - margin, high + margin
 
 
-def plot_curves(ax: Axes, table: pd.DataFrame, *, x: str, y: str, palette: style.Palette, **line: object) -> None:
+def plot_curves(ax: Axes, table: pd.DataFrame, *, x: str, y: str, looks: style.Looks, **line: object) -> None:
     """Plot one curve a noise law, the mean with a band."""
-    laws = {"hue": "perturbation", "palette": palette, "style": "perturbation", "dashes": style.dashes(palette)}
+    colours = {law: look.colour for law, look in looks.items()}
+    dashes = {law: look.dash for law, look in looks.items()}
+    laws = {"hue": "perturbation", "palette": colours, "style": "perturbation", "dashes": dashes}
     band = {"errorbar": ("pi", 100), "err_kws": {"linewidth": 0, "alpha": 0.2}}
     sns.lineplot(table, x=x, y=y, ax=ax, legend=False, **laws, **{"markeredgecolor": None, **band, **line})
     if ax.get_yscale() == "linear":
         ax.yaxis.set_major_locator(MaxNLocator(6))
 
 
-def plot_side_by_side(
-    ax: Axes, table: pd.DataFrame, *, y: str, palette: style.Palette, markers: style.Strings = style.NONE
-) -> None:
-    """Plot one place a noise law, the mean with a bar."""
-    for place, (law, colour) in enumerate(palette.items()):
+def plot_side_by_side(ax: Axes, table: pd.DataFrame, *, y: str, looks: style.Looks, markers: bool = False) -> None:
+    """Plot one place a noise law, the mean with a bar. The axis names a few laws; for more there is no room."""
+    for place, (law, look) in enumerate(looks.items()):
         values = table.loc[table["perturbation"] == law, y]
-        plot_mean_and_range(ax, place, values, color=colour, marker=markers.get(law, "o"))
-    ax.set(xticks=range(len(palette)), xticklabels=palette, xlim=(-0.5, len(palette) - 0.5))
+        plot_mean_and_range(ax, place, values, color=look.colour, marker=look.marker if markers else "o")
+    named = range(len(looks) if len(looks) <= SIDE_BY_SIDE else 0)
+    ax.set(xticks=named, xticklabels=[style.name_of(law) for law in looks][: len(named)], xlim=(-0.5, len(looks) - 0.5))
     ax.yaxis.set_major_locator(MaxNLocator(6))
-    if len(palette) > 3:
-        ax.tick_params(axis="x", rotation=90)
 
 
 def plot_mean_and_range(ax: Axes, x: float, values: pd.Series, **marker: object) -> None:

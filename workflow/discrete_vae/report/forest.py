@@ -74,7 +74,8 @@ def _lines(block: pd.DataFrame) -> tuple[list[str], dict[tuple, int]]:
             labels.append(place)
         for law in group["other"].unique():
             places[study, dataset, K, law] = len(labels)
-            labels.append(law if several_laws else f"{place}: {law}")
+            name = f"{style.name_of(law)} noise"
+            labels.append(name if several_laws else f"{place}: {name}")
     return labels, places
 
 

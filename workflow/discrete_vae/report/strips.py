@@ -1,5 +1,6 @@
 """Figures of images: reconstructions and samples of the selected models, a strip a noise law."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,53 +9,77 @@ from matplotlib.figure import Figure
 
 from discrete_vae.report import style
 
+IMAGES_IN_A_ROW = 10
 
-def draw_images(images: Mapping[str, np.ndarray], *, title: str) -> Figure:
-    """Draw reconstructions of test images and samples from the prior, one row a noise law.
+
+def draw_images(images: Mapping[str, np.ndarray], *, title: str, losses: Mapping[str, float]) -> Figure:
+    """Draw reconstructions of test images and samples from the prior, at most ten in a row.
 
     Args:
         images: images x height x width of gray values from 0 to 255: ``data``, and for each law
             ``{name}/reconstructions`` and ``{name}/samples``. Empty if no model was evaluated.
         title: of the figure.
+        losses: of the model of each law, in nats, as far as they are known.
     """
     if not images:
         return _say_not_evaluated(title)
     laws = [name.removesuffix("/samples") for name in images if name.endswith("/samples")]
-    reconstructions = {law: images[f"{law}/reconstructions"] for law in laws}
+    labels = {law: _label(law, losses) for law in laws}
+    reconstructions = {labels[law]: images[f"{law}/reconstructions"] for law in laws}
+    samples = {labels[law]: images[f"{law}/samples"] for law in laws}
+    if samples and all(_rows(strip) == 1 for strip in samples.values()):
+        samples = {"": np.zeros_like(images["data"]), **samples}  # a law is then at one height in both columns
     columns = {
         "test images and reconstructions": {"data": images["data"], **reconstructions},
-        "samples from the prior": {law: images[f"{law}/samples"] for law in laws},
+        "samples from the prior": samples,
     }
-    rows = len(laws) + 1
+    rows = max(sum(_rows(strip) for strip in strips.values()) for strips in columns.values())
     with style.applied():
-        figure = Figure(figsize=(style.PAGE_WIDTH, 0.25 + 0.35 * rows), layout="constrained")
+        figure = Figure(figsize=(style.PAGE_WIDTH, 0.5 + 0.28 * rows), layout="constrained")
         for ax, (heading, strips) in zip(figure.subplots(1, 2), columns.items(), strict=True):
-            _draw_strips(ax, strips, rows)
+            _draw_strips(ax, strips)
             ax.set_title(heading)
         figure.suptitle(title, fontsize=style.TITLE_SIZE)
     return figure
 
 
-def _draw_strips(ax: Axes, strips: Mapping[str, np.ndarray], rows: int) -> None:
-    """Draw one labelled row of images for each strip, aligned at the bottom of the given number of rows."""
+def _label(law: str, losses: Mapping[str, float]) -> str:
+    loss = losses.get(law, np.nan)
+    return style.name_of(law) if np.isnan(loss) else f"{style.name_of(law)}\n{loss:.1f} nats"
+
+
+def _rows(strip: np.ndarray) -> int:
+    return math.ceil(len(strip) / IMAGES_IN_A_ROW)
+
+
+def _draw_strips(ax: Axes, strips: Mapping[str, np.ndarray]) -> None:
+    """Draw the images of each strip in rows, with the strip's label at their middle."""
+    ax.set_anchor("N")
     if not strips:
         style.say_diverged(ax)
         ax.set_axis_off()
         return
-    count, height, width = next(iter(strips.values())).shape
-    gap = max(1, height // 14)
-    first, row_height = rows - len(strips), height + gap
-    blank = np.full((first * row_height, count * (width + gap)), 255, dtype=np.uint8)
-    margins = ((0, 0), (0, gap), (0, gap))
-    drawn = [np.hstack(np.pad(255 - strip, margins, constant_values=255)) for strip in strips.values()]
-    canvas = np.vstack([blank, *drawn])
+    drawn = [_in_rows(255 - strip) for strip in strips.values()]
+    canvas = np.vstack(drawn)
+    ends = np.cumsum([len(rows) for rows in drawn])
     ax.imshow(canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     ax.set_xticks([])
-    ax.set_yticks([(row + 0.5) * row_height for row in range(first, rows)], list(strips))
+    ax.set_yticks([end - len(rows) / 2 for end, rows in zip(ends, drawn, strict=True)], list(strips))
     ax.tick_params(length=0)
     ax.grid(visible=False)
     for spine in ax.spines.values():
         spine.set_visible(False)
+
+
+def _in_rows(images: np.ndarray) -> np.ndarray:
+    """Lay images out side by side in white rows, with a gap after each image and row."""
+    count, height, width = images.shape
+    gap = max(1, height // 14)
+    columns = min(count, IMAGES_IN_A_ROW)
+    missing = -count % columns
+    padded = np.pad(images, ((0, missing), (0, gap), (0, gap)), constant_values=255)
+    grid = padded.reshape(-1, columns, height + gap, width + gap)
+    return grid.transpose(0, 2, 1, 3).reshape(-1, columns * (width + gap))
 
 
 def _say_not_evaluated(title: str) -> Figure:

@@ -1,13 +1,14 @@
-"""What all figures share: style, colours, axes, legend, and saving."""
+"""What all figures share: style, the looks of noise laws, axes, legend, and saving."""
 
 import io
-import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import MappingProxyType
+from typing import NamedTuple
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -17,6 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from discrete_vae.files import write_bytes
+from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.report.notes import extent
 
 PAGE_WIDTH = 6.75  # inches: two columns of a conference paper
@@ -24,9 +26,20 @@ TITLE_SIZE = 7.5
 # Beside the colours, for print in grey and for curves that coincide.
 DASHES = ("", (4, 1.2), (1.2, 1.2), (4, 1.2, 1.2, 1.2), (6, 1.2, 1.2, 1.2, 1.2, 1.2), (2.5, 1), (6, 2.5))
 
-Palette = Mapping[str, tuple[float, float, float]]
-Strings = Mapping[str, str]
-NONE: Strings = MappingProxyType({})
+MARKERS = "osD^v<>"
+LEGEND_WIDTH, LEGEND_HEIGHT = 1.5, 0.16  # inches of an entry
+LETTER, LINE = 0.065, 0.11  # width of a digit of a tick's label and height of a label, in inches, with some room
+
+
+class Look(NamedTuple):
+    """How a noise law is drawn, in every figure."""
+
+    colour: tuple[float, float, float]
+    dash: tuple[float, ...] | str  # empty for a solid line
+    marker: str
+
+
+Looks = Mapping[str, Look]
 
 STYLE = {
     **sns.axes_style("ticks"),
@@ -38,6 +51,8 @@ STYLE = {
     **{"axes.grid": True, "grid.linewidth": 0.4, "grid.color": "0.9", "lines.linewidth": 1.2},
     **dict.fromkeys(["axes.linewidth", "xtick.major.width", "ytick.major.width"], 0.6),
     **dict.fromkeys(["xtick.major.size", "ytick.major.size"], 3),
+    # Plain numbers: neither an offset nor a power of ten beside the axis.
+    **{"axes.formatter.useoffset": False, "axes.formatter.limits": (-99, 99)},
     **{"xtick.minor.width": 0.4, "xtick.minor.size": 1.5},
     "pdf.fonttype": 42,  # TrueType, which conference systems accept
 }
@@ -60,36 +75,65 @@ def save(figure: Figure, paths: Iterable[str]) -> None:
         write_bytes(path, buffer.getvalue())
 
 
-def colours(perturbations: Sequence[str]) -> Palette:
-    """Give each perturbation, in the order of the grid, a colour that colour-blind readers can tell apart."""
-    return dict(zip(perturbations, sns.color_palette("colorblind", len(perturbations)), strict=True))
+def looks(shown: Iterable[str], laws: Iterable[str]) -> Looks:
+    """Give each noise law that is shown its look, by its place among the paper's laws and then ``laws``, the study's.
+
+    So a law looks the same in each figure of a study, whatever laws the figure shows. The colours can be told apart by
+    colour-blind readers.
+    """
+    palette = sns.color_palette("colorblind")
+    places = {law: place for place, law in enumerate(dict.fromkeys([*PAPER_LAWS, *laws, *shown]))}
+    return {
+        law: Look(*(options[places[law] % len(options)] for options in (palette, DASHES, MARKERS)))
+        for law in dict.fromkeys(shown)
+    }
 
 
-def dashes(perturbations: Iterable[str]) -> dict[str, tuple[float, ...] | str]:
-    """Give each perturbation a dash pattern, empty for a solid line."""
-    return dict(zip(perturbations, itertools.cycle(DASHES), strict=False))
+def name_of(law: str) -> str:
+    """Spell a noise law as it stands in a figure, such as Normal for ``normal``."""
+    return law[:1].upper() + law[1:]
 
 
-def columns_of_K(categories: Sequence[int], title: str) -> tuple[Figure, Sequence[Axes]]:
+def columns_of_K(categories: Sequence[int], title: str, *, sharey: bool = True) -> tuple[Figure, Sequence[Axes]]:
     """Make a figure with a column for each K."""
     width = PAGE_WIDTH if len(categories) > 1 else 0.7 * PAGE_WIDTH
-    figure = Figure(figsize=(width, 2.3), layout="constrained")
-    axes = figure.subplots(1, len(categories), squeeze=False)[0]
+    figure = Figure(figsize=(width, 2.4), layout="constrained")
+    axes = figure.subplots(1, len(categories), sharey=sharey, squeeze=False)[0]
     for ax, K in zip(axes, categories, strict=True):
         ax.set_title(f"$K$ = {K}")
     figure.suptitle(title, fontsize=TITLE_SIZE)
     return figure, axes
 
 
-def set_temperature_axis(ax: Axes) -> None:
-    """Make the horizontal axis one of temperatures."""
+def set_temperature_axis(ax: Axes, temperatures: Sequence[float], *, width: float) -> None:
+    """Make the horizontal axis one of temperatures: a tick at each, named where there is room.
+
+    ``width`` is that of the axes in inches.
+    """
     ax.set(xscale="log", xlabel="temperature", ylabel="")
-    ax.xaxis.set_major_formatter("{x:g}")
+    ticks = sorted(temperatures)
+    names = [f"{tick:g}" for tick in ticks]
+    places = np.log(ticks) * width / np.log(ticks[-1] / ticks[0])
+    named = _with_room(places, [LETTER * len(name) for name in names])
+    if len(named) < len(names):
+        named = _with_room(places, [LINE] * len(names))
+        ax.tick_params(axis="x", rotation=90)
+    ax.set_xticks(ticks, [name if i in named else "" for i, name in enumerate(names)])
+    ax.set_xticks([], minor=True)
 
 
-def spell_decades(axis: Axis) -> None:
-    """Label a logarithmic axis with plain numbers. Even part of a decade has some."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+def _with_room(places: np.ndarray, widths: Sequence[float]) -> list[int]:
+    """Choose labels that do not touch each other: the last, the first, then from the right."""
+    chosen: list[int] = []
+    for i in [len(places) - 1, 0, *range(len(places) - 2, 0, -1)]:
+        if all(abs(places[i] - places[j]) > (widths[i] + widths[j]) / 2 for j in chosen):
+            chosen.append(i)
+    return chosen
+
+
+def spell_decades(axis: Axis, *, subs: tuple[int, ...] = (1, 2, 5)) -> None:
+    """Label a logarithmic axis with plain numbers, at some multiples of each power of ten."""
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
 
@@ -107,10 +151,22 @@ def seeds_in_words(table: pd.DataFrame, of: Sequence[str]) -> str:
     return "one seed" if counts.max() == 1 else f"mean and range over {extent(counts)} seeds"
 
 
-def add_legend(figure: Figure, palette: Palette, *, markers: Strings = NONE, fills: Strings = NONE) -> None:
-    """Name the noise laws below the figure, with their markers, and what each fill of a marker stands for."""
-    handles = [Line2D([], [], color=palette[law], marker=markers.get(law), markersize=4, label=law) for law in palette]
-    for handle, pattern in zip(handles, dashes(palette).values(), strict=True):
-        handle.set_dashes(pattern or (None, None))
-    handles += [Line2D([], [], color="0.4", marker="o", fillstyle=fill, label=name) for name, fill in fills.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)), frameon=False)
+def add_legend(figure: Figure, laws: Looks, *, markers: bool = False, others: Sequence[Line2D] = ()) -> None:
+    """Name the noise laws below the figure, with their markers if these are drawn, and the ``others`` that it shows."""
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=look.colour,
+            dashes=look.dash or (None, None),
+            marker=look.marker if markers else None,
+            markersize=4,
+            label=f"{name_of(law)} noise",
+        )
+        for law, look in laws.items()
+    ]
+    handles += others
+    columns = int(figure.get_figwidth() // LEGEND_WIDTH)
+    rows = math.ceil(len(handles) / columns)
+    figure.set_figheight(figure.get_figheight() + LEGEND_HEIGHT * (rows - 1))
+    figure.legend(handles=handles, loc="outside lower center", ncols=math.ceil(len(handles) / rows), frameon=False)
