@@ -45,7 +45,8 @@ def test_conda_environments_pin_what_the_lock_pins(path):
 
 LIBRARY, SCRIPTS = ROOT / "workflow", ROOT / "workflow" / "scripts"
 # Names of packages that differ from those of their modules.
-PACKAGES = {"yaml": "pyyaml", "PIL": "pillow", "sklearn": "scikit-learn"}
+# Triton comes with a torch for CUDA, and is asked for by an option alone.
+PACKAGES = {"yaml": "pyyaml", "PIL": "pillow", "sklearn": "scikit-learn", "triton": "torch"}
 
 
 def run_time_nodes(tree: ast.AST) -> Iterator[ast.AST]:
