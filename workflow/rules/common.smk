@@ -151,6 +151,11 @@ def files_older_groups_lack(name, **axes):
     ]
 
 
+def first_pictures(wildcards):
+    """List the pictures of the first seed of a dataset and K that has some, or nothing."""
+    return files_older_groups_lack("pictures.npz", **wildcards)[:1]
+
+
 gradients_labels = sorted({*found_gradients, *asked_gradients})
 control_datasets = list(
     dict.fromkeys(label.partition("/")[0] for label in gradients_labels)

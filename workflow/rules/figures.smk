@@ -112,11 +112,6 @@ rule plot_validation:
         "../scripts/plot_validation.py"
 
 
-def first_pictures(wildcards):
-    """List the pictures of the first seed of a dataset and K that has some, or nothing."""
-    return files_older_groups_lack("pictures.npz", **wildcards)[:1]
-
-
 rule plot_images:
     """Plot reconstructions and samples of the selected models of one seed, of which there are pictures."""
     input:
