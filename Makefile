@@ -2,6 +2,14 @@
 PYTHON ?= python3
 # Modules of Python and no commands: in a project that was moved, the commands name the old place.
 RUN := .venv/bin/python -P -m
+# What a user's shell says of these is for other work.
+unexport PYTHONPATH PYTHONSTARTUP PYTHONHOME
+export MPLBACKEND := agg
+# `make TORCH=cpu` installs torch without CUDA.
+TORCH ?= cuda
+ifeq ($(filter $(TORCH),cuda cpu),)
+$(error TORCH is $(TORCH), expected cuda or cpu)
+endif
 
 ifneq ($(words $(CURDIR)),1)
 $(error the path $(CURDIR) has a space, which Snakemake's jobs cannot bear; move the project)
@@ -75,10 +83,15 @@ lint: .venv/installed ## run the linters
 	$(RUN) snakefmt --check Snakefile workflow
 	$(RUN) snakemake --lint
 
+INSTALL_cuda = $(RUN) pip install --quiet --requirement requirements.lock
+# The same versions without those for GPUs, and torch and torchvision from PyTorch's own index.
+INSTALL_cpu = sed -E '/^(nvidia|cuda|triton)/d; s/^torch(vision)?==[0-9.]+/&+cpu/' requirements.lock > .venv/cpu.lock \
+	    && $(RUN) pip install --quiet --requirement .venv/cpu.lock --extra-index-url https://download.pytorch.org/whl/cpu
+
 # The package itself is installed so that `import discrete_vae` works everywhere; this needs no network.
 .venv/installed: requirements.lock
 	$(PYTHON) -m venv .venv
-	$(RUN) pip install --quiet --requirement requirements.lock
+	$(INSTALL_$(TORCH))
 	$(RUN) pip install --quiet --no-index --no-deps --no-build-isolation --editable .
 	touch $@
 

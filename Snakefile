@@ -21,6 +21,8 @@ if not Path(f"{workflow.current_basedir}/workflow").is_dir():
         f"ERROR: {workflow.current_basedir} is no local folder, and the library beside the"
         " rules is needed; use the Snakefile of a clone"
     )
+# What a user's environment adds must not stand before the libraries.
+sys.path.sort(key=os.environ.get("PYTHONPATH", "").split(os.pathsep).__contains__)
 sys.path.insert(0, f"{workflow.current_basedir}/workflow")
 
 from discrete_vae import ending, files

@@ -31,3 +31,23 @@ def test_a_clone_without_symbolic_links_has_the_default_profile(tmp_path):
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", "data/digits.npz"]
     completed = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=True)
     assert "Using workflow specific profile profiles/default" in completed.stderr
+
+
+def test_torch_for_cpus_comes_from_its_own_index_and_without_cuda(tmp_path):
+    """The versions are those of the lock."""
+    commands = recipe(".venv/installed", "TORCH=cpu")
+    assert "--requirement .venv/cpu.lock --extra-index-url https://download.pytorch.org/whl/cpu" in commands
+    assert "download.pytorch.org" not in recipe(".venv/installed")
+    (edit,) = re.findall(r"(sed .* requirements\.lock) >", commands)
+    edited = subprocess.run(edit, shell=True, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    locked = (ROOT / "requirements.lock").read_text().splitlines()
+    changed = [line for line in edited if line not in locked]
+    assert [re.sub(r"[\d.]+", "N", line) for line in changed] == ["torch==N+cpu", "torchvision==N+cpu"]
+    left_out = {re.split("[-=]", line)[0] for line in locked if line not in edited}
+    assert left_out == {"cuda", "nvidia", "torch", "torchvision", "triton"}
+
+
+def test_an_unknown_torch_is_refused():
+    command = ["make", "--dry-run", "TORCH=gpu", "help"]
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "TORCH is gpu, expected cuda or cpu" in completed.stderr

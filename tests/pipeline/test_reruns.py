@@ -532,3 +532,17 @@ def test_a_closed_terminal_ends_the_run_as_ctrl_c_does(own, tmp_path):
     assert "stopped; the same command continues" in output.splitlines()
     assert (tmp_path / f"checkpoints/own/{cell}.pt").exists()
     assert not list((tmp_path / ".snakemake").glob("locks/*"))
+
+
+def test_a_users_shell_and_matplotlibrc_change_no_bit_of_what_is_drawn(own, clone, monkeypatch):
+    (clone / "matplotlibrc").write_text("lines.linewidth: 9\nfont.size: 20\nsavefig.facecolor: red\n")
+    (clone / "startup.py").write_text("raise ImportError('this is for a prompt')")
+    monkeypatch.setenv("MPLBACKEND", "no-such-backend")
+    monkeypatch.setenv("PYTHONSTARTUP", str(clone / "startup.py"))
+    monkeypatch.setenv("GIT_DIR", str(clone / "none"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    run_snakemake(clone, "--cores", "all", *drawing(clone))
+    drawn = [path for path in (own / "results/own").rglob("*") if path.parts[-2] in ("figures", "tables", "images")]
+    files = [path.relative_to(own) for path in drawn if path.is_file()]
+    assert len(files) > 10
+    assert [str(file) for file in files if (clone / file).read_bytes() != (own / file).read_bytes()] == []

@@ -30,9 +30,10 @@ def fitted(tmp_path_factory) -> tuple[Path, tuple[str, ...]]:
         "fitting={steps: 30, record_every: 10, targets: {mine: {family: table, probabilities: [0.6, 0.3, 0.1]}}}",
     )
     arguments = (*make_own(directory), "--config", *config)
-    modules = directory / "modules"  # of the user's, of which none may take the place of ours
+    modules = directory / "modules"  # of the user's, of which none may take the place of ours or of a library's
     modules.mkdir()
-    for name in ("job", "files", "errors", "data", "model", "fitting", "fit_target"):
+    libraries = ("scipy", "torch", "matplotlib", "seaborn")  # none that Snakemake imports first
+    for name in ("job", "files", "errors", "data", "model", "fitting", "fit_target", *libraries):
         (modules / f"{name}.py").write_text("raise ImportError('this is another module')")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(modules))

@@ -1,12 +1,16 @@
 """What every script of a rule shares: the library's path, the log and the end of a failed job."""
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# What a user's environment adds must not stand before the libraries, or choose how figures are shown.
+sys.path.sort(key=os.environ.get("PYTHONPATH", "").split(os.pathsep).__contains__)
+os.environ["MPLBACKEND"] = "agg"
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from discrete_vae.errors import CorrectableError

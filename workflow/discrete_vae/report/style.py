@@ -41,6 +41,7 @@ class Look(NamedTuple):
 
 Looks = Mapping[str, Look]
 
+DEFAULTS = {**mpl.rcParamsDefault, "backend": "agg"}  # whatever the user's matplotlibrc
 STYLE = {
     **sns.axes_style("ticks"),
     **sns.plotting_context("paper"),
@@ -61,7 +62,7 @@ STYLE = {
 @contextmanager
 def applied() -> Iterator[None]:
     """Draw in the style of the figures, whatever the user's matplotlibrc."""
-    with mpl.rc_context({**mpl.rcParamsDefault, "backend": "agg"}), mpl.rc_context(STYLE):
+    with mpl.rc_context(DEFAULTS), mpl.rc_context(STYLE):
         yield
 
 
@@ -71,7 +72,8 @@ def save(figure: Figure, paths: Iterable[str]) -> None:
         suffix = Path(path).suffix
         metadata = {"CreationDate": None} if suffix == ".pdf" else {}
         buffer = io.BytesIO()  # on a full disk Matplotlib's own files fail with more than that error
-        figure.savefig(buffer, format=suffix[1:], dpi=300, bbox_inches="tight", pad_inches=0.02, metadata=metadata)
+        with mpl.rc_context(DEFAULTS):
+            figure.savefig(buffer, format=suffix[1:], dpi=300, bbox_inches="tight", pad_inches=0.02, metadata=metadata)
         write_bytes(path, buffer.getvalue())
 
 
