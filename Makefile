@@ -22,6 +22,9 @@ DRAWN = find docs/claims.png $(STUDIES:%=results/%/tables) $(STUDIES:%=results/%
 # The studies that git does not ignore, in the order of docs/claims.png.
 PUBLISHED := $(shell sed -n 's,^!/results/\(.*\)/,\1,p' .gitignore)
 
+# Of a page, without the notes below it.
+FIRST_TABLE = awk '/^\|/ { print; seen = 1; next } seen { exit }'
+
 # Snakemake keeps these while it runs, and after it was killed.
 LOCKS = $(wildcard .snakemake/locks/*)
 
@@ -30,9 +33,10 @@ LOCKS = $(wildcard .snakemake/locks/*)
 quickstart: .venv/installed ## install, and run a small case (what `make` alone does)
 	@echo "Each job writes its progress to logs/quickstart/."
 	$(RUN) snakemake --cores all --configfile configs/quickstart.yaml --quiet rules host reason
-	@cat results/quickstart/tables/results.md
-	@echo "Verdicts:"
-	@cut -d, -f1-4 results/quickstart/tables/verdicts.csv
+	@echo "The test losses. Their marks are explained in results/quickstart/tables/results.md:"
+	@$(FIRST_TABLE) results/quickstart/tables/results.md
+	@echo "The claims, in results/quickstart/tables/claims.md:"
+	@$(FIRST_TABLE) results/quickstart/tables/claims.md
 	@echo "A figure: results/quickstart/figures/claims.png. All else is beside it and in results/quickstart/tables/."
 
 help: ## list these targets

@@ -26,6 +26,7 @@ sys.path.sort(key=os.environ.get("PYTHONPATH", "").split(os.pathsep).__contains_
 sys.path.insert(0, f"{workflow.current_basedir}/workflow")
 
 from discrete_vae import ending, files
+from discrete_vae.config import definitions
 from discrete_vae.config.options import Fit, SmallModels, options_of
 from discrete_vae.config.reading import read
 from discrete_vae.config.strict_yaml import check_yaml

@@ -159,15 +159,16 @@ def test_a_mirror_without_the_file_is_told(tmp_path, destination):
 
 def test_no_answer_names_the_homes_and_the_ways_out(destination):
     message = refused(source_file(NOWHERE), destination)
-    assert all(part in message for part in (f"{NOWHERE}images.gz", "place images.gz in", "set mirror"))
+    assert f"({NOWHERE}images.gz: Failed to establish a new connection: [Errno 111] Connection refused)" in message
+    assert all(part in message for part in ("place images.gz in", "set mirror"))
 
 
 def test_user_and_password_of_a_mirror_are_shown_nowhere(server, destination, caplog):
     caplog.set_level("INFO")
     mirror = server.replace("//", "//me:secret@")
     message = refused(source_file(), destination, mirror=f"{mirror}none")
-    assert "404" in message
     assert "//***@127.0.0.1" in message
+    assert "images.gz: 404 Client Error: File not found)" in message
     message += refused(source_file(), destination, mirror=NOWHERE.replace("//", "//me:secret@"))
     assert_obtained(source_file(), destination, mirror=mirror)
     assert "downloading http://***@127.0.0.1" in caplog.text

@@ -96,6 +96,12 @@ class TestTheJobDoesWhatWasScheduled:
         output, _ = process.communicate()
         return process.returncode, output
 
+    def run_with_a_gpu(self, directory: Path, executor: tuple[str, ...], *, main: bool) -> tuple[int, str]:
+        """Run as if a GPU were there, of the main process or of the node."""
+        (directory / "Snakefile").write_text(SNAKEFILE.format(main=main))
+        arguments = ("--snakefile", str(directory / "Snakefile"), "--config", "training={device: auto}")
+        return self.run(directory, executor, *arguments)
+
     def assert_a_stack_missed_its_gpu(self, directory: Path) -> None:
         """The log has the name of a stack only if the job's own process stacks, too."""
         (log,) = (directory / "logs/own/train_cells").glob("*.log")
@@ -109,16 +115,12 @@ class TestTheJobDoesWhatWasScheduled:
         self.assert_a_stack_missed_its_gpu(tmp_path)
 
     def test_a_gpu_of_the_main_process_alone_is_what_the_job_asks_for(self, executor, tmp_path):
-        (tmp_path / "Snakefile").write_text(SNAKEFILE.format(main=True))
-        arguments = ("--snakefile", str(tmp_path / "Snakefile"), "--config", "training={device: auto}")
-        code, _ = self.run(tmp_path, executor, *arguments)
+        code, _ = self.run_with_a_gpu(tmp_path, executor, main=True)
         assert code != 0
         self.assert_a_stack_missed_its_gpu(tmp_path)
 
     def test_a_gpu_of_the_node_alone_is_left_to_others(self, executor, tmp_path):
-        (tmp_path / "Snakefile").write_text(SNAKEFILE.format(main=False))
-        arguments = ("--snakefile", str(tmp_path / "Snakefile"), "--config", "training={device: auto}")
-        code, output = self.run(tmp_path, executor, *arguments)
+        code, output = self.run_with_a_gpu(tmp_path, executor, main=False)
         assert code == 0, output
         logs = sorted((tmp_path / "logs/own/train_cells").glob("*.log"))
         assert [log.name for log in logs] == [f"mine-K4-{law}-tau0.5-seed1.log" for law in ("laplace", "normal")]

@@ -51,3 +51,16 @@ def test_an_unknown_torch_is_refused():
     command = ["make", "--dry-run", "TORCH=gpu", "help"]
     completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert "TORCH is gpu, expected cuda or cpu" in completed.stderr
+
+
+def test_the_quick_start_ends_with_the_losses_and_the_verdicts():
+    """On the tables of a published study."""
+    shown = "\n".join(line for line in recipe("quickstart").splitlines() if line.startswith("awk "))
+    commands = shown.replace("results/quickstart", "results/digits-control")
+    completed = subprocess.run(commands, shell=True, cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = completed.stdout.splitlines()
+    assert all(line.startswith("|") for line in lines)
+    losses, verdicts = lines[:6], lines[6:]
+    assert [row.split("|")[3].strip() for row in losses[2:5]] == ["paper loss", "negative ELBO", "IWAE bound"]
+    assert "verdict" in verdicts[0]
+    assert "supported in 1 of 1" in verdicts[2]

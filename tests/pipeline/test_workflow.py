@@ -242,10 +242,8 @@ class TestManners:
         assert completed.returncode == 0, completed.stdout + completed.stderr
 
     def test_it_is_usable_as_a_module_of_another_workflow_in_a_folder_of_its_own(self, own, tmp_path):
-        for directory in (tmp_path, tmp_path / "vae"):
-            make_own(directory)
-        for folder in ("results", "data"):
-            shutil.copytree(own / folder, tmp_path / "vae" / folder, copy_function=shutil.copyfile)
+        make_own(tmp_path)
+        shutil.copytree(own / "results", tmp_path / "vae/results", copy_function=shutil.copyfile)
         (tmp_path / "Snakefile").write_text(f"""
 module vae:
     snakefile: "{ROOT / "Snakefile"}"

@@ -26,8 +26,12 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m discrete_vae", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    on_a_device = argparse.ArgumentParser(add_help=False)
+    on_a_device.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: a GPU if any")
+
     train = commands.add_parser(
         "train",
+        parents=[on_a_device],
         help="train, evaluate and pack the groups of a plan, without Snakemake",
         description="Train, evaluate and pack the groups of a plan, one after the other, in results/ of this folder."
         " SIGTERM, SIGUSR1, SIGHUP, Ctrl-C or the end of the time save a resume point; the same command continues.",
@@ -36,15 +40,15 @@ def parse_arguments() -> argparse.Namespace:
     train.add_argument("plan", type=Path, help="what `snakemake export_plan` wrote")
     train.add_argument("groups", nargs="*", help="only these, such as mnist/K10 or mnist/K10/seed775")
     train.add_argument("--minutes", type=float, help="begin no group that would take longer, and end after this time")
-    train.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: a GPU if there is one")
     train.add_argument("--no-cuda-graph", action="store_true", help="on a GPU, launch every kernel by itself: slower")
     train.add_argument("--fused-kernels", action="store_true", help="on a GPU, use the Triton kernels")
     train.add_argument("--data", type=Path, default=Path("data"), help="folder of the binarized datasets")
     train.add_argument("--archives", type=Path, default=Path("archives"), help="folder for the finished groups")
 
-    check = commands.add_parser("check", help="compare a GPU with the CPU and time it, in some minutes")
+    check = commands.add_parser(
+        "check", parents=[on_a_device], help="compare a GPU with the CPU and time it, in some minutes"
+    )
     check.set_defaults(run=check_this_device)
-    check.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: a GPU if there is one")
 
     sample = commands.add_parser("sample", help="draw samples of a trained model from the prior, as a PNG")
     sample.set_defaults(run=draw_samples)

@@ -129,6 +129,14 @@ def unless_finished(finished, wildcard):
     )
 
 
+def sources_of(dataset):
+    """List the files that a dataset is binarized from."""
+    source = configuration.datasets[dataset]
+    # A user's own file lies where the user says, also under the prefix of a module.
+    own = isinstance(source, definitions.OwnFile)
+    return [local(path) if own else path for path in sources.input_files(source)]
+
+
 asked_of_group = groups.by_group(asked_cells)
 
 

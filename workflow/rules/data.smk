@@ -33,9 +33,7 @@ rule binarize_dataset:
     """Binarize a dataset and split it into training, validation and test images."""
     input:
         # Their content is compared when the Snakefile is read, not their dates.
-        lambda wildcards: ancient(
-            sources.input_files(configuration.datasets[wildcards.dataset])
-        ),
+        lambda wildcards: ancient(sources_of(wildcards.dataset)),
     output:
         images="data/{dataset}.npz",
         manifest="data/{dataset}.json",

@@ -22,6 +22,7 @@ TIMEOUT_SECONDS = (10, 60)  # to connect, and between two reads
 LARGEST_FILE = 500_000_000  # bytes; Fashion-MNIST's has 26 MB
 LEAST_RATE, PATIENCE_SECONDS = 2_000, 60  # bytes a second on average, after so many seconds
 GZIP_MAGIC = b"\x1f\x8b"
+REPEATED = re.compile(r"^HTTPS?Connection(Pool)?\([^)]*\): | for url: .*")  # what an error says of the URL
 SECRET = re.compile(r"//[^/@\s]+@")  # of a URL such as https://user:password@host/
 
 
@@ -60,7 +61,9 @@ def without_secrets(text: str) -> str:
 def _download(homes: Sequence[str], file: SourceFile, destination: Path) -> None:
     failures, urls = {}, [f"{home}{file.official_name}" for home in homes]
     for attempt in range(PASSES):
-        time.sleep(attempt * BACKOFF_SECONDS if urls else 0)
+        if not urls:
+            break
+        time.sleep(attempt * BACKOFF_SECONDS)
         for url in urls.copy():
             shown = without_secrets(url)
             log.info("downloading %s", shown)
@@ -68,7 +71,7 @@ def _download(homes: Sequence[str], file: SourceFile, destination: Path) -> None
                 return _store(_fetch(url), file.official_name, file, destination)
             # requests raises a plain OSError for a file of certificates that is not there.
             except (OSError, urllib3.exceptions.HTTPError, InputError) as error:
-                failures[shown] = without_secrets(" ".join(str(error).split()))[:300]
+                failures[shown] = without_secrets(_reason(error))
                 log.warning("%s: %s", shown, failures[shown])
                 if isinstance(error, InputError):  # it answered, and would answer so again
                     urls.remove(url)
@@ -77,6 +80,13 @@ def _download(homes: Sequence[str], file: SourceFile, destination: Path) -> None
         f"{destination} could not be downloaded ({reasons}), expected a home that has it; place"
         f" {file.official_name} in {destination.parent}/ by hand, or set mirror to a directory or URL that has it"
     )
+
+
+def _reason(error: Exception) -> str:
+    """Say why a download failed, in the words of the innermost error."""
+    while isinstance(cause := getattr(error, "reason", None) or next(iter(error.args), None), Exception):
+        error = cause
+    return REPEATED.sub("", " ".join(str(error).split()))[:300]
 
 
 def _fetch(url: str) -> bytes:

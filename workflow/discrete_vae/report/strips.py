@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from discrete_vae.evaluation.image_rows import in_rows
 from discrete_vae.report import style
 
 IMAGES_IN_A_ROW = 10
@@ -59,7 +60,10 @@ def _draw_strips(ax: Axes, strips: Mapping[str, np.ndarray]) -> None:
         style.say_diverged(ax)
         ax.set_axis_off()
         return
-    drawn = [_in_rows(255 - strip) for strip in strips.values()]
+    drawn = [
+        in_rows(255 - strip, columns=min(len(strip), IMAGES_IN_A_ROW), gap=max(1, strip.shape[1] // 14))
+        for strip in strips.values()
+    ]
     canvas = np.vstack(drawn)
     ends = np.cumsum([len(rows) for rows in drawn])
     ax.imshow(canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
@@ -69,17 +73,6 @@ def _draw_strips(ax: Axes, strips: Mapping[str, np.ndarray]) -> None:
     ax.grid(visible=False)
     for spine in ax.spines.values():
         spine.set_visible(False)
-
-
-def _in_rows(images: np.ndarray) -> np.ndarray:
-    """Lay images out side by side in white rows, with a gap after each image and row."""
-    count, height, width = images.shape
-    gap = max(1, height // 14)
-    columns = min(count, IMAGES_IN_A_ROW)
-    missing = -count % columns
-    padded = np.pad(images, ((0, missing), (0, gap), (0, gap)), constant_values=255)
-    grid = padded.reshape(-1, columns, height + gap, width + gap)
-    return grid.transpose(0, 2, 1, 3).reshape(-1, columns * (width + gap))
 
 
 def _say_not_evaluated(title: str) -> Figure:

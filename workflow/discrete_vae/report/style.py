@@ -25,7 +25,6 @@ PAGE_WIDTH = 6.75  # inches: two columns of a conference paper
 TITLE_SIZE = 7.5
 # Beside the colours, for print in grey and for curves that coincide.
 DASHES = ("", (4, 1.2), (1.2, 1.2), (4, 1.2, 1.2, 1.2), (6, 1.2, 1.2, 1.2, 1.2, 1.2), (2.5, 1), (6, 2.5))
-
 MARKERS = "osD^v<>"
 LEGEND_WIDTH, LEGEND_HEIGHT = 1.5, 0.16  # inches of an entry
 LETTER, LINE = 0.065, 0.11  # width of a digit of a tick's label and height of a label, in inches, with some room

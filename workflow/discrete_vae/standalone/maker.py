@@ -22,7 +22,7 @@ from discrete_vae.grid.groups import is_finished, is_whole, recorded_rows
 from discrete_vae.model.network import Architecture
 from discrete_vae.standalone.plan import Plan, source_sum
 from discrete_vae.training.job import run_job
-from discrete_vae.training.run_files import check_images, environment, git_revision
+from discrete_vae.training.run_files import check_images, git_revision, hardware_of
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,8 @@ class GroupMaker:
             if self.is_whole(group):
                 self.pack(group)
                 continue
-            needed, remaining = self.expected_seconds(group), deadline - time.monotonic()
+            needed = self.expected_seconds(group) if seconds < math.inf else 0
+            remaining = deadline - time.monotonic()
             if needed > remaining and not self.checkpoint(group).exists():
                 log.info("%s is left: it takes about %.0f s, and %.0f s remain", group, needed, remaining)
                 left.append(group)
@@ -124,7 +125,7 @@ class GroupMaker:
 
     def expected_seconds(self, group: Group) -> float:
         """Return how long a group may take on this hardware; 0 where nothing is known yet."""
-        hardware = environment(self.device)["hardware"]
+        hardware = hardware_of(self.device)
         rates = [0.0]
         for finished in filter(self.is_whole, map(Group.of, self.plan.groups)):
             costs = recorded_rows(self.folder(finished) / "costs.csv")

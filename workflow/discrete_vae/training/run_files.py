@@ -75,13 +75,18 @@ def environment(device: torch.device, revision: str | None = None) -> dict[str, 
     """Return the hardware, the versions and the source revision behind a result; by default git is asked for it."""
     return {
         "device": device.type,
-        "hardware": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
+        "hardware": hardware_of(device),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "cuda": torch.version.cuda if device.type == "cuda" else None,
         "git_revision": revision or git_revision(),
     }
+
+
+def hardware_of(device: torch.device) -> str:
+    """Name the GPU or the processor behind a device."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
 
 
 def git_revision(source: Path = SOURCE) -> str | None:
