@@ -15,9 +15,12 @@ ifneq ($(words $(CURDIR)),1)
 $(error the path $(CURDIR) has a space, which Snakemake's jobs cannot bear; move the project)
 endif
 
-# Every study in results/ that has begun; STUDY names one.
-STUDIES := $(or $(STUDY),$(patsubst results/%/config.yaml,%,$(wildcard results/*/config.yaml)))
-DRAW = $(RUN) snakemake --cores all --configfile results/$(1)/config.yaml --config draw_only=true --quiet all
+# Every study in results/ that has something to draw; STUDY names one.
+DRAWABLE := $(sort $(foreach file,$(wildcard results/*/groups/*/*/*/bounds.csv results/*/fits/*/*.gz),\
+    $(word 2,$(subst /, ,$(file)))))
+STUDIES := $(or $(STUDY),$(DRAWABLE))
+NOTHING = { echo "results/$(1) has no finished group to draw; name one of: $(DRAWABLE)"; exit 1; }
+DRAW = $(RUN) snakemake --cores all --configfile results/$(1)/config.yaml --config draw_only=true study=$(1) --quiet all
 DRAWN = find docs/claims.png $(STUDIES:%=results/%/tables) $(STUDIES:%=results/%/figures) -type f
 # The studies that git does not ignore, in the order of docs/claims.png.
 PUBLISHED := $(shell sed -n 's,^!/results/\(.*\)/,\1,p' .gitignore)
@@ -45,6 +48,7 @@ help: ## list these targets
 
 # From the groups that are there: no training, no data.
 redraw: .venv/installed ## draw all tables and figures again and compare their bits; STUDY=mnist-k10 draws one study
+	@$(if $(STUDY),$(if $(filter $(STUDY),$(DRAWABLE)),true,$(call NOTHING,$(STUDY))),true)
 	@mkdir -p .snakemake && ($(DRAWN) -exec sha256sum {} + 2>/dev/null || true) > .snakemake/drawn.sha256
 	@$(foreach study,$(STUDIES),echo "drawing $(study)" && $(call DRAW,$(study)) --forceall &&) true
 	@echo "drawing docs/claims.png"
@@ -55,10 +59,11 @@ redraw: .venv/installed ## draw all tables and figures again and compare their b
 	    || echo "The files named above have changed; all others have the same bits as before."
 
 report: .venv/installed ## make one page of a study, results/STUDY/report.html; STUDY=mnist-k10 names it
-	@test -e results/$(or $(STUDY),paper)/config.yaml || { echo "There is no study results/$(or $(STUDY),paper); name one: make report STUDY=NAME"; exit 1; }
+	@$(if $(filter $(or $(STUDY),paper),$(DRAWABLE)),true,$(call NOTHING,$(or $(STUDY),paper)))
 	$(call DRAW,$(or $(STUDY),paper)) --forceall
 	$(call DRAW,$(or $(STUDY),paper)) --report results/$(or $(STUDY),paper)/report.html \
 	    --report-stylesheet workflow/report/report.css
+	@echo "The page: results/$(or $(STUDY),paper)/report.html"
 
 # In parallel by class or file, whose tests share runs of the pipeline.
 test: .venv/installed ## run every test that needs neither root nor an hour

@@ -85,9 +85,9 @@ include: "workflow/rules/standalone.smk"
 
 
 for path in file_targets_here():
-    if not Path(path).exists() and not any(
-        maker.is_producer(path) for maker in workflow.rules
-    ):
+    if Path(path).exists():
+        continue
+    if not any(maker.is_producer(path) for maker in workflow.rules):
         near = targets.nearest(
             path, makeable_files([*tables_results, *figures_results])
         )
@@ -96,6 +96,8 @@ for path in file_targets_here():
             f"ERROR: nothing makes {path} in the study {configuration.study}"
             + (f"; did you mean {near}?" if near else "; correct the path or the study")
         )
+    if Path(path).is_relative_to(results / "runs") and path not in makeable_files([]):
+        print(f"{path} is not in the grid; it is made all the same", file=sys.stderr)
 
 
 # The signals of a workflow that has this one as a module are its own.
@@ -111,6 +113,12 @@ onstart:
     progress.record_plan(
         folder("<logs>"), planned_cells(workflow.dag.needrun_jobs())
     )
+
+
+onsuccess:
+    if any(job.rule.name == "tabulate_results" for job in workflow.dag.jobs):
+        for line in ending.point_to_results(folder("<results>")):
+            print(line, file=sys.stderr)
 
 
 onerror:

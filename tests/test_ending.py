@@ -1,6 +1,6 @@
 """What is said at the end of a run that did not succeed."""
 
-from discrete_vae.ending import OFFLINE, explain
+from discrete_vae.ending import OFFLINE, explain, point_to_results
 
 
 def test_a_stopped_run_is_told_to_continue_and_no_job_of_it_has_failed():
@@ -17,3 +17,9 @@ def test_each_failed_job_has_a_line_with_its_log_and_advice_comes_once():
         "failed: train_cells, see t.log",
     ]
     assert explain("", failed[:1]) == ["failed: train_cells, see t.log"]
+
+
+def test_a_run_ends_with_what_to_look_at_first(tmp_path):
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables/results.md").touch()
+    assert point_to_results(tmp_path) == [f"see {tmp_path}/tables/results.md"]

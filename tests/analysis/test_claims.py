@@ -89,8 +89,11 @@ def test_a_claim_as_a_whole_never_stands_without_its_extent():
     assert whole([*at(PLACES[:2], **lower), *at(PLACES[2:3], **open_)]) == "supported in 2 of 3 run, of 9"
     assert whole([*at(PLACES[:8], **lower), *at(PLACES[8:], **higher)]) == "contradicted in 1 of 9"
     without_bound = [{"dataset": "mnist", "K": 10, "difference": np.nan, "p": np.nan, "n": 0}]
-    assert whole([*at(PLACES[:1], **lower), *without_bound]) == "supported in 0 of 1 run, of 9"
-    assert whole(without_bound) == "supported in 0 of 1 run, of 9 (nothing to compare)"
+    assert whole([*at(PLACES[:1], **lower), *without_bound]) == "inconclusive in 1 of 1 run, of 9"
+    assert whole(without_bound) == "inconclusive in 1 of 1 run, of 9 (nothing to compare)"
+    level = {"difference": 0.1, "p": 0.5, "p_level": 0.01}
+    assert whole(at(PLACES[:2], **level)) == "level in 2 of 2 run, of 9"
+    assert whole([*at(PLACES[:2], **level), *at(PLACES[2:3], **open_)]) == "supported in 0 of 3 run, of 9"
     assert whole(at(PLACES, **lower, n=7)) == "supported in 9 of 9 (7 seeds, the plan has 6)"
     assert whole(at(PLACES[:1], **lower, n=5)) == "supported in 1 of 1 run, of 9 (interim: 5 of 6 seeds)"
     counts = summarize_verdicts(comparisons([*at(PLACES[:2], **lower), *at(PLACES[2:3], **open_)])).iloc[0]

@@ -215,7 +215,7 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("grid/blocks", [10], ["grid.blocks[0] is 10", "expected a mapping (a list of parts"]),
         ("grid/blocks", {"K": [10]}, ["grid.blocks is {'K': [10]}", "a list or null", "a list of parts such as"]),
         ("grid/only", {"mnist": {}}, ["grid.only is {'mnist': {}}", "no such key"]),
-        ("study", "a/b", ["study is 'a/b'", "expected letters, digits and dashes"]),
+        ("study", "a/b", ["study is 'a/b'", "expected at most 80 letters, digits and dashes"]),
         ("study", "-x", ["study is '-x'", "the first one no dash"]),
         ("study", "..", ["study is '..'", "letters, digits and dashes"]),
         ("draw_only", 1, ["draw_only is 1", "true or false"]),
@@ -283,6 +283,11 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("fitting/targets/discrete/probabilities", [0.5, 0.4], ["discrete.probabilities sums to 0.9", "expected 1"]),
         ("fitting/targets/discrete/probabilities", [1.1, -0.1], ["discrete.probabilities[1] is -0.1", "at least 0"]),
         ("mirror", "/no/such/folder", ["mirror is '/no/such/folder'", "an existing directory or a base URL"]),
+        ("mirror", "ftp://me:hunter2@host/x", ["mirror is 'ftp://***@host/x'", "a base URL (http or https)"]),
+        ("mirror", "http://me:hun ter2@host/", ["mirror is a URL with ' ', expected a base URL"]),
+        ("mirror", "http://host/x?token=hunter2", ["mirror is a URL with '?', expected a base URL"]),
+        ("perturbations/wide", {"distribution": "Normal", "loc": 0, "scale": -1}, ["a number above 0; correct it"]),
+        ("study", "a" * 81, ["expected at most 80 letters, digits and dashes"]),
         ("mirror", "file:///data", ["mirror is 'file:///data'", "a base URL (http or https)"]),
         ("mirror", 3, ["mirror is 3", "a text or null"]),
         (
@@ -301,6 +306,7 @@ def test_definitions_are_added_to_those_of_the_schema():
 def test_misuse_is_told_in_one_line(path, value, expected):
     message = message_for(paper_with(path, value))
     assert "\n" not in message
+    assert "ter2" not in message
     for part in expected:
         assert part in message
 

@@ -19,14 +19,21 @@ from discrete_vae.errors import InputError
         ("grid: {K: [10], K: [30]}", "has the key 'K' twice"),
     ],
 )
-def test_ambiguous_yaml_is_told_in_one_line(tmp_path, text, expected):
-    path = tmp_path / "own.yaml"
+@pytest.mark.parametrize("name", ["own.yaml", "own.conf"])
+def test_ambiguous_yaml_is_told_in_one_line(tmp_path, text, expected, name):
+    path = tmp_path / name
     path.write_text(text)
     with pytest.raises(InputError) as caught:
         check_yaml([path])
     assert str(caught.value).startswith(f"{path}, line ")
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_double_key_in_json_is_told(tmp_path):
+    (tmp_path / "own.json").write_text('{"grid": {"K": [10], "K": [30]}}')
+    with pytest.raises(InputError, match="has the key 'K' twice"):
+        check_yaml([tmp_path / "own.json"])
 
 
 def test_what_it_reads_as_written_is_accepted(tmp_path):

@@ -170,6 +170,7 @@ def test_user_and_password_of_a_mirror_are_shown_nowhere(server, destination, ca
     assert "//***@127.0.0.1" in message
     assert "images.gz: 404 Client Error: File not found)" in message
     message += refused(source_file(), destination, mirror=NOWHERE.replace("//", "//me:secret@"))
+    message += refused(source_file(), destination, mirror=NOWHERE.replace("//", "//me:p@ss/secret@"))
     assert_obtained(source_file(), destination, mirror=mirror)
     assert "downloading http://***@127.0.0.1" in caplog.text
     assert "secret" not in message + caplog.text

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from discrete_vae.config.definitions import source_of
 from discrete_vae.data.binarization import binarize
-from discrete_vae.data.shared import check_datasets
+from discrete_vae.data.dataset import BinarizedDataset
+from discrete_vae.data.shared import check_datasets, check_definition
 from discrete_vae.errors import InputError
 
 
@@ -37,5 +38,28 @@ def test_a_name_of_a_dataset_is_one_definition_in_every_study(tmp_path, own_data
 def test_a_changed_file_of_ones_own_is_told(tmp_path, own_dataset):
     images = np.zeros((3, 4, 4), dtype=np.uint8)
     np.savez(tmp_path / "my.npz", train=images, validation=images, test=images)
-    with pytest.raises(InputError, match=rf"{tmp_path}/my.npz has changed, expected .*; give the dataset another name"):
+    with pytest.raises(InputError, match=rf"{tmp_path}/my.npz has changed since .*; give the dataset another name"):
         check_datasets(tmp_path / "data", {"mine": own_dataset})
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "{"])
+def test_a_damaged_manifest_is_told(tmp_path, own_dataset, text):
+    (tmp_path / "data/mine.json").write_text(text)
+    with pytest.raises(InputError, match=r"mine.json is not readable .*, expected the manifest of a dataset; remove"):
+        check_datasets(tmp_path / "data", {"mine": own_dataset})
+
+
+def test_images_under_the_name_of_others_are_refused(tmp_path, own_dataset):
+    manifest = BinarizedDataset.load(tmp_path / "data/mine.npz").manifest
+    check_definition("mine", manifest, own_dataset)
+    with pytest.raises(
+        InputError, match=r'digits.npz was made of .*, expected {"source": "sklearn"} as under datasets'
+    ):
+        check_definition("digits", manifest, {"source": "sklearn"})
+
+
+def test_a_damaged_dataset_is_told(tmp_path, own_dataset):
+    path = tmp_path / "data/mine.npz"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"mine.npz is not readable .*, expected a binarized dataset; remove it"):
+        BinarizedDataset.load(path)

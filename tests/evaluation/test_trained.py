@@ -94,10 +94,27 @@ def test_the_selected_model_of_a_law_is_read_from_its_group(study):
         load_selected(study / "groups/tiny/K4/seed1", "logistic")
 
 
+def test_models_of_a_former_selection_are_void(study):
+    """Runs are gathered again when the group grows, and its models may not be kept this time."""
+    group = study / "groups/tiny/K4/seed1"
+    histories, summaries, _ = ([study / cell.directory / name for cell in CELLS] for name in CELL_FILES)
+    gather_group(group, summaries=summaries, histories=histories)
+    with pytest.raises(InputError, match=r"models.pt is not readable .*, expected the weights of trained models"):
+        load_selected(group, "normal")
+
+
 def test_weights_of_other_sizes_than_the_summary_says_are_refused(run):
     summary = json.loads((run / "summary.json").read_text())
     (run / "summary.json").write_text(json.dumps({**summary, "model": {"variables": 2, "hidden": 16}}))
-    with pytest.raises(InputError, match=r"model.pt has 12 logits, expected 2 x 4 as its summary says"):
+    with pytest.raises(InputError, match=r"model.pt has 12 logits and \d+ pixels, expected 2 x 4 logits and "):
+        load_run(run)
+    for strange in ({"law": {}}, {"model": None}, {"K": "four"}, {"image_shape": [1, 2]}):
+        (run / "summary.json").write_text(json.dumps({**summary, **strange}))
+        with pytest.raises(InputError, match=r"model.pt (has|is not readable) .*, expected .*; (put|name)"):
+            load_run(run)
+    (run / "summary.json").write_text(json.dumps(summary))
+    torch.save([1], run / "model.pt")
+    with pytest.raises(InputError, match="expected the weights of trained models"):
         load_run(run)
     (run / "summary.json").write_text("{")
     with pytest.raises(InputError, match="expected the summary of a finished run"):
@@ -106,19 +123,35 @@ def test_weights_of_other_sizes_than_the_summary_says_are_refused(run):
         load_selected(run, "normal")
 
 
-def test_samples_are_drawn_on_the_command_line(run):
-    command = [sys.executable, "-m", "discrete_vae", "sample", str(run), "--out", str(run / "sheet.png")]
+def test_samples_are_drawn_on_the_command_line(study, run):
+    command = [sys.executable, "-m", "discrete_vae", "sample", "--out", str(run / "sheet.png")]
     environment = {"PYTHONPATH": str(ROOT / "workflow")}
 
-    def execute(*arguments: str) -> subprocess.CompletedProcess:
+    def execute_on(*arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+    def execute(*arguments: str) -> subprocess.CompletedProcess:
+        return execute_on(str(run), *arguments)
 
     assert "5 samples of tiny-K4-normal-tau0.5-seed1" in execute("--count", "5").stdout
     height, width = load_run(run).image_shape
     sheet = np.asarray(Image.open(run / "sheet.png"))
-    assert sheet.shape == (2 * height + 2, 3 * width + 4)  # two rows of three images
+    factor = 56 // height + (56 % height > 0)
+    tall, wide = factor * height, factor * width
+    assert sheet.shape == (2 * tall + 4, 3 * wide + 8)  # two rows of three images
     expected = 255 - 255 * load_run(run).sample(5)[4].numpy()
-    assert np.abs(sheet[height + 2 :, width + 2 : 2 * width + 2] - expected).max() <= 0.5
-    assert (sheet[height + 2 :, 2 * width + 4 :] == 255).all()
-    refused = execute("--count", "0")
-    assert (refused.returncode, refused.stderr) == (1, "ERROR: --count is 0, expected at least 1; correct it\n")
+    last = sheet[tall + 4 :, wide + 4 : 2 * wide + 4]
+    for part in (last[::factor, ::factor], last[factor - 1 :: factor, factor - 1 :: factor]):
+        assert np.abs(part - expected).max() <= 0.5
+    assert (sheet[tall + 4 :, 2 * wide + 8 :] == 255).all()
+    for arguments, message in (
+        (("--count", "0"), "--count is 0, expected 1 to 10000; correct it"),
+        (("--out", "sheet"), "--out is sheet, expected the name of a PNG such as samples.png; correct it"),
+        (("--out", "/proc/no/sheet.png"), "/proc/no/sheet.png cannot be written"),
+    ):
+        refused = execute(*arguments)
+        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+        assert refused.stderr.startswith(f"ERROR: {message}")
+    group = [str(study / "groups/tiny/K4/seed1")]
+    assert "expected --perturbation with it" in execute_on(*group).stderr
+    assert "64 samples of tiny-K4-normal" in execute_on(*group, "--perturbation", "normal").stdout

@@ -69,7 +69,7 @@ def write_groups(study: Path, config: Configuration, *, without: str = "", **col
         folder = study / "groups" / str(group)
         folder.mkdir(parents=True, exist_ok=True)
         for name in WHOLE_GROUP_FILES:
-            (folder / name).touch()
+            (folder / name).write_text("x\n")
         rows = [row_of(cell, config, **columns) for cell in asked_cells(config) if cell.group == group]
         pd.DataFrame(rows).to_csv(folder / "summaries.csv", index=False)
         if without:
@@ -83,6 +83,11 @@ def test_rows_are_read_as_texts_and_none_where_there_is_no_file(tmp_path):
     for name in ("a.csv", "a.csv.gz"):
         assert recorded_rows(tmp_path / name) == [{"seed": "1", "temperature": "1e-05"}]
     assert recorded_rows(tmp_path / "b.csv") == []
+    (tmp_path / "a.csv").write_bytes(b"\xff\xfe")
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text.encode())[:20])
+    for name in ("a.csv", "a.csv.gz"):
+        with pytest.raises(InputError, match=f"{name} is not readable .*, expected a table as it was written; restore"):
+            recorded_rows(tmp_path / name)
 
 
 def test_what_is_asked_for_and_is_not_there_is_to_be_made(tmp_path):
@@ -97,6 +102,24 @@ def test_a_group_is_whole_with_its_files_and_cells_with_or_without_runs(tmp_path
     if with_runs:
         write_runs(tmp_path, asked_cells(config))
     assert find_groups(tmp_path, config) == GroupsOnDisk(whole=[GROUP], to_make=[], unfinished=[])
+
+
+@pytest.mark.parametrize("to", ["mnist/K10/seed7", "mnist/K5/seed1"])
+def test_a_group_under_the_name_of_another_is_refused(tmp_path, to):
+    """It would count twice."""
+    write_groups(tmp_path, config_of())
+    shutil.copytree(tmp_path / "groups" / str(GROUP), tmp_path / "groups" / to)
+    with pytest.raises(InputError, match=rf"groups/{to} holds mnist-K10-.*-seed1, expected cells of {to}; move"):
+        find_groups(tmp_path, config_of(draw_only=True))
+
+
+@pytest.mark.parametrize("empty", WHOLE_GROUP_FILES)
+def test_an_empty_file_is_none(tmp_path, empty):
+    write_groups(tmp_path, config_of())
+    write_runs(tmp_path, asked_cells(config_of()))
+    (tmp_path / "groups" / str(GROUP) / empty).write_bytes(b"")
+    os.utime(tmp_path / "groups" / str(GROUP) / "summaries.csv", (0, 0))
+    assert find_groups(tmp_path, config_of()).to_make == [GROUP]
 
 
 @pytest.mark.parametrize("missing", WHOLE_GROUP_FILES)
@@ -361,7 +384,7 @@ def test_what_is_missing_of_a_group_is_its_unfinished_cells_and_its_bounds(tmp_p
     assert missing_files(tmp_path, [], asked) == []
     bounds = tmp_path / missing[-1]
     bounds.parent.mkdir(parents=True)
-    bounds.touch()
+    bounds.write_text("x\n")
     assert missing_files(tmp_path, [group], asked) == missing[:-1]
 
 

@@ -24,7 +24,7 @@ def record_group(study, cells, files=("summaries.csv",)):
     folder = study / "groups" / str(cells[0].group)
     folder.mkdir(parents=True)
     for name in files:
-        (folder / name).touch()
+        (folder / name).write_text("x\n")
     pd.DataFrame([cell.coordinates() for cell in cells]).to_csv(folder / "summaries.csv", index=False)
 
 

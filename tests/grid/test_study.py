@@ -191,3 +191,8 @@ def test_the_mirror_of_a_machine_is_not_written(tmp_path):
     config = config_of(mirror="https://example.org/")
     begin(tmp_path, config)
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["mirror"] is None
+
+
+def test_a_study_that_begins_as_a_copy_has_its_own_name(study):
+    begin(study, config_of(study="copy"))
+    assert yaml.safe_load((study / "config.yaml").read_text())["study"] == "copy"

@@ -64,3 +64,13 @@ def test_the_quick_start_ends_with_the_losses_and_the_verdicts():
     assert [row.split("|")[3].strip() for row in losses[2:5]] == ["paper loss", "negative ELBO", "IWAE bound"]
     assert "verdict" in verdicts[0]
     assert "supported in 1 of 1" in verdicts[2]
+
+
+@pytest.mark.parametrize("target", ["redraw", "report"])
+def test_a_study_without_groups_ends_in_one_line(target):
+    command = ["make", "--no-print-directory", "--old-file", ".venv/installed", target, "STUDY=none"]
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert completed.returncode != 0
+    (line,) = completed.stdout.splitlines()
+    assert line.startswith("results/none has no finished group to draw; name one of: ")
+    assert {"digits-control", "fitting", "mnist-k10"} <= set(line.partition(": ")[2].split())

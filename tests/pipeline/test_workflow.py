@@ -141,6 +141,23 @@ class TestConfiguration:
         assert len([job for job in jobs if job.startswith("data/raw/")]) == 5
         assert not [job for job in jobs if "/fit" in job or "control" in job]
 
+    def test_a_cell_beyond_the_grid_is_told_and_planned(self, tmp_path):
+        def told(temperature: float) -> bool:
+            target = f"results/paper/runs/digits/K10/normal/tau{temperature}/seed775/summary.json"
+            grid = "grid={dataset: [digits], K: [10]}"
+            completed = run_snakemake(tmp_path, target, "--dry-run", "--cores", "1", "--config", grid)
+            assert "rule train_cells:" in completed.stdout
+            return f"{target} is not in the grid; it is made all the same\n" in completed.stdout
+
+        assert (told(0.45), told(0.4)) == (True, False)
+
+    def test_a_word_of_the_command_line_may_be_longer_than_a_name_of_a_file(self, tmp_path):
+        grid = f"grid={{dataset: [digits], seed: {list(range(100))}}}"
+        assert len(grid) > 255
+        targets = [f"results/paper/groups/digits/K10/seed{seed}/summaries.csv" for seed in (0, 99)]
+        planned = planned_work(tmp_path, *targets, "--config", grid)
+        assert {f"digits/K10/seed{seed}" for seed in (0, 99)} <= planned["select"]
+
     def test_overlays_replace_lists_of_the_grid_and_add_to_definitions(self, tmp_path):
         (tmp_path / "overlay.yaml").write_text(
             "grid: {dataset: [digits], K: [20], perturbation: [uniform], seed: [1]}\n"
@@ -251,9 +268,12 @@ module vae:
     config: config
 use rule * from vae as vae_*
 rule outer:
-    input: "vae/results/own/groups/mine/K4/seed1/bounds.csv", "vae/results/own/groups/mine/K4/seed2/bounds.csv"
+    input:
+        "vae/results/own/groups/mine/K4/seed1/bounds.csv",
+        "vae/results/own/groups/mine/K4/seed2/bounds.csv",
+        "vae/results/own/figures/images/mine-K4.png",
     output: "copy.csv"
-    shell: "cat {{input}} > {{output}}"
+    shell: "cat {{input[0]}} {{input[1]}} > {{output}}"
 """)
         command = [sys.executable, "-m", "snakemake", "--cores", "all", "copy.csv", "--configfile", "own.yaml"]
 
@@ -269,3 +289,4 @@ rule outer:
         assert "cells finished: 2 of 2" in (tmp_path / "vae/logs/own/progress.txt").read_text()
         made = {path.name for path in tmp_path.iterdir()}
         assert made == {".snakemake", "Snakefile", "copy.csv", "my.npz", "own.yaml", "vae"}
+        assert "Nothing to be done" in run("grid={seed: [1, 2], perturbation: [laplace]}")

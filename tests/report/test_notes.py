@@ -46,7 +46,13 @@ def test_options_other_than_the_studys_are_named_below_the_table():
     runs["training"] = '{"batch_size": 100, "learning_rate": 0.001, "kl": "codes", "annealing": null}'
     assert "digits: not as in the paper: training.kl codes (there softmax)" in notes_of(runs)
     runs["law"] = '{"distribution": "Normal", "loc": 0, "scale": 3}'
-    assert "(there softmax), normal noise {" in " ".join(notes_of(runs))
+    assert "(there softmax), normal noise, Normal(loc 0, scale 3)" in " ".join(notes_of(runs))
+
+
+def test_noise_beyond_the_study_is_defined_below_the_table():
+    runs = runs_of({("wide", temperature, 1): 1.0 for _, temperature, _ in EVERY_TEMPERATURE})
+    runs["law"] = '{"distribution": "Laplace", "loc": 0, "scale": 0.5}'
+    assert "digits: not as in the paper: wide noise, Laplace(loc 0, scale 0.5)" in notes_of(runs)
 
 
 def test_other_numbers_of_samples_than_the_studys_are_named():

@@ -174,6 +174,50 @@ def test_nothing_is_known_of_the_time_on_other_hardware(maker):
     assert maker.expected_seconds(Group.of(GROUPS[1])) == 0
 
 
+def test_a_group_is_packed_again_where_it_changed(maker):
+    group = Group.of(GROUPS[0])
+    archive = maker.archives / "own-mine-K3-seed1.tar.xz"
+    packed = archive.stat()
+    maker.pack(group)
+    # The costs are younger: the fixture wrote them.
+    assert archive.stat().st_ino != packed.st_ino
+    packed = archive.stat()
+    maker.pack(group)
+    assert archive.stat().st_ino == packed.st_ino
+
+
+def test_groups_of_other_options_are_refused_before_anything_is_trained(machine):
+    with_epochs(machine, 1)
+    assert train(machine, "mine/K3/seed1")[0] == 0
+    with_epochs(machine, 2)
+    status, output = train(machine, "mine/K3/seed2")
+    assert (status, "groups of mine have training.epochs 1 (mine/K3/seed1) and 2" in output) == (1, True), output
+    assert not (machine / "results/own/runs/mine/K3/normal/tau0.5/seed2").exists()
+
+
+@pytest.mark.parametrize(
+    "change", [{"groups": {"mine/K3": []}}, {"laws": {}}, {"options": {"mine": {}}}, {"groups": {}}]
+)
+def test_a_plan_that_was_changed_into_none_is_refused(machine, change):
+    plan = json.loads((machine / "plan.json").read_text())
+    (machine / "plan.json").write_text(json.dumps({**plan, **change}))
+    with pytest.raises(InputError, match=r"plan.json (is not readable|has no groups).*; write it again"):
+        Plan.load(machine / "plan.json")
+
+
+def test_the_study_of_a_plan_is_no_path(machine):
+    plan = json.loads((machine / "plan.json").read_text())
+    (machine / "plan.json").write_text(json.dumps({**plan, "study": "../out"}))
+    with pytest.raises(InputError, match="a path for its study"):
+        Plan.load(machine / "plan.json")
+
+
+@pytest.mark.parametrize("minutes", ["-5", "nan", "1e300", "soon"])
+def test_a_time_that_is_none_is_refused(machine, minutes):
+    status, output = train(machine, "--minutes", minutes)
+    assert (status, f"{minutes} is no time, expected a number above 0" in output) == (2, True), output
+
+
 def test_the_revision_of_a_plan_holds_for_the_same_source_only(machine, monkeypatch):
     monkeypatch.setattr(maker_module, "git_revision", lambda: None)
     plan = Plan.load(machine / "plan.json")

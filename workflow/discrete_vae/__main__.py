@@ -20,9 +20,13 @@ from discrete_vae.training.loop import choose_device
 from discrete_vae.training.resume_point import SIGNALS
 from discrete_vae.training.run_files import environment
 
+MOST_SAMPLES = 10_000
+MOST_MINUTES = 527_040  # of a year
+
 
 def parse_arguments() -> argparse.Namespace:
     """Parse the command line."""
+    defaults = {"formatter_class": argparse.ArgumentDefaultsHelpFormatter}
     parser = argparse.ArgumentParser(prog="python -m discrete_vae", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -32,6 +36,7 @@ def parse_arguments() -> argparse.Namespace:
     train = commands.add_parser(
         "train",
         parents=[on_a_device],
+        **defaults,
         help="train, evaluate and pack the groups of a plan, without Snakemake",
         description="Train, evaluate and pack the groups of a plan, one after the other, in results/ of this folder."
         " SIGTERM, SIGUSR1, SIGHUP, Ctrl-C or the end of the time save a resume point; the same command continues.",
@@ -39,25 +44,37 @@ def parse_arguments() -> argparse.Namespace:
     train.set_defaults(run=make_groups)
     train.add_argument("plan", type=Path, help="what `snakemake export_plan` wrote")
     train.add_argument("groups", nargs="*", help="only these, such as mnist/K10 or mnist/K10/seed775")
-    train.add_argument("--minutes", type=float, help="begin no group that would take longer, and end after this time")
+    train.add_argument(
+        "--minutes", type=_minutes, help="begin no group that would take longer, and end after this time"
+    )
     train.add_argument("--no-cuda-graph", action="store_true", help="on a GPU, launch every kernel by itself: slower")
     train.add_argument("--fused-kernels", action="store_true", help="on a GPU, use the Triton kernels")
     train.add_argument("--data", type=Path, default=Path("data"), help="folder of the binarized datasets")
     train.add_argument("--archives", type=Path, default=Path("archives"), help="folder for the finished groups")
 
     check = commands.add_parser(
-        "check", parents=[on_a_device], help="compare a GPU with the CPU and time it, in some minutes"
+        "check", parents=[on_a_device], **defaults, help="compare a GPU with the CPU and time it, in some minutes"
     )
     check.set_defaults(run=check_this_device)
 
-    sample = commands.add_parser("sample", help="draw samples of a trained model from the prior, as a PNG")
+    sample = commands.add_parser("sample", **defaults, help="draw samples of a trained model from the prior, as a PNG")
     sample.set_defaults(run=draw_samples)
     sample.add_argument("folder", type=Path, help="of a run, or of a group that keeps its models")
     sample.add_argument("--perturbation", help="noise law of the model, for a group")
     sample.add_argument("--out", type=Path, default=Path("samples.png"), help="the PNG to write")
-    sample.add_argument("--count", type=int, default=64, help="number of samples")
+    sample.add_argument("--count", type=int, default=64, help=f"number of samples, at most {MOST_SAMPLES}")
     sample.add_argument("--seed", type=int, default=0, help="of the samples")
     return parser.parse_args()
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not 0 < minutes <= MOST_MINUTES:
+        raise argparse.ArgumentTypeError(f"{text} is no time, expected a number above 0 and at most {MOST_MINUTES}")
+    return minutes
 
 
 def end(number: int, frame: FrameType | None) -> None:
@@ -102,9 +119,15 @@ def check_this_device(options: argparse.Namespace) -> None:
 
 def draw_samples(options: argparse.Namespace) -> None:
     """Draw samples of the model that the command line names."""
-    if not options.count > 0:
-        raise InputError(f"--count is {options.count}, expected at least 1; correct it")
+    if not 1 <= options.count <= MOST_SAMPLES:
+        raise InputError(f"--count is {options.count}, expected 1 to {MOST_SAMPLES}; correct it")
+    if options.out.suffix != ".png":
+        raise InputError(f"--out is {options.out}, expected the name of a PNG such as samples.png; correct it")
     law = options.perturbation
+    if not law and (options.folder / "selection.csv").exists():
+        raise InputError(
+            f"{options.folder} is the folder of a group, expected --perturbation with it; name a noise law"
+        )
     model = load_selected(options.folder, law) if law else load_run(options.folder)
     save_samples(model.sample(options.count, seed=options.seed).numpy(), options.out)
     print(f"{options.count} samples of {model.cell} are in {options.out}")

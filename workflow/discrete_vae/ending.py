@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterable
+from pathlib import Path
 from types import FrameType
 
 OFFLINE = "no network? place the files by hand or name a mirror: docs/troubleshooting.md, No network"
@@ -22,6 +23,12 @@ def _end(number: int, frame: FrameType | None) -> None:
     if os.getpgrp() == os.getpid():
         os.killpg(0, number)  # without a shell, as by ssh, it comes to this process alone
     raise KeyboardInterrupt
+
+
+def point_to_results(results: Path) -> list[str]:
+    """Name what to look at first in the folder of a study."""
+    names = ("tables/results.md", "tables/claims.md", "figures/claims.png")
+    return [f"see {path}" for path in map(results.joinpath, names) if path.exists()]
 
 
 def explain(log: str, failed: Iterable[tuple[str, str]]) -> list[str]:

@@ -4,7 +4,10 @@ import functools
 
 
 def folder(path):
-    """Resolve a path outside the rules, where Snakemake does not, with a module's prefix."""
+    """Resolve a path outside the rules, where Snakemake does not, with a module's prefix.
+
+    Only while the Snakefile is read: later, prefix and paths are those of the workflow that has it as a module.
+    """
     return Path(workflow.modifier.path_modifier.modify(workflow.pathvars.apply(path)))
 
 
@@ -68,13 +71,18 @@ except InputError as error:
 shown_groups = found_groups.shown(list(configuration.datasets))
 
 
-def group_files(name, **axes):
-    """List a file of every group that is shown, or of those at some values of the axes."""
+def groups_at(**axes):
+    """List the groups that are shown, or those at some values of the axes."""
     return [
-        f"<results>/groups/{group}/{name}"
+        group
         for group in shown_groups
         if all(str(getattr(group, axis)) == value for axis, value in axes.items())
     ]
+
+
+def group_files(name, **axes):
+    """List a file of every group that is shown, or of those at some values of the axes."""
+    return [f"<results>/groups/{group}/{name}" for group in groups_at(**axes)]
 
 
 wildcard_patterns = cells.wildcard_patterns(
@@ -105,14 +113,16 @@ kept = [
     *(results / "runs" / run for run in runs_of_other_stacks),
     *(results / "gradients", results / "fits"),
 ]
-for path in map(Path, sys.argv if workflow.is_main_process else []):
-    if path.is_file() and any(map(path.is_relative_to, kept)):
+# os.path's isfile takes a word of any length.
+words = sys.argv if workflow.is_main_process else []
+for path in map(Path, filter(os.path.isfile, words)):
+    if any(map(path.is_relative_to, kept)):
         # Snakemake would say that no rule makes it.
         sys.exit(
             f"ERROR: {path} is there and never made again; leave it out of the command,"
             f" or remove {path.parent} to make it again"
         )
-    if path.is_file() and planning.is_outdated(results, path, found_groups.to_make):
+    if planning.is_outdated(results, path, found_groups.to_make):
         # Snakemake would say that nothing is to be done.
         sys.exit(
             f"ERROR: {path} is there, without the {len(found_groups.to_make)} groups that the grid"
@@ -152,10 +162,10 @@ def cells_of_group(label):
 def files_older_groups_lack(name, **axes):
     """List a file of every group that is shown and has it or is yet to be made."""
     return [
-        file
-        for file in group_files(name, **axes)
-        if folder(file).exists()
-        or cells.Group.of("/".join(Path(file).parts[-4:-1])) in found_groups.to_make
+        f"<results>/groups/{group}/{name}"
+        for group in groups_at(**axes)
+        if (results / "groups" / str(group) / name).exists()
+        or group in found_groups.to_make
     ]
 
 

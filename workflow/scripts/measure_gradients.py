@@ -12,6 +12,7 @@ with logged(snakemake.log[0]):
     from discrete_vae.config.reading import read
     from discrete_vae.control.gradients import measure_gradients
     from discrete_vae.data.dataset import BinarizedDataset
+    from discrete_vae.data.shared import check_definition
     from discrete_vae.files import write_csv
     from discrete_vae.grid.cells import Cell
     from discrete_vae.grid.study import begin
@@ -22,10 +23,12 @@ with logged(snakemake.log[0]):
     configuration = read(params.configuration, check_files=False)
     begin(Path(params.study), configuration)
     dataset, seed = snakemake.wildcards.gradients.split("/")
+    images = BinarizedDataset.load(snakemake.input.images)
+    check_definition(dataset, images.manifest, params.configuration["datasets"][dataset])
     of_all = {"dataset": dataset, "K": params.small_models["K"], "seed": seed.removeprefix("seed")}
     table = measure_gradients(
         [Cell.of({**of_all, **point}) for point in params.points],
-        BinarizedDataset.load(snakemake.input.images),
+        images,
         laws={name: law_of(definition) for name, definition in params.laws.items()},
         training=replace(Training.of(params.training), **configuration.training.how_to_train()),
         small_models=SmallModels(**params.small_models),

@@ -9,6 +9,7 @@ with logged(snakemake.log[0]):
     import torch
     from discrete_vae.config.reading import read
     from discrete_vae.data.dataset import BinarizedDataset
+    from discrete_vae.data.shared import check_definition
     from discrete_vae.grid.cells import Cell, asked_cells
     from discrete_vae.grid.progress import announce_progress
     from discrete_vae.grid.study import begin
@@ -22,7 +23,9 @@ with logged(snakemake.log[0]):
     study, configuration = Path(params.study), read(params.configuration, check_files=False)
     cells = [Cell.of(coordinates) for coordinates in params.cells]
     dataset = BinarizedDataset.load(snakemake.input.images)
-    check_images(study, cells[0].dataset, dataset.manifest["sha256"])
+    name = cells[0].dataset
+    check_definition(name, dataset.manifest, params.configuration["datasets"][name])
+    check_images(study, name, dataset.manifest["sha256"])
     begin(study, configuration)
     run_job(
         cells,

@@ -4,7 +4,7 @@ The plan was fixed before the whole grid was run. A comparison is about one clai
 law. Its difference is Normal-Softmax minus the other law.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,20 +122,21 @@ def _summary(claim: Claim, measure: str, compared: pd.DataFrame) -> dict[str, st
     counts = {kind: int((here == kind).sum()) for kind in KINDS}
     categories = compared.groupby("dataset", sort=False)["K"].unique()
     where = "; ".join(f"{dataset} {', '.join(map(str, K))}" for dataset, K in categories.items())
-    verdict = _in_words(claim, compared, counts["supported"])
+    verdict = _in_words(claim, compared, counts)
     summary = {"claim": claim.name, "measure": measure, "where": where, "verdict": verdict, **counts}
     if measure == ALL_MEASURES or compared["not_reached"].any():  # nats and epochs, or lower bounds
         return summary
     return summary | {name: spell_range(compared[column].dropna()) for name, column in SIZES.items()}
 
 
-def _in_words(claim: Claim, compared: pd.DataFrame, supported: int) -> str:
-    """Say the verdict on a claim as a whole, never without its extent."""
+def _in_words(claim: Claim, compared: pd.DataFrame, counts: Mapping[str, int]) -> str:
+    """Say the verdict on a claim as a whole, never without its extent. ``counts`` are of the verdicts at its places."""
     run = len(compared.drop_duplicates(PLACE))
     extent = f"of {run}" if run == (claim.places or run) else f"of {run} run, of {claim.places}"
     against = compared[(compared["p_holm_of_measure"] <= LEVEL) & (compared["difference"] > 0)]
     contradicted = len(against.drop_duplicates(PLACE))
-    verdict = f"contradicted in {contradicted}" if contradicted else f"supported in {supported}"
+    alike = next((kind for kind in ("level", "inconclusive") if counts[kind] == run), "supported")
+    verdict = f"contradicted in {contradicted}" if contradicted else f"{alike} in {counts[alike]}"
     seeds = compared.loc[compared["n"] > 0, "n"].min()  # a law may lack a bound, or have diverged
     if pd.isna(seeds):
         return f"{verdict} {extent} (nothing to compare)"

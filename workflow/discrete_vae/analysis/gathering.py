@@ -21,7 +21,8 @@ def gather_group(folder: Path, *, summaries: Sequence[str | Path], histories: Se
     runs = gather_summaries(summaries)
     check_alike(runs.to_dict("records"))
     # The evaluation of a former selection is void. A kill from here on must not leave a group that looks whole.
-    (folder / "bounds.csv").unlink(missing_ok=True)
+    for name in ("bounds.csv", "models.pt"):
+        (folder / name).unlink(missing_ok=True)
     write_csv(folder / "histories.csv.gz", gather_histories(histories, runs))
     write_csv(folder / "selection.csv", select_temperatures(runs))
     write_csv(folder / "summaries.csv", runs)

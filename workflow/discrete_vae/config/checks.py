@@ -10,7 +10,7 @@ from typing import Any
 from discrete_vae.config.configuration import PATTERNS, SUM, Configuration
 from discrete_vae.config.definitions import WITHOUT_CODE_PROBABILITIES, OwnFile, Table
 from discrete_vae.config.options import AXES
-from discrete_vae.errors import InputError
+from discrete_vae.errors import InputError, without_secrets
 
 SUM_TOLERANCE = 1e-6  # of the probabilities of a table
 
@@ -146,10 +146,14 @@ def _check_table(key: str, probabilities: Sequence[float]) -> None:
 def _check_paths(configuration: Configuration) -> None:
     mirror = configuration.mirror
     is_url = mirror is not None and mirror.startswith(("http://", "https://"))
+    if is_url and (strange := re.search(r"[\s?#]", mirror)):
+        raise InputError(
+            f"mirror is a URL with {strange[0]!r}, expected a base URL to which names of files are added; correct it"
+        )
     if mirror is not None and not is_url and not (mirror and _is(Path.is_dir, mirror)):
         raise InputError(
-            f"mirror is {mirror!r}, expected an existing directory or a base URL (http or https); correct it or set it"
-            " to null"
+            f"mirror is {without_secrets(mirror)!r}, expected an existing directory or a base URL (http or https);"
+            " correct it or set it to null"
         )
     made = [f"data/{dataset}.npz" for dataset in configuration.datasets]
     for name in configuration.asked_datasets:

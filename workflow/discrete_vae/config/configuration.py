@@ -19,13 +19,14 @@ from discrete_vae.config.options import (
     required,
 )
 
-# Tables are read back as CSV, where a name must not look like a number, a missing value or a truth value.
-NAME = r"^(?!(?i:na|nan|null|none|inf|infinity|true|false)$)[A-Za-z][A-Za-z0-9._-]*$"
-STUDY = r"^[A-Za-z0-9][A-Za-z0-9-]*$"
+# Tables are read back as CSV, where a name must not look like a number, a missing value or a truth value. A log's file
+# has the names of a dataset and a law, and no file system takes more than 255 characters.
+NAME = r"^(?!(?i:na|nan|null|none|inf|infinity|true|false)$)[A-Za-z][A-Za-z0-9._-]{0,79}$"
+STUDY = r"^[A-Za-z0-9][A-Za-z0-9-]{0,79}$"
 SUM = r"^[0-9a-f]{64}$"
 PATTERNS = {
-    NAME: "a name that begins with a letter, of letters, digits, '.', '_' and '-', and is no word such as nan",
-    STUDY: "letters, digits and dashes, the first one no dash",
+    NAME: "a name of at most 80 letters, digits, '.', '_' and '-' that begins with a letter and is no word such as nan",
+    STUDY: "at most 80 letters, digits and dashes, the first one no dash",
     SUM: "64 lower-case hexadecimal digits",
 }
 

@@ -166,10 +166,15 @@ def _declaration(values: Any, place: Place) -> tuple[str, bool, dict[str, Field]
         values = values[step] if isinstance(values, dict | list) else None
         field = keys_of(kind).get(step)
         if field:
-            annotation, meaning = field.type, field.metadata.get("description") or (field.type.__doc__ or "")
+            annotation, meaning = field.type, field.metadata.get("description") or _meaning(field.type)
         nullable = bool(field) and NoneType in get_args(annotation)
         kind = _section(annotation, values) or NoneType
     return meaning, nullable, keys_of(kind)
+
+
+def _meaning(kind: Any) -> str:
+    """Return the description of a section; other types describe themselves in Python's words."""
+    return kind.__doc__ or "" if is_dataclass(kind) else ""
 
 
 def keys_of(kind: type) -> dict[str, Field]:

@@ -44,15 +44,15 @@ _StrictLoader.add_constructor("tag:yaml.org,2002:float", _StrictLoader.construct
 
 
 def check_yaml(paths: Iterable[Path | str]) -> None:
-    """Check those of some configuration files that are YAML; Snakemake tells what is not even that.
+    """Check configuration files. Those of JSON are YAML, too, but for tabs; Snakemake tells what is neither.
 
     Raises:
         InputError: the first ambiguous number or double key, with its file and line.
     """
     for path in paths:
-        if Path(path).suffix not in (".yaml", ".yml"):
-            continue
         try:
             yaml.load(Path(path).read_text(encoding="utf-8"), _StrictLoader)
         except yaml.constructor.ConstructorError as error:
             raise InputError(f"{path}, line {error.problem_mark.line + 1}, {error.problem}") from None
+        except yaml.YAMLError:
+            continue

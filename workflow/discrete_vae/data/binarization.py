@@ -146,7 +146,7 @@ def _read_digits() -> Splits:
 def _read_own(path: Path) -> Splits:
     expected = f"an .npz file with the arrays {', '.join(SPLITS)}"
     with reading(path, expected, "write it with numpy.savez_compressed"), np.load(path) as arrays:
-        splits = {split: arrays[split] for split in SPLITS if split in arrays}
+        splits = {split: np.asarray(arrays[split]) for split in SPLITS if split in arrays}
     for split in SPLITS:
         if split not in splits:
             raise InputError(f"{path} has no array {split!r}, expected {', '.join(SPLITS)}; add it")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from discrete_vae.errors import reading
 from discrete_vae.files import write_arrays
 
 SPLITS = ("train", "validation", "test")
@@ -33,6 +34,11 @@ class BinarizedDataset:
 
     @classmethod
     def load(cls, path: Path | str) -> "BinarizedDataset":
-        """Read an .npz that `save` wrote."""
-        with np.load(path) as arrays:
+        """Read an .npz that `save` wrote.
+
+        Raises:
+            InputError: a missing or damaged file.
+        """
+        advice = "remove it to make it again"
+        with reading(path, "a binarized dataset", advice), Path(path).open("rb") as file, np.load(file) as arrays:
             return cls({split: arrays[split] for split in SPLITS}, json.loads(str(arrays["manifest"])))

@@ -11,7 +11,7 @@ import requests
 import urllib3
 
 from discrete_vae.data.sources import SourceFile, check_idx, verify
-from discrete_vae.errors import InputError, reading
+from discrete_vae.errors import InputError, reading, without_secrets
 from discrete_vae.files import write_bytes
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,6 @@ LARGEST_FILE = 500_000_000  # bytes; Fashion-MNIST's has 26 MB
 LEAST_RATE, PATIENCE_SECONDS = 2_000, 60  # bytes a second on average, after so many seconds
 GZIP_MAGIC = b"\x1f\x8b"
 REPEATED = re.compile(r"^HTTPS?Connection(Pool)?\([^)]*\): | for url: .*")  # what an error says of the URL
-SECRET = re.compile(r"//[^/@\s]+@")  # of a URL such as https://user:password@host/
 
 
 def obtain(file: SourceFile, destination: Path, *, mirror: str | None) -> None:
@@ -51,11 +50,6 @@ def obtain(file: SourceFile, destination: Path, *, mirror: str | None) -> None:
             " name; add it or set mirror to null to download it"
         )
     _download([f"{mirror.rstrip('/')}/{file.folder}/"] if mirror else file.homes, file, destination)
-
-
-def without_secrets(text: str) -> str:
-    """Hide user names and passwords in the URLs of a text."""
-    return SECRET.sub("//***@", text)
 
 
 def _download(homes: Sequence[str], file: SourceFile, destination: Path) -> None:

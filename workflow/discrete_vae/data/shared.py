@@ -9,6 +9,20 @@ from discrete_vae.data.sources import fingerprint
 from discrete_vae.errors import InputError, reading
 
 
+def check_definition(name: str, manifest: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
+    """Check that the images in data/{name}.npz, given their manifest, are those of a dataset's definition.
+
+    Raises:
+        InputError: they are of another one: a file was put there under this name.
+    """
+    made = manifest.get("definition", definition)
+    if made != definition:
+        raise InputError(
+            f"data/{name}.npz was made of {json.dumps(made)}, expected {json.dumps(definition)} as under"
+            f" datasets.{name}; remove it and data/{name}.json to make it again"
+        )
+
+
 def check_datasets(data: Path, definitions: Mapping[str, Mapping[str, Any]]) -> None:
     """Check that the binarized datasets in a folder are those asked for.
 
@@ -26,15 +40,16 @@ def check_datasets(data: Path, definitions: Mapping[str, Mapping[str, Any]]) -> 
         advice = f"give the dataset another name, or remove {manifest} and {data / name}.npz"
         with reading(manifest, "the manifest of a dataset", f"remove {manifest} and {data / name}.npz"):
             made = json.loads(manifest.read_text(encoding="utf-8"))
-        if made["definition"] != definition:
+            definition_then, sources_then = made["definition"], made["sources"]
+        if definition_then != definition:
             raise InputError(
-                f"datasets.{name} is {json.dumps(definition)}, expected {json.dumps(made['definition'])}, of which"
+                f"datasets.{name} is {json.dumps(definition)}, expected {json.dumps(definition_then)}, of which"
                 f" {data / name}.npz was made for every study; {advice}"
             )
         if definition["source"] == "npz":
             path = Path(definition["path"])
-            if made["sources"][path.name] != fingerprint(path.read_bytes(), "sha256"):
+            if sources_then[path.name] != fingerprint(path.read_bytes(), "sha256"):
                 raise InputError(
-                    f"{path} has changed, expected the content of which {data / name}.npz was made for every study;"
-                    f" {advice}"
+                    f"{path} has changed since {data / name}.npz was made of it for every study, expected the same"
+                    f" content; {advice}"
                 )

@@ -94,14 +94,19 @@ def load_selected(folder: Path | str, perturbation: str) -> TrainedModel:
 
 def _read_weights(path: Path) -> dict[str, Any]:
     with reading(path, "the weights of trained models", "train them, with evaluation.keep_models for those of a group"):
-        return torch.load(path, weights_only=True, map_location="cpu")
+        weights = torch.load(path, weights_only=True, map_location="cpu")
+        return {name: weights[name] for name in weights}  # of what is no mapping, an error
 
 
 def _trained_model(summary: Mapping[str, Any], path: Path, weights: Weights) -> TrainedModel:
-    cell, variables = Cell.of(summary), summary["model"]["variables"]
-    outputs, pixels = len(weights["encoder.2.bias"]), weights["encoder.0.weight"].shape[1]
-    if outputs != variables * cell.K:
-        raise InputError(f"{path} has {outputs} logits, expected {variables} x {cell.K} as its summary says")
-    side = math.isqrt(pixels)  # older runs do not tell their shape
-    shape = tuple(summary.get("image_shape") or (side, side))
-    return TrainedModel(cell, law_of(summary["law"]), model_of(weights, variables=variables), shape)
+    with reading(path, "the weights of the model that its summary describes", "name the folder of a finished run"):
+        cell, variables = Cell.of(summary), summary["model"]["variables"]
+        outputs, pixels = len(weights["encoder.2.bias"]), weights["encoder.0.weight"].shape[1]
+        side = math.isqrt(pixels)  # older runs do not tell their shape
+        shape = tuple(summary.get("image_shape") or (side, side))
+        if outputs != variables * cell.K or math.prod(shape) != pixels:
+            raise InputError(
+                f"{path} has {outputs} logits and {pixels} pixels, expected {variables} x {cell.K} logits and an image"
+                f" of {shape} as its summary says; put the two files of one run together"
+            )
+        return TrainedModel(cell, law_of(summary["law"]), model_of(weights, variables=variables), shape)

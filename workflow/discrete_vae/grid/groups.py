@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from discrete_vae.config.options import Evaluation, Model, Training
-from discrete_vae.errors import InputError
+from discrete_vae.errors import InputError, reading
 from discrete_vae.grid.cells import CELL_FILES, WILDCARD_PATTERNS, Cell, Group, asked_cells
 
 if TYPE_CHECKING:  # its module needs pydantic
@@ -38,13 +38,18 @@ ALIKE = {
 
 
 def recorded_rows(path: Path) -> list[dict[str, str]]:
-    """Read the rows of a CSV file as texts, none where there is no file; ``.gz`` is decompressed."""
+    """Read the rows of a CSV file as texts, none where there is no file; ``.gz`` is decompressed.
+
+    Raises:
+        InputError: a damaged file.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return []
-    text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
-    return list(csv.DictReader(io.StringIO(text)))
+    with reading(path, "a table as it was written", "restore it, or remove its folder to make it again"):
+        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+        return list(csv.DictReader(io.StringIO(text), strict=True))
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def find_groups(study: Path, configuration: "Configuration") -> GroupsOnDisk:
     for group in sorted(asked_of.keys() | on_disk, key=lambda group: (group.dataset, group.K, group.seed)):
         folder = study / "groups" / str(group)
         summaries = recorded_rows(folder / "summaries.csv")
-        recorded = {Cell.of(row) for row in summaries}
+        recorded = _recorded_cells(folder, summaries, group)
         absent = absent_files(folder)
         if not absent and asked_of.get(group, set()) <= recorded:
             whole.append(group)
@@ -102,6 +107,16 @@ def find_groups(study: Path, configuration: "Configuration") -> GroupsOnDisk:
     one_of_each = {(cell.dataset, cell.perturbation): cell for cell in asked}
     check_alike([*rows, *(_options_row(configuration, cell) for cell in one_of_each.values())])
     return GroupsOnDisk(whole, to_make, unfinished)
+
+
+def _recorded_cells(folder: Path, summaries: Iterable[Mapping[str, str]], group: Group) -> set[Cell]:
+    """Return the cells of a group's summaries. A group under the name of another one would count twice."""
+    with reading(folder / "summaries.csv", "the summaries of a group", f"restore it, or remove {folder}"):
+        recorded = {Cell.of(row) for row in summaries}
+    for cell in recorded:
+        if cell.group != group:
+            raise InputError(f"{folder} holds {cell}, expected cells of {group}; move the folder to its own place")
+    return recorded
 
 
 def _options_row(configuration: "Configuration", cell: Cell) -> dict[str, Any]:
@@ -193,8 +208,9 @@ def is_whole(study: Path, group: Group, asked: Set[Cell]) -> bool:
 
 
 def absent_files(folder: Path) -> list[str]:
-    """List the files that a group must have and has not."""
-    return [name for name in WHOLE_GROUP_FILES if not (folder / name).exists()]
+    """List the files that a group must have and has not, or has empty."""
+    paths = {name: folder / name for name in WHOLE_GROUP_FILES}
+    return [name for name, path in paths.items() if not path.exists() or not path.stat().st_size]
 
 
 def is_finished(study: Path, cell: Cell) -> bool:

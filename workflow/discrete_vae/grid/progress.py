@@ -39,12 +39,16 @@ def announce_progress(study: Path, asked: Sequence[Cell], *, log: Path) -> None:
     line = f"{datetime.now():%Y-%m-%d %H:%M:%S} cells finished: {finished} of {len(cells)}"
     if seconds and 0 < finished < len(cells):
         left = timedelta(seconds=round((len(cells) - finished) * seconds / finished))
-        line += f", {3600 * finished / seconds:.3g} an hour, {left} left"
+        line += f", {_rounded(3600 * finished / seconds)} an hour, {left} left"
     # A full disk or a closed terminal is no reason to fail.
     with suppress(OSError):
         print(line, file=sys.stderr)
     with suppress(OSError), (log.parents[1] / "progress.txt").open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
+
+
+def _rounded(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def _finished(study: Path, asked: Iterable[Cell]) -> int:

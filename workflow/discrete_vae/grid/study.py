@@ -115,6 +115,7 @@ def begin(study: Path, configuration: Configuration) -> None:
     epochs = {dataset: _epochs(options)[dataset] for dataset in configuration.asked_datasets}
     fixed = _epochs(begun) if has_evidence(study, "training") else {}
     begun["training"] = {**begun["training"], "epochs": {**epochs, **fixed}}
-    text = HEADER + yaml.safe_dump({**begun, "mirror": None}, sort_keys=False, default_flow_style=None)
+    begun |= {"study": configuration.study, "mirror": None}  # it may have begun as a copy of another one
+    text = HEADER + yaml.safe_dump(begun, sort_keys=False, default_flow_style=None)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)

@@ -1,7 +1,7 @@
 """What was run, in words, and what of it is not as in the paper: the notes below tables and claims."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -101,7 +101,7 @@ def _departures(runs: pd.DataFrame, importance_samples: float | None) -> list[st
             for name, value in defaults.items()
             if used[section][name] != value
         ),
-        *(f"{name} noise {law}" for name, law in laws.items() if PAPER_LAWS.get(name, law) != law),
+        *(f"{name} noise, {_spelled_law(law)}" for name, law in laws.items() if _is_departure(name, law)),
     ]
 
 
@@ -115,6 +115,16 @@ def _notes_on_devices(runs: pd.DataFrame) -> list[str]:
         "run on a CPU and on a GPU, which draw other noise for one seed",
         *([f"noise laws compared on both, without common noise, at {'; '.join(mixed)}"] if mixed else []),
     ]
+
+
+def _is_departure(name: str, law: Mapping[str, Any]) -> bool:
+    """Tell whether a law is none of the paper's, or has the name of another one."""
+    return law not in PAPER_LAWS.values() or PAPER_LAWS.get(name, law) != law
+
+
+def _spelled_law(law: Mapping[str, Any]) -> str:
+    parameters = ", ".join(f"{key} {value:g}" for key, value in law.items() if key != "distribution")
+    return f"{law['distribution']}({parameters})"
 
 
 def _spelled(value: Any) -> str:

@@ -37,7 +37,8 @@ RULES = (
     " interval: 95%, by Student's t. p: of the paired t test. Holm: p adjusted over the laws compared at one dataset, K"
     " and measure",
     "lower: the difference is below zero, with p at most 0.05. higher: it is above zero, with Holm's p at most 0.05."
-    " level: neither, and a test shows that it is within 1 nat. open: everything else",
+    " level: neither, and a test shows that it is within 1 nat: the 90% interval is, while the 95% interval may reach"
+    " beyond. open: everything else",
     "supported at a dataset and K: the comparisons with both other laws of the paper are lower. contradicted: one is"
     " higher. level: both are lower or level",
     "contradicted as a whole: one comparison is higher, with p at most 0.05 after Holm's adjustment over all"

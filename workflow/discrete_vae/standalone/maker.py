@@ -18,7 +18,7 @@ from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.errors import InputError, reading
 from discrete_vae.files import written_whole
 from discrete_vae.grid.cells import CELL_FILES, Cell, Group
-from discrete_vae.grid.groups import is_finished, is_whole, recorded_rows
+from discrete_vae.grid.groups import check_alike, is_finished, is_whole, recorded_rows
 from discrete_vae.model.network import Architecture
 from discrete_vae.standalone.plan import Plan, source_sum
 from discrete_vae.training.job import run_job
@@ -38,7 +38,8 @@ class GroupMaker:
         how_to_train: options of the training that determine no result, but for rounding.
 
     Raises:
-        InputError: from every method that reads a dataset, if it is not there or has other images.
+        InputError: groups of other options are there; or, from every method that reads a dataset, it is not there or
+            has other images.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class GroupMaker:
         self.plan, self.archives, self.device, self.how_to_train = plan, archives, device, how_to_train
         self.study = Path("results", plan.study)
         self.images = functools.cache(lambda name: read_images(data / f"{name}.npz", plan.data_sha256[name]))
+        recorded = sorted(self.study.glob("groups/*/K*/seed*/summaries.csv"))
+        check_alike([*(row for path in recorded for row in recorded_rows(path)), *plan.option_rows()])
         # Without git, the revision of the plan holds if the source is the same.
         self.revision = git_revision() or (plan.revision if plan.source_sha256 == source_sum() else None)
 
@@ -104,9 +107,10 @@ class GroupMaker:
         log.info("%s: finished after %.0f s", group, time.monotonic() - started)
 
     def pack(self, group: Group) -> None:
-        """Pack the files of a finished group, to be unpacked in the folder of a project."""
+        """Pack the files of a finished group, to be unpacked in the folder of a project, unless they are packed."""
         archive = self.archives / f"{self.plan.study}-{str(group).replace('/', '-')}.tar.xz"
-        if not archive.exists():
+        changed = max(file.stat().st_mtime for file in self.folder(group).iterdir())
+        if not archive.exists() or archive.stat().st_mtime < changed:
             with written_whole(archive) as temporary, tarfile.open(temporary, "w:xz") as tar:
                 tar.add(self.folder(group))
             log.info("packed %s", archive)

@@ -3,10 +3,12 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from discrete_vae.config.definitions import law_of
+from discrete_vae.config.options import Evaluation, Model, Training
 from discrete_vae.errors import InputError, reading
 from discrete_vae.files import write_json
 from discrete_vae.grid.cells import Cell, Group
@@ -45,10 +47,34 @@ class Plan:
         """Read a plan.
 
         Raises:
-            InputError: the file is no plan.
+            InputError: the file is no plan, or was changed so that it is none.
         """
         with reading(path, "a plan that `snakemake export_plan` wrote", "write it again"):
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            plan = cls(**json.loads(path.read_text(encoding="utf-8")))
+            rows = plan.option_rows()
+        if not rows or Path(plan.study).name != plan.study:
+            raise InputError(f"{path} has no groups, or a path for its study, expected some and a name; write it again")
+        return plan
+
+    def option_rows(self) -> list[dict[str, Any]]:
+        """Return what summaries.csv says of the options of each dataset and law.
+
+        Raises:
+            KeyError, TypeError, ValueError: a part of the plan is missing or has another form.
+        """
+        cells = (cell for group in self.chosen([]) for cell in self.cells(group))
+        rows = []
+        for cell in {(cell.dataset, cell.perturbation): cell for cell in cells}.values():
+            options = self.options[cell.dataset]
+            sections = {
+                "law": asdict(law_of(self.laws[cell.perturbation])),
+                "model": asdict(Model(**options["model"])),
+                "training": Training.of(options["training"]).result_options(),
+                "evaluation": Evaluation(**options["evaluation"]).result_options(),
+            }
+            texts = {section: json.dumps(values) for section, values in sections.items()}
+            rows.append({**cell.coordinates(), "data_sha256": self.data_sha256[cell.dataset], **texts})
+        return rows
 
     def cells(self, group: Group) -> list[Cell]:
         """List the cells of a group."""
@@ -61,8 +87,10 @@ class Plan:
             InputError: a prefix without a group.
         """
         labels: dict[str, None] = {}
-        for prefix in prefixes or [""]:
-            under = [label for label in self.groups if not prefix or f"{label}/".startswith(f"{prefix.rstrip('/')}/")]
+        if not prefixes:
+            return list(map(Group.of, self.groups))
+        for prefix in prefixes:
+            under = [label for label in self.groups if f"{label}/".startswith(f"{prefix.rstrip('/')}/")]
             if not under:
                 raise InputError(
                     f"the plan has no group {prefix}, expected one or the beginning of one of"
