@@ -21,8 +21,12 @@ if not Path(f"{workflow.current_basedir}/workflow").is_dir():
         f"ERROR: {workflow.current_basedir} is no local folder, and the library beside the"
         " rules is needed; use the Snakefile of a clone"
     )
-# What a user's environment adds must not stand before the libraries.
-sys.path.sort(key=os.environ.get("PYTHONPATH", "").split(os.pathsep).__contains__)
+# What a user's environment adds must not stand before the libraries, or before what scripts share.
+of_user = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+sys.path.sort(key=of_user.__contains__)
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [f"{workflow.current_basedir}/workflow/scripts", *filter(None, of_user)]
+)
 sys.path.insert(0, f"{workflow.current_basedir}/workflow")
 
 from discrete_vae import ending, files
@@ -85,7 +89,7 @@ include: "workflow/rules/standalone.smk"
 
 
 for path in file_targets_here():
-    if Path(path).exists():
+    if os.path.exists(path):
         continue
     if not any(maker.is_producer(path) for maker in workflow.rules):
         near = targets.nearest(
@@ -117,7 +121,7 @@ onstart:
 
 onsuccess:
     if any(job.rule.name == "tabulate_results" for job in workflow.dag.jobs):
-        for line in ending.point_to_results(folder("<results>")):
+        for line in ending.point_to_results(results):
             print(line, file=sys.stderr)
 
 

@@ -95,9 +95,16 @@ def plan(arguments: tuple[str, ...]) -> str:
         return run_snakemake(folder, *placed, "--dry-run", "--quiet", "rules").stdout
 
 
+def of_one_seed(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """Ask for one seed, where a command leaves them to its configuration: a sixth of the plan, in a third of the time."""
+    if any("grid=" in argument for argument in arguments):
+        return arguments
+    return (*arguments, *(() if "--config" in arguments else ("--config",)), "grid={seed: [775]}")
+
+
 @pytest.mark.parametrize("arguments", PLANS, ids=" ".join)
 def test_a_command_plans(arguments):
-    assert "Job stats" in plan(arguments)
+    assert "Job stats" in plan(of_one_seed(arguments))
 
 
 @pytest.mark.parametrize(("command", "count"), TRAININGS)

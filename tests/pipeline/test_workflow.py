@@ -33,7 +33,7 @@ def fitted(tmp_path_factory) -> tuple[Path, tuple[str, ...]]:
     modules = directory / "modules"  # of the user's, of which none may take the place of ours or of a library's
     modules.mkdir()
     libraries = ("scipy", "torch", "matplotlib", "seaborn")  # none that Snakemake imports first
-    for name in ("job", "files", "errors", "data", "model", "fitting", "fit_target", *libraries):
+    for name in ("discrete_vae_job", "job", "files", "errors", "data", "model", "fitting", "fit_target", *libraries):
         (modules / f"{name}.py").write_text("raise ImportError('this is another module')")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(modules))
