@@ -24,9 +24,8 @@ if not Path(f"{workflow.current_basedir}/workflow").is_dir():
 # What a user's environment adds must not stand before the libraries, or before what scripts share.
 of_user = os.environ.get("PYTHONPATH", "").split(os.pathsep)
 sys.path.sort(key=of_user.__contains__)
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [f"{workflow.current_basedir}/workflow/scripts", *filter(None, of_user)]
-)
+of_scripts = f"{workflow.current_basedir}/workflow/scripts"
+os.environ.update(PYTHONPATH=os.pathsep.join([of_scripts, *filter(None, of_user)]))
 sys.path.insert(0, f"{workflow.current_basedir}/workflow")
 
 from discrete_vae import ending, files

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from conftest import LAWS, ROOT
 from discrete_vae import load_run, load_selected
+from discrete_vae.__main__ import main
 from discrete_vae.analysis.gathering import gather_group
 from discrete_vae.analysis.group_evaluation import evaluate_group
 from discrete_vae.config.options import Evaluation, Training
@@ -123,17 +125,26 @@ def test_weights_of_other_sizes_than_the_summary_says_are_refused(run):
         load_selected(run, "normal")
 
 
-def test_samples_are_drawn_on_the_command_line(study, run):
-    command = [sys.executable, "-m", "discrete_vae", "sample", "--out", str(run / "sheet.png")]
+@pytest.fixture
+def sample(run, monkeypatch, capsys) -> Callable[..., str]:
+    """Run the command in this process; return what it prints, or the line that it ends in."""
+
+    def execute(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["discrete_vae", "sample", "--out", str(run / "sheet.png"), *arguments])
+        try:
+            main()
+        except SystemExit as error:
+            return str(error.code)
+        return capsys.readouterr().out
+
+    return execute
+
+
+def test_samples_are_drawn_on_the_command_line(run):
+    command = [sys.executable, "-m", "discrete_vae", "sample", str(run), "--out", str(run / "sheet.png"), "--count=5"]
     environment = {"PYTHONPATH": str(ROOT / "workflow")}
-
-    def execute_on(*arguments: str) -> subprocess.CompletedProcess:
-        return subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, check=False)
-
-    def execute(*arguments: str) -> subprocess.CompletedProcess:
-        return execute_on(str(run), *arguments)
-
-    assert "5 samples of tiny-K4-normal-tau0.5-seed1" in execute("--count", "5").stdout
+    completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "5 samples of tiny-K4-normal-tau0.5-seed1" in completed.stdout
     height, width = load_run(run).image_shape
     sheet = np.asarray(Image.open(run / "sheet.png"))
     factor = 56 // height + (56 % height > 0)
@@ -144,14 +155,23 @@ def test_samples_are_drawn_on_the_command_line(study, run):
     for part in (last[::factor, ::factor], last[factor - 1 :: factor, factor - 1 :: factor]):
         assert np.abs(part - expected).max() <= 0.5
     assert (sheet[tall + 4 :, 2 * wide + 8 :] == 255).all()
-    for arguments, message in (
+
+
+def test_a_group_needs_the_name_of_a_law(study, sample):
+    group = str(study / "groups/tiny/K4/seed1")
+    assert "expected --perturbation with it; name a noise law" in sample(group)
+    assert "64 samples of tiny-K4-normal" in sample(group, "--perturbation", "normal")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
         (("--count", "0"), "--count is 0, expected 1 to 10000; correct it"),
         (("--out", "sheet"), "--out is sheet, expected the name of a PNG such as samples.png; correct it"),
         (("--out", "/proc/no/sheet.png"), "/proc/no/sheet.png cannot be written"),
-    ):
-        refused = execute(*arguments)
-        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
-        assert refused.stderr.startswith(f"ERROR: {message}")
-    group = [str(study / "groups/tiny/K4/seed1")]
-    assert "expected --perturbation with it" in execute_on(*group).stderr
-    assert "64 samples of tiny-K4-normal" in execute_on(*group, "--perturbation", "normal").stdout
+    ],
+)
+def test_samples_that_cannot_be_drawn_end_in_one_line(run, sample, arguments, message):
+    line = sample(str(run), *arguments)
+    assert line.startswith(f"ERROR: {message}")
+    assert "\n" not in line
