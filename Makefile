@@ -19,7 +19,8 @@ endif
 DRAWABLE := $(sort $(foreach file,$(wildcard results/*/groups/*/*/*/bounds.csv results/*/fits/*/*.gz),\
     $(word 2,$(subst /, ,$(file)))))
 STUDIES := $(or $(STUDY),$(DRAWABLE))
-NOTHING = { echo "results/$(1) has no finished group to draw; name one of: $(DRAWABLE)"; exit 1; }
+CHECK = $(if $(filter $(1),$(DRAWABLE)),true,\
+    { echo "results/$(1) has no finished group to draw; name one of: $(DRAWABLE)"; exit 1; })
 DRAW = $(RUN) snakemake --cores all --configfile results/$(1)/config.yaml --config draw_only=true study=$(1) --quiet all
 DRAWN = find docs/claims.png $(STUDIES:%=results/%/tables) $(STUDIES:%=results/%/figures) -type f
 # The studies that git does not ignore, in the order of docs/claims.png.
@@ -48,7 +49,7 @@ help: ## list these targets
 
 # From the groups that are there: no training, no data.
 redraw: .venv/installed ## draw all tables and figures again and compare their bits; STUDY=mnist-k10 draws one study
-	@$(if $(STUDY),$(if $(filter $(STUDY),$(DRAWABLE)),true,$(call NOTHING,$(STUDY))),true)
+	@$(if $(STUDY),$(call CHECK,$(STUDY)),true)
 	@mkdir -p .snakemake && ($(DRAWN) -exec sha256sum {} + 2>/dev/null || true) > .snakemake/drawn.sha256
 	@$(foreach study,$(STUDIES),echo "drawing $(study)" && $(call DRAW,$(study)) --forceall &&) true
 	@echo "drawing docs/claims.png"
@@ -58,12 +59,12 @@ redraw: .venv/installed ## draw all tables and figures again and compare their b
 	    && echo "All $$(wc -l < .snakemake/drawn.sha256) files have the same bits as before." \
 	    || echo "The files named above have changed; all others have the same bits as before."
 
+REPORTED = $(or $(STUDY),paper)
 report: .venv/installed ## make one page of a study, results/STUDY/report.html; STUDY=mnist-k10 names it
-	@$(if $(filter $(or $(STUDY),paper),$(DRAWABLE)),true,$(call NOTHING,$(or $(STUDY),paper)))
-	$(call DRAW,$(or $(STUDY),paper)) --forceall
-	$(call DRAW,$(or $(STUDY),paper)) --report results/$(or $(STUDY),paper)/report.html \
-	    --report-stylesheet workflow/report/report.css
-	@echo "The page: results/$(or $(STUDY),paper)/report.html"
+	@$(call CHECK,$(REPORTED))
+	$(call DRAW,$(REPORTED)) --forceall
+	$(call DRAW,$(REPORTED)) --report results/$(REPORTED)/report.html --report-stylesheet workflow/report/report.css
+	@echo "The page: results/$(REPORTED)/report.html"
 
 # In parallel by class or file, whose tests share runs of the pipeline.
 test: .venv/installed ## run every test that needs neither root nor an hour

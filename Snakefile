@@ -99,7 +99,7 @@ for path in file_targets_here():
             f"ERROR: nothing makes {path} in the study {configuration.study}"
             + (f"; did you mean {near}?" if near else "; correct the path or the study")
         )
-    if Path(path).is_relative_to(results / "runs") and path not in makeable_files([]):
+    if is_beyond_the_grid(path):
         print(f"{path} is not in the grid; it is made all the same", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""What is said at the end of a run that did not succeed."""
+"""What is said at the end of a run."""
 
 from discrete_vae.ending import OFFLINE, explain, point_to_results
 

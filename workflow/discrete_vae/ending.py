@@ -1,4 +1,4 @@
-"""How a run of Snakemake ends: by a closed terminal, by Ctrl-C, or by failed jobs."""
+"""How a run of Snakemake ends: well, by a closed terminal, by Ctrl-C, or by failed jobs."""
 
 import os
 import signal

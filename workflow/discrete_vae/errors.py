@@ -1,4 +1,4 @@
-"""The exceptions for what a person can put right."""
+"""The exceptions for what a person can put right, and what their messages hide."""
 
 import re
 from collections.abc import Iterator

@@ -217,6 +217,20 @@ def file_targets_here():
     return targets.file_targets(sys.argv) if ours else []
 
 
+@functools.cache
+def asked_folders():
+    """List the folders of the cells of the grid."""
+    return {results / cell.directory for cell in asked_cells}
+
+
+def is_beyond_the_grid(path):
+    """Tell whether a path is a file of a cell that is not in the grid."""
+    return (
+        Path(path).is_relative_to(results / "runs")
+        and Path(path).parent not in asked_folders()
+    )
+
+
 def makeable_files(shown):
     """List the files of the grid by name: those shown, of its cells and groups, and its datasets."""
     files = [

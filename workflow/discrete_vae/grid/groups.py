@@ -104,8 +104,9 @@ def find_groups(study: Path, configuration: "Configuration") -> GroupsOnDisk:
             to_make.append(group)
         else:
             unfinished.append(group)
-    one_of_each = {(cell.dataset, cell.perturbation): cell for cell in asked}
-    check_alike([*rows, *(_options_row(configuration, cell) for cell in one_of_each.values())])
+    laws = {name: asdict(law) for name, law in configuration.perturbations.items()}
+    options = {name: configuration.result_options(name) for name in configuration.asked_datasets}
+    check_alike([*rows, *option_rows(asked, laws=laws, options=options)])
     return GroupsOnDisk(whole, to_make, unfinished)
 
 
@@ -119,11 +120,21 @@ def _recorded_cells(folder: Path, summaries: Iterable[Mapping[str, str]], group:
     return recorded
 
 
-def _options_row(configuration: "Configuration", cell: Cell) -> dict[str, Any]:
-    """Return what summaries.csv says of the options of a cell that is asked for."""
-    law = asdict(configuration.perturbations[cell.perturbation])
-    options = {"law": law, **configuration.result_options(cell.dataset)}
-    return {**cell.coordinates(), **{section: json.dumps(values) for section, values in options.items()}}
+def option_rows(
+    cells: Iterable[Cell], *, laws: Mapping[str, Mapping[str, Any]], options: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return what summaries.csv says of the options of some cells, with one cell for each dataset and noise law.
+
+    Args:
+        cells: that are asked for.
+        laws: definitions of the noise laws by name.
+        options: what determines the result of a dataset's cells by section, by dataset.
+    """
+    rows = []
+    for cell in {(cell.dataset, cell.perturbation): cell for cell in cells}.values():
+        sections = {"law": laws[cell.perturbation], **options[cell.dataset]}
+        rows.append({**cell.coordinates(), **{section: json.dumps(values) for section, values in sections.items()}})
+    return rows
 
 
 def check_alike(rows: Iterable[Mapping[str, Any]]) -> None:

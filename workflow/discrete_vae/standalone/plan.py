@@ -12,6 +12,7 @@ from discrete_vae.config.options import Evaluation, Model, Training
 from discrete_vae.errors import InputError, reading
 from discrete_vae.files import write_json
 from discrete_vae.grid.cells import Cell, Group
+from discrete_vae.grid.groups import option_rows
 from discrete_vae.training.run_files import git_revision
 
 PACKAGE = Path(__file__).parents[1]
@@ -62,19 +63,18 @@ class Plan:
         Raises:
             KeyError, TypeError, ValueError: a part of the plan is missing or has another form.
         """
-        cells = (cell for group in self.chosen([]) for cell in self.cells(group))
-        rows = []
-        for cell in {(cell.dataset, cell.perturbation): cell for cell in cells}.values():
-            options = self.options[cell.dataset]
-            sections = {
-                "law": asdict(law_of(self.laws[cell.perturbation])),
-                "model": asdict(Model(**options["model"])),
-                "training": Training.of(options["training"]).result_options(),
-                "evaluation": Evaluation(**options["evaluation"]).result_options(),
+        cells = [cell for label in self.groups for cell in self.cells(Group.of(label))]
+        laws = {name: asdict(law_of(definition)) for name, definition in self.laws.items()}
+        options = {
+            dataset: {
+                "model": asdict(Model(**sections["model"])),
+                "training": Training.of(sections["training"]).result_options(),
+                "evaluation": Evaluation(**sections["evaluation"]).result_options(),
             }
-            texts = {section: json.dumps(values) for section, values in sections.items()}
-            rows.append({**cell.coordinates(), "data_sha256": self.data_sha256[cell.dataset], **texts})
-        return rows
+            for dataset, sections in self.options.items()
+        }
+        rows = option_rows(cells, laws=laws, options=options)
+        return [{**row, "data_sha256": self.data_sha256[row["dataset"]]} for row in rows]
 
     def cells(self, group: Group) -> list[Cell]:
         """List the cells of a group."""
@@ -86,9 +86,9 @@ class Plan:
         Raises:
             InputError: a prefix without a group.
         """
-        labels: dict[str, None] = {}
         if not prefixes:
             return list(map(Group.of, self.groups))
+        labels: dict[str, None] = {}
         for prefix in prefixes:
             under = [label for label in self.groups if f"{label}/".startswith(f"{prefix.rstrip('/')}/")]
             if not under:
