@@ -1,5 +1,7 @@
 """The verdicts of the analysis plan: each comes out when it should, in the plan's order, and false ones seldom."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -129,26 +131,23 @@ def test_claims_about_more_than_the_study_count_what_was_run():
     assert {name: claim.places for name, claim in CLAIMS.items() if claim.places} == {"1": 9, "2": 3}
 
 
-def simulated(rng: np.random.Generator, *, differs_at: list, seeds: int = 6) -> pd.DataFrame:
+def simulated(simulations: int, *, differs_at: Sequence[int], seeds: int = 6) -> pd.DataFrame:
     """Make comparisons of which some differ as claimed, by 9 nats where the noise is 1, and the others not at all.
 
-    Normal's own losses are in both comparisons of a place, which makes them dependent.
+    Normal's own losses are in both comparisons of a place, which makes them dependent. A simulation stands as a
+    measure of its own.
     """
-    places = np.repeat(PLACES, 2, axis=0).tolist()
-    effects = np.where([index in differs_at for index in range(len(places))], 9.0, 0.0)
-    normal = rng.normal(100, 1, (len(PLACES), seeds)).repeat(2, axis=0)
-    differences = normal - rng.normal(100 + effects[:, None], 1, (len(places), seeds))
+    rng = np.random.default_rng(0)
+    index = pd.MultiIndex.from_product([range(simulations), PLACES, range(2)], names=["measure", "place", "other"])
+    normal = rng.normal(100, 1, (simulations, len(PLACES), 1, seeds))
+    effects = np.where(np.isin(np.arange(2 * len(PLACES)), differs_at), 9.0, 0.0).reshape(len(PLACES), 2, 1)
+    differences = (normal - rng.normal(100 + effects, 1, (simulations, len(PLACES), 2, seeds))).reshape(-1, seeds)
     sides = ((-MARGIN, "greater"), (MARGIN, "less"))
-    table = pd.DataFrame(places, columns=["dataset", "K"]).astype({"K": int})
-    return comparisons(
-        table.assign(
-            difference=differences.mean(1),
-            p=scipy.stats.ttest_1samp(differences, 0, axis=1).pvalue,
-            p_level=np.max(
-                [scipy.stats.ttest_1samp(differences, m, axis=1, alternative=a).pvalue for m, a in sides], 0
-            ),
-        ).to_dict("records")
-    )
+    level = [scipy.stats.ttest_1samp(differences, m, axis=1, alternative=a).pvalue for m, a in sides]
+    columns = {"difference": differences.mean(1), "p_level": np.max(level, axis=0)}
+    table = index.to_frame().assign(**columns, p=scipy.stats.ttest_1samp(differences, 0, axis=1).pvalue)
+    table["dataset"], table["K"] = table["place"].str[0], table["place"].str[1]
+    return comparisons(table.to_dict("records"))
 
 
 @pytest.mark.parametrize(
@@ -161,14 +160,14 @@ def simulated(rng: np.random.Generator, *, differs_at: list, seeds: int = 6) -> 
 )
 def test_false_verdicts_are_seldom(differs_at, simulations):
     """Each at most 5% of the time: supported, or contradicted, as a whole and at a dataset and K."""
-    rng = np.random.default_rng(0)
-    tables = [simulated(rng, differs_at=differs_at) for _ in range(simulations)]
-    verdicts = [summarize_verdicts(table).loc[0, "verdict"] for table in tables]
+    table = simulated(simulations, differs_at=differs_at)
+    verdicts = summarize_verdicts(table)["verdict"]
+    assert len(verdicts) == simulations
     for wrong in ("contradicted", "supported in 9 of 9"):
-        assert np.mean([verdict.startswith(wrong) for verdict in verdicts]) <= 0.05
+        assert verdicts.str.startswith(wrong).mean() <= 0.05
     not_differing = [index for index in range(0, 18, 2) if not {index, index + 1} <= set(differs_at)]
-    here = pd.concat(table.loc[not_differing, "claim_here"] for table in tables)
+    here = table.loc[[index % 18 in not_differing for index in table.index], "claim_here"]
     for wrong in ("contradicted", "supported"):
         assert (here == wrong).mean() <= 0.05
     if not_differing == [0]:
-        assert np.mean([verdict == "supported in 8 of 9" for verdict in verdicts]) > 0.9, "the others are found"
+        assert (verdicts == "supported in 8 of 9").mean() > 0.9, "the others are found"

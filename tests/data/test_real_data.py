@@ -11,21 +11,22 @@ SIZES = {
     "fashion-mnist": (50_000, 10_000, 10_000),
     "omniglot-resized": (23_000, 1_345, 8_115),
 }
+TRAINED = ["mnist", "omniglot-resized"]  # Fashion-MNIST's files have the sizes of MNIST's
 
 
 @pytest.fixture(scope="module")
 def short_run(tmp_path_factory, local_mirror):
-    """One epoch on each real dataset with few Monte-Carlo samples."""
+    """All real datasets, and one epoch on two of them with few Monte-Carlo samples."""
     directory = tmp_path_factory.mktemp("real")
     (directory / "short.yaml").write_text(f"""
 study: short
-grid: {{dataset: {list(SIZES)}, K: [10], perturbation: [gumbel], temperature: [1.0], seed: [775]}}
+grid: {{dataset: {TRAINED}, K: [10], perturbation: [gumbel], temperature: [1.0], seed: [775]}}
 training: {{epochs: 1, device: cpu}}
 evaluation: {{validation_samples: 1, selection_samples: 1, importance_samples: 2}}
 mirror: {local_mirror}
 """)
-    table = "results/short/tables/results.md"
-    run_snakemake(directory, "--cores", "all", table, "--configfile", str(directory / "short.yaml"))
+    targets = ("results/short/tables/results.md", *(f"data/{name}.npz" for name in SIZES))
+    run_snakemake(directory, "--cores", "all", *targets, "--configfile", str(directory / "short.yaml"))
     return directory
 
 
@@ -52,11 +53,11 @@ def test_the_published_runs_are_of_these_images(short_run, name):
     assert sums == {BinarizedDataset.load(short_run / "data" / f"{name}.npz").manifest["sha256"]}
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("name", TRAINED)
 def test_an_epoch_learns(short_run, name):
     group = short_run / "results" / "short" / "groups" / name / "K10" / "seed775"
     assert pd.read_csv(group / "histories.csv.gz")["training_loss"].iloc[0] < 330
-    bound = {"mnist": 170, "fashion-mnist": 300, "omniglot-resized": 190}[name]
+    bound = {"mnist": 170, "omniglot-resized": 190}[name]
     assert pd.read_csv(group / "bounds.csv")["paper_loss"].iloc[0] < bound
 
 

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import http.server
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
-from conftest import NO_WORK, ROOT, make_own, planned_jobs, planned_work, refusal, run_snakemake, serving
+from conftest import NO_WORK, QUICKSTART, ROOT, make_own, planned_jobs, planned_work, refusal, run_snakemake, serving
 from discrete_vae.data.dataset import SPLITS, BinarizedDataset
 
 FITS = "results/own/fits"
@@ -37,14 +38,15 @@ def fitted(tmp_path_factory) -> tuple[Path, tuple[str, ...]]:
         (modules / f"{name}.py").write_text("raise ImportError('this is another module')")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(modules))
-        run_snakemake(directory, "--cores", "all", "results/own/figures/fitting/mine.png", *arguments)
+        run_snakemake(directory, "--cores", "all", "results/own/figures/fitting/mine.png", *arguments, fork=False)
     run_snakemake(directory, "--cores", "all", "results/own/tables/fitting.csv", *arguments, "draw_only=true")
     return directory, arguments
 
 
 class TestFitting:
     def test_it_is_on_with_one_line(self, tmp_path):
-        enabled = [job for job in planned_jobs(tmp_path, "--config", "fitting={enabled: true}") if "/fit" in job]
+        jobs = planned_jobs(tmp_path, "--config", "grid={seed: [775]}", "fitting={enabled: true}")
+        enabled = [job for job in jobs if "/fit" in job]
         assert len(enabled) == 4 * 3 + 4 + 1
 
     def test_a_table_of_ones_own_is_fitted(self, fitted):
@@ -243,6 +245,16 @@ class TestData:
 
 
 class TestManners:
+    def test_a_forked_snakemake_plans_what_one_plans_that_a_user_starts(self, tmp_path):
+        said = [run_snakemake(tmp_path, "--dry-run", *QUICKSTART, fork=fork).stdout for fork in (True, False)]
+        counts, files = (
+            [sorted(re.findall(pattern, text, re.MULTILINE)) for text in said]
+            for pattern in (r"^\w+ +\d+$", "^ *(?:input|output|log): .*$")
+        )
+        assert counts[0] == counts[1]
+        assert files[0] == files[1]
+        assert min(len(counts[0]), len(files[0])) > 10
+
     @pytest.mark.parametrize(
         "command",
         [

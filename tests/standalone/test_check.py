@@ -1,5 +1,6 @@
 """The check of a device passes on a CPU, and finds planted faults."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -7,16 +8,19 @@ import torch
 from discrete_vae.standalone import check
 from discrete_vae.training.stack import StackTrainer
 
+FINDINGS, TIMED = 10, 2
+
 
 def faults() -> list[str]:
+    """List what the check finds wrong, without the times, which are never wrong and come last."""
     findings = check.check_device(torch.device("cpu"), images=250, temperatures=1)
-    return [text for passed, text in findings if not passed]
+    return [text for passed, text in itertools.islice(findings, FINDINGS - TIMED) if not passed]
 
 
 def test_a_cpu_agrees_with_itself():
     findings = list(check.check_device(torch.device("cpu"), images=250, temperatures=1))
     assert all(passed for passed, _ in findings)
-    assert len(findings) == 10
+    assert len(findings) == FINDINGS
     assert "K = 50, 3 cells" in findings[-1][1]
 
 

@@ -107,14 +107,14 @@ def with_epochs(machine: Path, epochs: int) -> None:
 
 def test_a_training_asked_to_end_saves_a_resume_point_and_is_continued_to_the_same_bits(machine, tmp_path_factory):
     group = GROUPS[0]
-    with_epochs(machine, 500)
+    with_epochs(machine, 300)
     undisturbed = tmp_path_factory.mktemp("undisturbed")
     for name in ("data", "plan.json", "hidden"):
         (undisturbed / name).symlink_to(machine / name)
     assert train(undisturbed, group)[0] == 0
 
     process = start(machine, group)
-    assert any("epoch 1/500" in line for line in process.stdout)
+    assert any("epoch 1/300" in line for line in process.stdout)
     process.send_signal(signal.SIGUSR1)
     output, _ = process.communicate()
     assert process.returncode == 128 + signal.SIGUSR1
@@ -130,7 +130,7 @@ def test_a_training_asked_to_end_saves_a_resume_point_and_is_continued_to_the_sa
 
 def test_a_training_ends_with_the_time_that_is_given(machine):
     with_epochs(machine, 1_000_000)
-    status, output = train(machine, GROUPS[0], "--minutes", "0.2")
+    status, output = train(machine, GROUPS[0], "--minutes", "0.1")
     assert (status, "ending on SIGALRM" in output) == (128 + signal.SIGALRM, True), output
 
 
@@ -197,11 +197,11 @@ def test_groups_of_other_options_are_refused_before_anything_is_trained(machine)
 
 
 @pytest.mark.parametrize(
-    "change", [{"groups": {"mine/K3": []}}, {"laws": {}}, {"options": {"mine": {}}}, {"groups": {}}]
+    "change", [{}, {"groups": {"mine/K3": []}}, {"laws": {}}, {"options": {"mine": {}}}, {"groups": {}}]
 )
 def test_a_plan_that_was_changed_into_none_is_refused(machine, change):
     plan = json.loads((machine / "plan.json").read_text())
-    (machine / "plan.json").write_text(json.dumps({**plan, **change}))
+    (machine / "plan.json").write_text(json.dumps({**plan, **change} if change else change))
     with pytest.raises(InputError, match=r"plan.json (is not readable|has no groups).*; write it again"):
         Plan.load(machine / "plan.json")
 
@@ -244,12 +244,6 @@ def test_other_images_than_those_of_the_plan_are_refused(machine):
     (machine / "plan.json").write_text(json.dumps({**plan, "data_sha256": {"mine": "abc"}}))
     status, output = train(machine)
     assert (status, "expected abc as in the plan; copy" in output) == (1, True), output
-    (machine / "data").unlink()
-    status, output = train(machine)
-    assert (status, "data/mine.npz is not readable" in output) == (1, True), output
-    (machine / "plan.json").write_text("{}")
-    status, output = train(machine)
-    assert (status, "expected a plan that `snakemake export_plan` wrote" in output) == (1, True), output
 
 
 def test_a_plan_of_nothing_is_refused(tmp_path):

@@ -13,8 +13,8 @@ from discrete_vae.training.fused_kernels import FusedAdamWeights
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-SIZES = network.Architecture(pixels=333, hidden=70, variables=3, categories=5)  # no multiples of the blocks
-MODELS, STEPS = 3, 3
+SIZES = network.Architecture(pixels=200, hidden=70, variables=3, categories=5)  # no multiples of the blocks
+MODELS, STEPS = 2, 2
 
 
 def compare(shared_images: bool, batch: int) -> dict[str, float]:
