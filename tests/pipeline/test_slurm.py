@@ -197,8 +197,8 @@ def test_the_quick_start_ends_in_the_bits_of_a_local_run_with_a_gpu_for_each_job
 ):
     run_snakemake(tmp_path, *SLURM, *FEWER_EPOCHS)
     assert outputs_less_times(tmp_path) == expected_quickstart
-    assert states(tmp_path) == ["COMPLETED"] * 12, "six trainings, and six groups to evaluate"
-    assert slurm("scontrol", "--oneliner", "show", "jobs").count("TresPerJob=gres:gpu:1") == 12
+    assert states(tmp_path) == ["COMPLETED"] * 8, "four trainings, and four groups to evaluate"
+    assert slurm("scontrol", "--oneliner", "show", "jobs").count("TresPerJob=gres:gpu:1") == 8
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is visible")
@@ -228,11 +228,11 @@ def test_without_a_gpu_each_cell_is_a_job(cluster, tmp_path):
 def test_a_killed_controller_is_started_again_and_retrains_no_finished_cell(cluster, expected_quickstart, tmp_path):
     arguments = [*SLURM, *FEWER_EPOCHS]
     controller = start_snakemake(tmp_path, *arguments, start_new_session=True)
-    wait_for(lambda: len(finished_cells(tmp_path)) >= 24, seconds=300)
+    wait_for(lambda: len(finished_cells(tmp_path)) >= 12, seconds=300)
     os.killpg(controller.pid, signal.SIGKILL)
     controller.communicate()
     finished = {path: path.read_text() for path in finished_cells(tmp_path)}  # with the seconds it took
-    assert len(finished) < 72, "it should have been killed in the middle"
+    assert len(finished) < 48, "it should have been killed in the middle"
     assert slurm("squeue", "-h", "-o", "%i"), "the jobs of the killed controller should run beside the new ones"
 
     run_snakemake(tmp_path, "--unlock", *FEWER_EPOCHS)
