@@ -6,7 +6,7 @@ import functools
 def folder(path):
     """Resolve a path outside the rules, where Snakemake does not, with a module's prefix.
 
-    Only while the Snakefile is read: later, prefix and paths are those of the workflow that has it as a module.
+    Only while the Snakefile is read: later, prefix and paths belong to the workflow that has it as a module.
     """
     return Path(workflow.modifier.path_modifier.modify(workflow.pathvars.apply(path)))
 

@@ -113,7 +113,7 @@ rule plot_validation:
 
 
 rule plot_images:
-    """Plot reconstructions and samples of the selected models of one seed, of which there are pictures."""
+    """Plot reconstructions and samples of the selected models of the first seed that has pictures."""
     input:
         pictures=first_pictures,
         bounds=lambda wildcards: [

@@ -89,7 +89,7 @@ def add_verdicts(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdict_here(verdicts: Collection[str], *, least: int) -> str:
-    """Return the verdict on a claim at a dataset and K, from those on its comparisons, of which it needs some."""
+    """Return the verdict on a claim at a dataset and K, given the verdicts on its comparisons: ``least`` or more."""
     found = set(verdicts)
     if found == {"lower"} and len(verdicts) >= least:
         return "supported"

@@ -43,7 +43,7 @@ def judge(
     *,
     temperature: float,
 ) -> pd.DataFrame:
-    """Compare under every claim: the rows of `compare_test_losses`, then those of `compare_convergence`."""
+    """Compare under every claim: first the test losses, then the curves."""
     rows = [
         *compare_test_losses(selection, bounds, per_image, runs),
         *compare_convergence(histories, runs, temperature),
@@ -56,14 +56,14 @@ def judge(
 
 
 def read_comparisons(path: str) -> pd.DataFrame:
-    """Read a claims.csv, in which `judge`'s table was written. The claim 1 is a name and no number."""
+    """Read `judge`'s table from a claims.csv. The claim 1 is a name and no number."""
     return pd.read_csv(path, dtype={"claim": str})
 
 
 def compare_test_losses(
     selection: pd.DataFrame, bounds: pd.DataFrame, per_image: Mapping[str, np.ndarray], runs: pd.DataFrame
 ) -> list[Row]:
-    """Compare the selected models of Normal noise with those of every other law, under each measure.
+    """Compare the selected models of Normal noise with the models of every other law, under each measure.
 
     Returns:
         One row for each dataset, K, measure and other law: the comparison in nats per image. ``image_se`` is the
@@ -100,7 +100,7 @@ def compare_test_losses(
 
 
 def compare_convergence(histories: pd.DataFrame, runs: pd.DataFrame, temperature: float) -> list[Row]:
-    """Compare the loss curves of Normal noise with those of Gumbel noise at one temperature.
+    """Compare the loss curves of Normal and of Gumbel noise at one temperature.
 
     There are two losses: the relaxed training loss, which flatters noise of low variance, and the discrete validation
     loss. Each has three measures: the final loss, its mean over epochs, and the epochs to Gumbel's goal (see CURVES). A

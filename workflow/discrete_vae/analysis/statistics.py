@@ -28,8 +28,8 @@ def compare_with_zero(values: Values) -> dict[str, float]:
 
     Returns:
         ``n`` seeds; ``difference``, the mean; ``low`` to ``high``, its 95% t interval; ``p`` of the two-sided t test.
-        Without spread, as for a single seed, there is no interval, and ``p`` is that of a sign-flip test: 2 / 2^n, or 1
-        if all values are zero.
+        Without spread, as for a single seed, there is no interval. Then ``p`` comes from a sign-flip test: 2 / 2^n, or
+        1 if all values are zero.
     """
     known = np.asarray(values, dtype=float)
     known = known[np.isfinite(known)]

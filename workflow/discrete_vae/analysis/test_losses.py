@@ -31,7 +31,7 @@ def summarize_test_losses(
         deviation, 95% t interval and number of seeds; ``image_se``, the standard error of the mean over the test
         images; the selected temperatures; the numbers of selections at the edge of the grid, of selections of an epoch
         among the last tenth, and of diverged runs; ``best``, the lowest mean of its dataset, K and measure. The
-        measures are those of MEASURES, and the negative ELBO of the models that it selects.
+        measures are MEASURES, and the negative ELBO of the models that it selects.
     """
     tables = [
         _summary(selections[VALIDATION_LOSS], bounds, per_image, MEASURES),

@@ -64,7 +64,7 @@ class Grid(Section):
     blocks: tuple[Block, ...] | None = option(
         (),
         "a list of parts such as {dataset: [mnist], K: [10]}; a part inherits the axes that it leaves out, and the"
-        " cells are those of all parts together",
+        " cells of all parts together are run",
     )
 
     def parts(self) -> list[dict[str, tuple]]:
@@ -84,7 +84,7 @@ class Control(SmallModels):
     """Does the scale of the noise or its shape make the difference? Comparisons, and gradients of small models."""
 
     enabled: bool = option(False, "whether it is made; configs/control.yaml turns it on, with the laws to compare")
-    datasets: Names | None = option(None, "those of the grid's datasets that it is made for, or null for all of them")
+    datasets: Names | None = option(None, "datasets of the grid that it is made for, or null for all")
 
 
 @dataclass(frozen=True)

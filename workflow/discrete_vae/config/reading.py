@@ -68,7 +68,7 @@ def _validated(values: dict[str, Any]) -> Configuration:
     """Check the type and bounds of every key; texts become numbers where numbers are expected."""
     while True:
         try:
-            # As JSON, in which strict pydantic takes mappings for dataclasses and lists for tuples.
+            # As JSON: from it strict pydantic takes mappings for dataclasses and lists for tuples.
             return ADAPTER.validate_json(json.dumps(values), strict=True)
         except ValidationError as error:
             errors = error.errors(include_url=False)
@@ -191,7 +191,7 @@ def sections_in(annotation: Any) -> Iterator[type]:
 
 
 def _section(annotation: Any, values: Any) -> type | None:
-    """Return the section that values are of, among those of a union by the name of its kind."""
+    """Return the section that values belong to. In a union the name of its kind tells which."""
     found = list(sections_in(annotation))
     for kind in found if isinstance(values, dict) else ():
         tag, allowed = next(iter(get_type_hints(kind).items()))

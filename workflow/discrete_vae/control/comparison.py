@@ -1,7 +1,7 @@
 """Scale or shape: which of them makes the difference between Gumbel and Normal noise, by a 2 x 2 design.
 
-Both shapes are run with both variances: 1, that of the paper's Normal noise, and pi^2/6, that of its Gumbel noise. With
-the losses N1, Nv, G1 and Gv of a seed, as the analysis plan says (docs/method.md):
+Both shapes are run with both variances: 1 as in the paper's Normal noise, pi^2/6 as in its Gumbel noise. With the
+losses N1, Nv, G1 and Gv of a seed, as the analysis plan says (docs/method.md):
 
     shape = (N1 + Nv - G1 - Gv) / 2,  variance = (Nv + Gv - N1 - G1) / 2,  interaction = (Nv - N1) - (Gv - G1).
 """
@@ -41,7 +41,7 @@ Definition = Mapping[str, str | float]
 
 
 def design(definitions: Mapping[str, Definition]) -> dict[str, str]:
-    """Return the names of the four laws of the design among some definitions, as N1, Nv, G1 and Gv; {} if one lacks."""
+    """Return the names of the four laws of the design, as N1, Nv, G1 and Gv; {} if a definition is missing."""
     found = {}
     for name, definition in definitions.items():
         shape = definition["distribution"]

@@ -26,8 +26,8 @@ def draw_control(
 ) -> Figure:
     """Draw one dataset's losses against the variance of the noise, and the gradients of small models.
 
-    A small number at a point is that of its seeds. Drawn are the K with all four laws of the control's design; if there
-    is none, all K.
+    A small number at a point counts its seeds. Drawn are the K with all four laws of the control's design. If there is
+    none, all K are drawn.
 
     Args:
         losses: of `comparison.losses_of_laws`.

@@ -130,7 +130,7 @@ def measure_gradients(
 
 def _measured(run: Run, images: Tensor, law: Law, small_models: SmallModels) -> dict[str, str | float]:
     in_double = distribution(law, torch.float64)
-    # torch gives the circular variance of VonMises, which is not that of the numbers added to the logits.
+    # For VonMises torch gives the circular variance. The numbers added to the logits have another one.
     variance = math.nan if isinstance(in_double, VonMises) else in_double.variance.item()
     row = {**run.cell.coordinates(), "noise_variance": variance}
     if run.diverged_epoch is not None:

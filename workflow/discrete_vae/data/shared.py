@@ -10,7 +10,7 @@ from discrete_vae.errors import InputError, reading
 
 
 def check_definition(name: str, manifest: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
-    """Check that the images in data/{name}.npz, given their manifest, are those of a dataset's definition.
+    """Check by its manifest that data/{name}.npz was made of a dataset's definition.
 
     Raises:
         InputError: they are of another one: a file was put there under this name.

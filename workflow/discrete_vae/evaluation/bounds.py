@@ -37,7 +37,7 @@ class ImageLosses:
         kl_of_softmax: KL(softmax(theta) || uniform), summed over variables.
         kl_of_codes: KL(q || uniform) of the codes that are drawn.
         importance_weighted_bound: -log mean_l w_l of the weights w_l = p(x, z_l) / q(z_l | x), arXiv 1509.00519.
-        bound_of_10_samples, bound_of_100_samples: the same of fewer samples, averaged over all such parts of them; NaN
+        bound_of_10_samples, bound_of_100_samples: the bound of fewer samples, averaged over parts of all samples; NaN
             where there are not so many.
         effective_samples: (sum_l w_l)^2 / sum_l w_l^2.
         probabilities: q, images x N x K.

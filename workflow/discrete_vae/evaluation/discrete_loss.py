@@ -14,7 +14,7 @@ from discrete_vae.model.noise import NoiseSource
 
 # Codes decoded in one go: what fits the caches of a CPU core, and what fills a GPU.
 CODES_AT_ONCE = {"cpu": 500, "cuda": 100_000}
-IMAGES_AT_ONCE = 10_000  # of which the KL of the codes is computed in one go
+IMAGES_AT_ONCE = 10_000  # for the KL of the codes
 
 
 def discrete_loss(
@@ -75,7 +75,7 @@ def mean_kl_of_codes(
 ) -> list[float]:
     """Return the KL of the codes of every model of a stack in nats, averaged over images; NaN where it is not known.
 
-    The arguments are those of `discrete_loss`.
+    The arguments are as for `discrete_loss`.
     """
     means = []
     for member, law in enumerate(code_laws):

@@ -22,7 +22,7 @@ class SelectedModel:
 
 
 def selected_cells(selection: pd.DataFrame) -> list[Cell]:
-    """List the cells of a selection, without noise laws of which every run diverged."""
+    """List the cells of a selection. A noise law has none if all its runs diverged."""
     return [Cell.of(row) for row in selection.dropna(subset="temperature").to_dict("records")]
 
 

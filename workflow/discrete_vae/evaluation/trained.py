@@ -93,7 +93,7 @@ def load_selected(folder: Path | str, perturbation: str) -> TrainedModel:
 
 
 def _read_weights(path: Path) -> dict[str, Any]:
-    with reading(path, "the weights of trained models", "train them, with evaluation.keep_models for those of a group"):
+    with reading(path, "the weights of trained models", "train them; evaluation.keep_models keeps them in a group"):
         weights = torch.load(path, weights_only=True, map_location="cpu")
         return {name: weights[name] for name in weights}  # of what is no mapping, an error
 

@@ -23,7 +23,7 @@ def describe(name: str, definition: Mapping[str, Any]) -> str:
 
 
 def draw_fits(fits: pd.DataFrame, *, target: str, laws: Sequence[str]) -> Figure:
-    """Draw the errors of fits to a target, a row for those of the codes and one for those of the mean relaxed sample.
+    """Draw the errors of fits to a target, a row for the codes and one for the mean relaxed sample.
 
     The columns are three temperatures, along the fit, and all temperatures after the last step.
 

@@ -107,14 +107,14 @@ def values_of(cells: Iterable[Cell | Group], axis: str) -> list[Any]:
 def stack_coordinates(wildcards: Mapping[str, str], stacked_axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """List the coordinates of the cells that one training job trains: its wildcards times the stacked axes.
 
-    The order is that of Snakemake's ``expand`` over the same axes.
+    They have the order of Snakemake's ``expand`` over the same axes.
     """
     points = ({**wildcards, **point} for point in _products(stacked_axes))
     return [Cell.of(point).coordinates() for point in points]
 
 
 def job_path(pattern: str, stacked_axes: Container[str]) -> str:
-    """Return a pattern of axes, of a job's log or benchmark, in which the stacked axes stand as ``all``."""
+    """Return the pattern of a job's log or benchmark, with ``all`` for each stacked axis."""
     return pattern.format(**{axis: "all" if axis in stacked_axes else f"{{{axis}}}" for axis in AXES})
 
 

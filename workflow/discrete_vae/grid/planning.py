@@ -101,7 +101,7 @@ def asked_fits(configuration: "Configuration") -> Points:
 
 
 def find_tables(folder: Path, suffix: str, asked: Points) -> list[str]:
-    """List the labels of the tables in a folder, none of which is ever made again.
+    """List the labels of the tables in a folder. They are never made again.
 
     Args:
         folder: gradients/ or fits/ of a study.
@@ -127,7 +127,7 @@ def find_tables(folder: Path, suffix: str, asked: Points) -> list[str]:
 
 
 def is_outdated(study: Path, path: Path, to_make: Iterable[Group]) -> bool:
-    """Tell whether a path is that of a table or figure that shows groups that are yet to be made."""
+    """Tell whether a table or figure shows groups that are yet to be made."""
     if path.is_relative_to(study / "tables"):
         return bool(to_make) and path.stem != "fitting"
     if path.parent == study / "figures":
@@ -163,7 +163,7 @@ def cells_to_train(study: Path, to_make: Iterable[Group], asked: Iterable[Cell])
 def stacked_axes(
     study: Path, to_make: Iterable[Group], asked: Sequence[Cell], stack: Sequence[str]
 ) -> dict[str, list[Any]]:
-    """List the values that one training job stacks along each axis: those of the cells that are yet to be trained.
+    """List the values that one training job stacks along each axis, for the cells that are yet to be trained.
 
     Args:
         study: its folder.

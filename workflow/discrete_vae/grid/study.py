@@ -36,7 +36,7 @@ FREE = {
 def has_evidence(study: Path, section: str | None = None) -> bool:
     """Tell whether a study has results that depend on the options of a section, or of any."""
     folders = EVIDENCE[section] if section else {folder for folders in EVIDENCE.values() for folder in folders}
-    # Not any folder: Snakemake makes those of a job's outputs before the job starts.
+    # Files, not folders: Snakemake makes the folders of outputs before a job starts.
     return any(path.is_file() for folder in folders for path in (study / folder).rglob("*"))
 
 

@@ -28,7 +28,7 @@ OF_THE_PAPER = [
 ]
 GROUP = ["study", "dataset", "K"]
 LINE_HEIGHT = 0.14  # inches
-MARGIN_HEIGHT = 0.85  # inches, of a block of panels: its title, those of its panels and their axes
+MARGIN_HEIGHT = 0.85  # inches, of the titles and axes of a block of panels
 
 
 def draw_claims(comparisons: pd.DataFrame) -> Figure:

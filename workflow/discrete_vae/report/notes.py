@@ -28,7 +28,7 @@ ITEMS = {
 def notes_on_runs(runs: pd.DataFrame, bounds: pd.DataFrame, *, left_out: Sequence[str] = ()) -> list[str]:
     """Say of each dataset what was run and what is not as in the paper, and name the unfinished groups left out.
 
-    ``bounds`` are those of the same groups: they tell the number of samples on the test set.
+    ``bounds``, of the same groups, tell the number of samples on the test set.
     """
     samples = bounds.groupby("dataset")["samples"].first()
     lines = []

@@ -109,7 +109,7 @@ def columns_of_K(categories: Sequence[int], title: str, *, sharey: bool = True) 
 def set_temperature_axis(ax: Axes, temperatures: Sequence[float], *, width: float) -> None:
     """Make the horizontal axis one of temperatures: a tick at each, named where there is room.
 
-    ``width`` is that of the axes in inches.
+    ``width`` is how wide the axes are, in inches.
     """
     ax.set(xscale="log", xlabel="temperature", ylabel="")
     ticks = sorted(temperatures)

@@ -106,7 +106,7 @@ def interval_texts(table: pd.DataFrame) -> list[str]:
 
 
 def mean_and_deviation(mean: float, deviation: float) -> str:
-    """Spell a mean and a standard deviation, either of which may be missing."""
+    """Spell a mean and a standard deviation. Either may be missing."""
     if pd.isna(mean):
         return NOT_EVALUATED
     return f"{mean:.2f}" if pd.isna(deviation) else f"{mean:.2f} ± {deviation:.2f}"

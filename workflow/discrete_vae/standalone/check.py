@@ -77,7 +77,7 @@ def _train_epoch(trainer: StackTrainer) -> tuple[list[float], list[float]]:
 
 
 def _gradient(trainer: StackTrainer, precision: str) -> Finding:
-    """Compare the gradient with that of float64 on the CPU."""
+    """Compare the gradient with one in float64 on the CPU."""
     torch.set_float32_matmul_precision(precision)
     random = torch.Generator().manual_seed(1)
     members, device = len(trainer.temperatures), trainer.sums.device

@@ -101,7 +101,7 @@ class Plan:
 
 
 def write_plan(path: Path | str, content: Mapping[str, Any]) -> None:
-    """Write a plan whole, given all attributes of `Plan` but those of the source.
+    """Write a plan whole, given all attributes of `Plan` except ``revision`` and ``source_sha256``.
 
     Raises:
         InputError: there is nothing to make.

@@ -66,7 +66,7 @@ def adam_kernel(
 def bernoulli_with_gradient(pixel_logits: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
     """Return each model's loss summed over the minibatch, and the gradient of its mean in the memory of the logits.
 
-    The logits are S x batch x pixels. So are the images of 0 and 1, float, which models may share.
+    The logits are S x batch x pixels. So are the images, float of 0 and 1. Models may share them.
     """
     members, batch, _ = pixel_logits.shape
     pixels = pixel_logits[0].numel()
