@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +24,8 @@ from discrete_vae.grid.cells import Cell
 
 # More threads would wait for each other wherever anything else runs.
 torch.set_num_threads(1)
+# Tests send it, and nohup would have it ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ROOT = Path(__file__).parents[1]
 LOCAL_MIRROR = ROOT.parent / "shared" / "data"  # real MNIST, Fashion-MNIST and Omniglot, where a developer has them

@@ -170,7 +170,7 @@ def files_older_groups_lack(name, **axes):
 
 
 def first_pictures(wildcards):
-    """List the pictures of the first seed of a dataset and K that has some, or nothing."""
+    """List the pictures of the first seed that has some, at a dataset and K; there may be none."""
     return files_older_groups_lack("pictures.npz", **wildcards)[:1]
 
 

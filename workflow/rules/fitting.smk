@@ -53,7 +53,7 @@ rule tabulate_fits:
     output:
         report(
             "<results>/tables/fitting.csv",
-            caption="../report/fitting-table.rst",
+            caption="../report/fitting_table.rst",
             category="Fitting",
             labels={"target": "all, after the last step"},
         ),

@@ -97,7 +97,7 @@ rule judge_claims:
 
 
 rule describe_codes:
-    """Tabulate what the selected models learned."""
+    """Tabulate the parts of the losses and the use of the codes."""
     input:
         selection=group_files("selection.csv"),
         bounds=group_files("bounds.csv"),

@@ -17,7 +17,7 @@ def group_costs(runs: pd.DataFrame, evaluation_seconds: float, environment: Mapp
         environment: device, hardware and threads of the evaluation.
 
     Returns:
-        One row for each step and kind of hardware: device, threads of a job, number of jobs (cells) and wall seconds.
+        One row for each step, hardware and number of threads: jobs, which are cells in training, and wall seconds.
     """
     seconds = runs[["training_seconds", "wall_seconds"]].max(axis="columns") / runs["cells_in_job"]
     training = runs.assign(step="train", seconds=seconds)

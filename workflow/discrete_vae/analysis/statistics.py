@@ -51,7 +51,7 @@ def compare_paired(first: pd.Series, second: pd.Series) -> dict[str, float]:
     Returns:
         What `compare_with_zero` returns for first - second; ``p_level`` of the paired TOST, that the mean difference
         lies within MARGIN. As sensitivity, which decides nothing: ``p_welch`` of Welch's t test, ``p_sign_flip`` of the
-        exact sign-flip test, and the ``correlation`` of both laws over seeds. Each is missing where it is not defined.
+        exact sign-flip test, which needs 2 to 16 seeds, and the ``correlation`` of both laws over three or more seeds.
     """
     both = pd.DataFrame({"first": first, "second": second}).replace([np.inf, -np.inf], np.nan).dropna()
     differences = (both["first"] - both["second"]).to_numpy(dtype=float)

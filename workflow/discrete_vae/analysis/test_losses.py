@@ -80,7 +80,7 @@ def _image_errors(selection: pd.DataFrame, per_image: Mapping[str, np.ndarray]) 
 
 
 def with_bounds(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:
-    """Add what is known of the test set to the selected models: the columns BOUNDS, missing where a law has no bounds.
+    """Add the columns BOUNDS to the selected models. They are missing where every run diverged.
 
     Raises:
         InputError: the bounds are of other models than the selected ones.

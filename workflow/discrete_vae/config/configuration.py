@@ -133,7 +133,7 @@ class Configuration(Section):
 
     @property
     def asked_datasets(self) -> list[str]:
-        """The datasets of the cells that are asked for; none where only what is there is drawn."""
+        """The datasets of the grid; none with ``draw_only``."""
         return [] if self.draw_only else self.grid.values("dataset")
 
     def result_options(self, dataset: str) -> dict[str, dict[str, Any]]:

@@ -64,7 +64,7 @@ class Training(Section):
         300, "passes over the training set: a number, or one for each dataset, such as {mnist: 50, omniglot: 300}"
     )
     patience: int | None = option(
-        None, "null for all epochs; or stop a cell whose validation loss has not fallen for this many epochs", ge=1
+        None, "null for all epochs; a number stops a cell whose validation loss has not fallen for so many epochs", ge=1
     )
     batch_size: int = option(100, "images in a minibatch; the last, shorter one of an epoch is kept", ge=1)
     learning_rate: float = option(0.001, "step size of Adam", gt=0)

@@ -166,15 +166,11 @@ def _declaration(values: Any, place: Place) -> tuple[str, bool, dict[str, Field]
         values = values[step] if isinstance(values, dict | list) else None
         field = keys_of(kind).get(step)
         if field:
-            annotation, meaning = field.type, field.metadata.get("description") or _meaning(field.type)
+            annotation, meaning = field.type, field.metadata.get("description")
+            meaning = meaning or (field.type.__doc__ if is_dataclass(field.type) else "")
         nullable = bool(field) and NoneType in get_args(annotation)
         kind = _section(annotation, values) or NoneType
     return meaning, nullable, keys_of(kind)
-
-
-def _meaning(kind: Any) -> str:
-    """Return the description of a section; other types describe themselves in Python's words."""
-    return kind.__doc__ or "" if is_dataclass(kind) else ""
 
 
 def keys_of(kind: type) -> dict[str, Field]:

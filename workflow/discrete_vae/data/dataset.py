@@ -33,12 +33,11 @@ class BinarizedDataset:
         write_arrays(path, {**self.splits, "manifest": np.array(json.dumps(self.manifest))})
 
     @classmethod
-    def load(cls, path: Path | str) -> "BinarizedDataset":
-        """Read an .npz that `save` wrote.
+    def load(cls, path: Path | str, *, advice: str = "remove it to make it again") -> "BinarizedDataset":
+        """Read an .npz that `save` wrote; ``advice`` ends the message of an error.
 
         Raises:
             InputError: a missing or damaged file.
         """
-        advice = "remove it to make it again"
         with reading(path, "a binarized dataset", advice), Path(path).open("rb") as file, np.load(file) as arrays:
             return cls({split: arrays[split] for split in SPLITS}, json.loads(str(arrays["manifest"])))

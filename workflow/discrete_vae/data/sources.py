@@ -119,7 +119,7 @@ def find_source_file(datasets: Mapping[str, Source], path: str, *, first: Collec
         for file in source_files(datasets[name]):
             if file.path == path:
                 return file
-    raise InputError(f"{path} is not a source file, expected one of a dataset under datasets; correct the path")
+    raise InputError(f"{path} is not a source file, expected a file of a dataset under datasets; correct the path")
 
 
 def check_sums(datasets: Mapping[str, Source]) -> None:

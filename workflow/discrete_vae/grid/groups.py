@@ -123,7 +123,7 @@ def _recorded_cells(folder: Path, summaries: Iterable[Mapping[str, str]], group:
 def option_rows(
     cells: Iterable[Cell], *, laws: Mapping[str, Mapping[str, Any]], options: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return what summaries.csv says of the options of some cells, with one cell for each dataset and noise law.
+    """Return the options of some cells as rows of summaries.csv, one row for each dataset and noise law.
 
     Args:
         cells: that are asked for.

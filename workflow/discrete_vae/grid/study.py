@@ -98,7 +98,7 @@ def begun_with(study: Path) -> dict[str, Any]:
 def begin(study: Path, configuration: Configuration) -> None:
     """Write a study's options before its first result, and add the definitions of new names before later ones.
 
-    What belongs to a machine or a moment, such as the mirror, is left out.
+    The mirror, which belongs to a machine, is left out.
 
     Args:
         study: its folder.

@@ -97,7 +97,7 @@ class NoiseStream:
     """The noise of one training step after the other, from several independent sources, drawn for many steps at once.
 
     Args:
-        sources: their generators are advanced.
+        sources: drawing advances their generators.
         shape: of the noise of a step from one source.
 
     Attributes:

@@ -11,7 +11,7 @@ from discrete_vae.report.notes import extent, notes_on_runs
 from discrete_vae.report.tables import NOT_EVALUATED, mean_and_deviation, to_markdown
 
 EDGE, LATE, DIVERGED = "†", "§", "‡"
-MARKS = {EDGE: "edge_selections", LATE: "late_selections", DIVERGED: "diverged_runs"}  # by the column they stand for
+MARKS = {EDGE: "edge_selections", LATE: "late_selections", DIVERGED: "diverged_runs"}  # the column of each mark
 ROW, MODEL = ["dataset", "K", "measure"], ["dataset", "K", "perturbation"]
 MEANINGS = (
     "nats per image on the test set, at the temperature and epoch with the lowest validation loss. Lower is better",

@@ -76,7 +76,7 @@ def _draw_strips(ax: Axes, strips: Mapping[str, np.ndarray]) -> None:
 
 
 def _say_not_evaluated(title: str) -> Figure:
-    """Draw an empty figure, for results that are older than its pictures."""
+    """Draw the words "not evaluated", for groups without pictures."""
     with style.applied():
         figure = Figure(figsize=(style.PAGE_WIDTH, 1), layout="constrained")
         figure.suptitle(title, fontsize=style.TITLE_SIZE)

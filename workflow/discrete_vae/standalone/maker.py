@@ -9,15 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from discrete_vae.analysis.gathering import gather_group
 from discrete_vae.analysis.group_evaluation import evaluate_group
 from discrete_vae.data.dataset import BinarizedDataset
-from discrete_vae.errors import InputError, reading
+from discrete_vae.errors import InputError
 from discrete_vae.files import written_whole
-from discrete_vae.grid.cells import CELL_FILES, Cell, Group
+from discrete_vae.grid.cells import CELL_FILES, Group
 from discrete_vae.grid.groups import check_alike, is_finished, is_whole, recorded_rows
 from discrete_vae.model.network import Architecture
 from discrete_vae.standalone.plan import Plan, source_sum
@@ -107,7 +106,7 @@ class GroupMaker:
         log.info("%s: finished after %.0f s", group, time.monotonic() - started)
 
     def pack(self, group: Group) -> None:
-        """Pack the files of a finished group, to be unpacked in the folder of a project, unless they are packed."""
+        """Pack a finished group, to be unpacked in the folder of a project. An archive that is up to date stays."""
         archive = self.archives / f"{self.plan.study}-{str(group).replace('/', '-')}.tar.xz"
         changed = max(file.stat().st_mtime for file in self.folder(group).iterdir())
         if not archive.exists() or archive.stat().st_mtime < changed:
@@ -138,8 +137,11 @@ class GroupMaker:
         return max(rates) * self._work(group)
 
     def _work(self, group: Group) -> int:
-        images = self.images(group.dataset).splits["train"]
-        return work_of(self.plan.cells(group), images, self.plan.options[group.dataset])
+        """Count the weights of a group's models, times the images that they see in all epochs."""
+        images, options = self.images(group.dataset).splits["train"], self.plan.options[group.dataset]
+        sizes = Architecture(images[0].size, categories=group.K, **options["model"])
+        weights = sum(inputs * outputs for inputs, outputs in sizes.layers.values())
+        return len(self.plan.cells(group)) * weights * len(images) * options["training"]["epochs"]
 
 
 def read_images(path: Path, expected_sha256: str) -> BinarizedDataset:
@@ -148,18 +150,10 @@ def read_images(path: Path, expected_sha256: str) -> BinarizedDataset:
     Raises:
         InputError: no such file, or other images than those expected.
     """
-    with reading(path, "a binarized dataset", "copy it from the project that wrote the plan"):
-        images = BinarizedDataset.load(path)
+    images = BinarizedDataset.load(path, advice="copy it from the project that wrote the plan")
     found = images.manifest["sha256"]
     if found != expected_sha256:
         raise InputError(
             f"{path} has the sum {found}, expected {expected_sha256} as in the plan; copy the plan's images"
         )
     return images
-
-
-def work_of(cells: Sequence[Cell], images: np.ndarray, options: Mapping[str, Mapping[str, Any]]) -> int:
-    """Count the weights of the models of some cells, times the images that they see in all epochs."""
-    sizes = Architecture(images[0].size, categories=cells[0].K, **options["model"])
-    weights = sum(inputs * outputs for inputs, outputs in sizes.layers.values())
-    return len(cells) * weights * len(images) * options["training"]["epochs"]

@@ -93,7 +93,7 @@ class Plan:
             under = [label for label in self.groups if f"{label}/".startswith(f"{prefix.rstrip('/')}/")]
             if not under:
                 raise InputError(
-                    f"the plan has no group {prefix}, expected one or the beginning of one of"
+                    f"the plan has no group {prefix}, expected the beginning of one of"
                     f" {', '.join(self.groups)}; correct the name or export the plan again"
                 )
             labels.update(dict.fromkeys(under))

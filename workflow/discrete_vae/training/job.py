@@ -44,7 +44,7 @@ def run_job(
         revision: of the source, where it is known without git.
 
     Raises:
-        SystemExit: a signal asked the job to end; it has saved its resume point.
+        SystemExit: a signal asked the job to end; it has saved its resume point, unless the disk is full.
     """
     data_sha256 = dataset.manifest["sha256"]
     training = replace(Training.of(options["training"]), **how_to_train)

@@ -120,7 +120,7 @@ class ResumePoint:
         """Save a state, then end the job if a signal asked for it. A full disk only logs a warning.
 
         Raises:
-            SystemExit: after a signal, with 128 and its number, as a shell reports it.
+            SystemExit: after a signal, with 128 plus its number, as a shell reports it.
         """
         buffer = io.BytesIO()
         torch.save({"identity": self.identity, "state": state}, buffer)

@@ -89,7 +89,7 @@ class StackTrainer:
 
     @property
     def temperatures(self) -> list[float]:
-        """The temperature of each model at the last step taken, or at the first one."""
+        """The temperature of each model at the last step taken; before any, at the first step."""
         last_step = max(self.steps - 1, 0)
         return [annealed_temperature(initial, last_step, self.annealing) for initial in self.initial_temperatures]
 
