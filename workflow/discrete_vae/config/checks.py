@@ -22,11 +22,7 @@ def did_you_mean(given: Any, known: Iterable[str]) -> str:
 
 
 def check(configuration: Configuration, *, check_files: bool) -> None:
-    """Check what no single key tells.
-
-    Args:
-        configuration: with keys of the right type and bounds.
-        check_files: whether the files that it names must exist.
+    """Check what no single key tells; with ``check_files`` also that the files exist that it names.
 
     Raises:
         InputError: the first thing that is wrong, in one line.

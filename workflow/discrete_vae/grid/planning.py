@@ -1,4 +1,8 @@
-"""What is yet to be made of a study: cells to train, groups to gather, tables to measure."""
+"""What is yet to be made of a study: cells to train, groups to gather, tables to measure.
+
+``study`` is a study's folder, ``to_make`` the groups that are to be made, ``asked`` the cells of the configured grid
+and ``stack`` the axes of ``training: stack``.
+"""
 
 import itertools
 import json
@@ -31,11 +35,6 @@ def finished_cells(study: Path, group: Group) -> list[Cell]:
 def runs_of_other_stacks(study: Path, to_make: Iterable[Group], stack: Sequence[str]) -> list[str]:
     """List the finished runs that Snakemake would make again, as their jobs trained other cells than one would now.
 
-    Args:
-        study: its folder.
-        to_make: the groups that are to be made.
-        stack: axes, ``training: stack`` of the configuration.
-
     Returns:
         Their folders in runs/.
     """
@@ -50,14 +49,7 @@ def runs_of_other_stacks(study: Path, to_make: Iterable[Group], stack: Sequence[
 def cells_to_group(study: Path, group: Group, asked: Iterable[Cell], laws: Sequence[str]) -> list[Cell]:
     """List the cells that a group is made of: those asked for, and all whose runs are there.
 
-    Args:
-        study: its folder.
-        group: the group.
-        asked: the cells of the group in the configured grid.
-        laws: names of the noise laws in their order; others come last.
-
-    Returns:
-        The cells by noise law and temperature.
+    They are sorted by noise law and temperature. ``laws`` gives the order of the laws; others come last.
 
     Raises:
         InputError: there is none.
@@ -141,11 +133,6 @@ def missing_files(study: Path, to_make: Iterable[Group], asked: Iterable[Cell]) 
 
     Without Snakemake's records, as in a clone, files between those that are there would not be made.
 
-    Args:
-        study: its folder.
-        to_make: the groups that are to be made.
-        asked: the cells of the configured grid.
-
     Returns:
         Paths in the study's folder.
     """
@@ -163,14 +150,7 @@ def cells_to_train(study: Path, to_make: Iterable[Group], asked: Iterable[Cell])
 def stacked_axes(
     study: Path, to_make: Iterable[Group], asked: Sequence[Cell], stack: Sequence[str]
 ) -> dict[str, list[Any]]:
-    """List the values that one training job stacks along each axis, for the cells that are yet to be trained.
-
-    Args:
-        study: its folder.
-        to_make: the groups that are to be made.
-        asked: the cells of the configured grid.
-        stack: axes, ``training: stack`` of the configuration.
-    """
+    """List the values that one training job stacks along each axis, for the cells that are yet to be trained."""
     if not stack or not asked:
         return {}
     stacked = cells_to_train(study, to_make, asked) or asked

@@ -61,9 +61,7 @@ def stack_of(configuration: "Configuration", gpus: int) -> tuple[str, ...]:
     ``auto`` is a job for each group on a GPU, and one for each cell on a CPU. Axes that differ between the parts of the
     grid are left out.
 
-    Args:
-        configuration: what is asked for.
-        gpus: what `gpus_of_training` says.
+    ``gpus`` is what `gpus_of_training` says.
     """
     training = configuration.training
     if training.stack != "auto":

@@ -100,9 +100,7 @@ def begin(study: Path, configuration: Configuration) -> None:
 
     The mirror, which belongs to a machine, is left out.
 
-    Args:
-        study: its folder.
-        configuration: what is asked for, which agrees with what is written.
+    The configuration agrees with what is written.
     """
     options = configuration.plain()
     path = study / CONFIG_FILE

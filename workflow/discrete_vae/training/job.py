@@ -33,12 +33,8 @@ def run_job(
     """Train cells of one dataset and K, from their resume point where there is one, and write the files of their runs.
 
     Args:
-        cells: of the job.
-        dataset: their images.
-        study: the folder of the study.
         checkpoint: file of the resume point.
         laws, options: definitions of the noise laws and options that determine the result, as summaries record them.
-        device: where to train.
         started: when the job began, as time.monotonic() gives it.
         how_to_train: options of the training that determine no result, but for rounding.
         revision: of the source, where it is known without git.

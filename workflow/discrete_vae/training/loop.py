@@ -61,10 +61,7 @@ def train(
 
     Args:
         cells: of one dataset and K.
-        dataset: their images.
-        laws: their noise laws by name.
         model, training, evaluation: sections of the configuration; ``training.epochs`` is a number.
-        device: where to train.
         resume_point: where to continue from and to save to. A continued training gives the bits of an undisturbed one.
     """
     trainer = StackTrainer(cells, dataset, laws=laws, model=model, training=training, device=device)
