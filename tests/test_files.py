@@ -5,11 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from discrete_vae.errors import OutputError
-from discrete_vae.files import check_writable, write_csv, write_text, written_whole
+from discrete_vae.errors import InputError, OutputError
+from discrete_vae.files import check_writable, read_arrays, write_arrays, write_csv, write_text, written_whole
 
 
 def run(code: str) -> None:
@@ -78,3 +79,12 @@ def test_only_folders_that_are_written_to_must_be_writable(tmp_path, monkeypatch
     for path in ("data/a.npz", "data/raw/mnist/a"):
         with pytest.raises(OutputError, match=f"{Path(path).parts[0]}.* is read-only, expected a folder to write to"):
             check_writable(["results/own/plan.json", path])
+
+
+def test_arrays_of_one_name_must_be_equal(tmp_path):
+    """Not a number is equal to itself: an image has no bound under noise whose codes have unknown probabilities."""
+    for name, value in (("a", np.nan), ("b", np.nan), ("c", 2)):
+        write_arrays(tmp_path / f"{name}.npz", {"data": np.array([value]), name: np.array([value])})
+    assert read_arrays([tmp_path / "a.npz", tmp_path / "b.npz"]).keys() == {"data", "a", "b"}
+    with pytest.raises(InputError, match="has another array 'data' than the files beside it"):
+        read_arrays([tmp_path / "a.npz", tmp_path / "c.npz"])

@@ -17,7 +17,7 @@ from discrete_vae.__main__ import parse_arguments
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Group
 from discrete_vae.standalone import maker as maker_module
-from discrete_vae.standalone.maker import GroupMaker
+from discrete_vae.standalone.maker import GroupMaker, read_images
 from discrete_vae.standalone.plan import Plan, write_plan
 
 HIDDEN = ("pydantic", "pydantic_core", "snakemake", "jsonschema", "yaml", "requests", "torchvision", "seaborn")
@@ -202,7 +202,8 @@ def test_groups_of_other_options_are_refused_before_anything_is_trained(machine)
 def test_a_plan_that_was_changed_into_none_is_refused(machine, change):
     plan = json.loads((machine / "plan.json").read_text())
     (machine / "plan.json").write_text(json.dumps({**plan, **change} if change else change))
-    with pytest.raises(InputError, match=r"plan.json (is not readable|has no groups).*; write it again"):
+    unreadable = "is not readable .*, expected a plan that `snakemake export_plan` wrote"
+    with pytest.raises(InputError, match=rf"plan.json ({unreadable}|has no groups).*; write it again"):
         Plan.load(machine / "plan.json")
 
 
@@ -244,6 +245,12 @@ def test_other_images_than_those_of_the_plan_are_refused(machine):
     (machine / "plan.json").write_text(json.dumps({**plan, "data_sha256": {"mine": "abc"}}))
     status, output = train(machine)
     assert (status, "expected abc as in the plan; copy" in output) == (1, True), output
+
+
+def test_missing_images_are_told_with_the_place_to_copy_them_from(machine):
+    expected = r"data/mine.npz is not readable .*; copy it from the project that wrote the plan$"
+    with pytest.raises(InputError, match=expected):
+        read_images(machine / "no/data/mine.npz", "abc")
 
 
 def test_a_plan_of_nothing_is_refused(tmp_path):

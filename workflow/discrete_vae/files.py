@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from discrete_vae.errors import OutputError
+from discrete_vae.errors import InputError, OutputError
 
 CANNOT_WRITE = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
@@ -122,9 +122,18 @@ def write_arrays(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read_arrays(paths: Iterable[Path | str]) -> dict[str, np.ndarray]:
-    """Read the arrays of several .npz files, of distinct names, into one mapping."""
+    """Read the arrays of several .npz files into one mapping.
+
+    Raises:
+        InputError: two arrays of one name differ, as files of two configurations may.
+    """
     arrays: dict[str, np.ndarray] = {}
     for path in paths:
         with np.load(path) as file:
-            arrays.update(file)
+            for name, array in file.items():
+                if not np.array_equal(arrays.setdefault(name, array), array, equal_nan=True):
+                    raise InputError(
+                        f"{path} has another array {name!r} than the files beside it, expected files of one"
+                        " configuration; remove them to make them again"
+                    )
     return arrays

@@ -98,9 +98,7 @@ def begun_with(study: Path) -> dict[str, Any]:
 def begin(study: Path, configuration: Configuration) -> None:
     """Write a study's options before its first result, and add the definitions of new names before later ones.
 
-    The mirror, which belongs to a machine, is left out.
-
-    The configuration agrees with what is written.
+    The mirror, which belongs to a machine, is left out. The configuration agrees with what is written.
     """
     options = configuration.plain()
     path = study / CONFIG_FILE
