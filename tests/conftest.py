@@ -30,12 +30,6 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 ROOT = Path(__file__).parents[1]
 LOCAL_MIRROR = ROOT.parent / "shared" / "data"  # real MNIST, Fashion-MNIST and Omniglot, where a developer has them
 
-LAWS = {
-    "gumbel": {"distribution": "Gumbel", "loc": 0, "scale": 1},
-    "normal": {"distribution": "Normal", "loc": 0, "scale": 1},
-    "logistic": {"distribution": "Logistic", "loc": 0, "scale": 1},
-}
-
 
 def start_snakemake(directory: Path, *arguments: str, **options) -> subprocess.Popen:
     """Start Snakemake on this project in a working directory of its own; stdout and stderr come together in stdout."""

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import LAWS
 from discrete_vae.config.definitions import law_of
 from discrete_vae.config.options import Evaluation, Model, SmallModels, Training
 from discrete_vae.control.gradients import bias_and_variance, exact_gradient, measure_gradients, relaxed_gradients
 from discrete_vae.grid.cells import Cell
+from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.model.code_probabilities import argmax_probabilities
 from discrete_vae.model.network import Architecture, DiscreteVAE, initial_weights, model_of
 from discrete_vae.model.noise import NoiseSource, distribution
@@ -30,11 +30,11 @@ def model() -> DiscreteVAE:
 
 
 def in_double(name):
-    return distribution(law_of(LAWS[name]), torch.float64)
+    return distribution(law_of(PAPER_LAWS[name]), torch.float64)
 
 
 def noise_of(name):
-    return NoiseSource(distribution(law_of(LAWS[name])), generator(0, "noise"))
+    return NoiseSource(distribution(law_of(PAPER_LAWS[name])), generator(0, "noise"))
 
 
 @torch.no_grad()
@@ -48,7 +48,7 @@ def expected_loss(model, logits, law) -> float:
     return total
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", PAPER_LAWS)
 def test_the_exact_gradient_is_that_of_the_enumeration(model, name):
     logits = model.encode(IMAGES).detach().double()
     found = exact_gradient(model, logits, IMAGES, in_double(name))
@@ -89,7 +89,7 @@ def test_bias_and_variance_are_those_of_the_draws(model):
     assert found["relative_bias"] == pytest.approx(np.sqrt(max(squared_bias, 0) / squared_norm))
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", PAPER_LAWS)
 def test_a_low_temperature_trades_bias_for_variance(model, name):
     low, high = (
         bias_and_variance(model, IMAGES, temperature, noise_of(name), in_double(name), samples=20_000)
@@ -118,14 +118,14 @@ def test_where_no_gradient_can_be_measured_the_columns_are_there(tiny_dataset):
 def test_models_whose_codes_tell_nothing_about_the_images_are_left_out(tiny_dataset, caplog):
     """Their exact gradient is next to zero, and what is relative to it says nothing of the noise."""
     cells = [Cell("tiny", 3, "normal", 0.5, 1)]
-    table = measured(tiny_dataset, cells, LAWS, replace(TRAINING, learning_rate=1e-6))
+    table = measured(tiny_dataset, cells, PAPER_LAWS, replace(TRAINING, learning_rate=1e-6))
     assert table["relative_bias"].isna().all()
     assert "no gradients of tiny-K3-normal-tau0.5-seed1: its codes tell nothing about the images" in caplog.text
 
 
 def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_dataset):
     laws = {
-        "normal": LAWS["normal"],
+        "normal": PAPER_LAWS["normal"],
         "wide": {"distribution": "Logistic", "loc": 0, "scale": 2},
         "broken": {"distribution": "Normal", "loc": float("inf"), "scale": 1},
         "t5": {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1},

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import LAWS
 from discrete_vae.config.definitions import law_of
 from discrete_vae.evaluation import bounds
 from discrete_vae.evaluation.bounds import evaluate_images, evaluate_selected, use_of_codes
 from discrete_vae.evaluation.selected import SelectedModel
 from discrete_vae.grid.cells import Cell
+from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.model import code_probabilities
 from discrete_vae.model.code_probabilities import argmax_probabilities, kl_of_codes
 from discrete_vae.model.network import Architecture, initial_weights, kl_to_uniform, load_model, model_of, stack
@@ -30,7 +30,7 @@ def in_double(definition):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", PAPER_LAWS)
 def test_bounds_approach_the_likelihood_from_above(name):
     """The likelihood is a finite sum over codes; many importance samples reach it."""
     architecture = Architecture(pixels=6, hidden=5, variables=2, categories=3)
@@ -45,11 +45,11 @@ def test_bounds_approach_the_likelihood_from_above(name):
         log_joint.append(-loss.double() - 2 * math.log(3))
     log_joint = torch.stack(log_joint, -1)
     negative_log_likelihood = -log_joint.logsumexp(-1)
-    q = argmax_probabilities(module.encode(images.float()), in_double(LAWS[name]))
+    q = argmax_probabilities(module.encode(images.float()), in_double(PAPER_LAWS[name]))
     q_of_codes = torch.stack([q[:, 0, a] * q[:, 1, b] for a, b in itertools.product(range(3), repeat=2)], -1)
     exact_negative_elbo = (q_of_codes * (q_of_codes.log() - log_joint)).sum(-1)
 
-    noise = NoiseSource(in_double(LAWS[name]), generator(0, "noise"))
+    noise = NoiseSource(in_double(PAPER_LAWS[name]), generator(0, "noise"))
     losses = evaluate_images(stack([weights]), images, noise, code_law=noise.law, variables=2, samples=100_000)
     torch.testing.assert_close(losses.negative_elbo, exact_negative_elbo, atol=0.03, rtol=0)
     torch.testing.assert_close(losses.importance_weighted_bound, negative_log_likelihood, atol=0.03, rtol=0)
@@ -59,12 +59,12 @@ def test_bounds_approach_the_likelihood_from_above(name):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", [*LAWS, *SCALED])
+@pytest.mark.parametrize("name", [*PAPER_LAWS, *SCALED])
 def test_bounds_of_few_samples_agree_with_a_plain_loop(name, monkeypatch):
     monkeypatch.setattr(bounds, "FEWER_SAMPLES", (2, 3))
     architecture, samples = Architecture(pixels=6, hidden=5, variables=2, categories=3), 4
     weights = {k: 6 * v for k, v in initial_weights(architecture, generator(3, "weights")).items()}
-    module, law = model_of(weights, variables=2), in_double({**LAWS, **SCALED}[name])
+    module, law = model_of(weights, variables=2), in_double({**PAPER_LAWS, **SCALED}[name])
     images = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0]], dtype=torch.uint8)
     theta = module.encode(images.float())
     q = argmax_probabilities(theta, law)
@@ -111,7 +111,7 @@ def evaluate_one(tmp_path, definition):
 
 @pytest.mark.parametrize("name", ["normal", *SCALED])
 def test_the_table_holds_the_means_of_what_is_kept_for_each_image(tmp_path, name):
-    definition = {**LAWS, **SCALED}[name]
+    definition = {**PAPER_LAWS, **SCALED}[name]
     row, per_image = evaluate_one(tmp_path, definition)
     assert per_image.shape == (3, 7)
     assert per_image.dtype == np.float32
@@ -133,14 +133,14 @@ def test_a_law_without_distribution_function_has_the_paper_loss_alone(tmp_path):
 
 
 def test_a_bound_of_more_samples_than_there_are_is_missing(tmp_path):
-    row, _ = evaluate_one(tmp_path, LAWS["normal"])  # of 50 samples
+    row, _ = evaluate_one(tmp_path, PAPER_LAWS["normal"])  # of 50 samples
     assert row["bound_of_10_samples"] > row["importance_weighted_bound"]
     assert np.isnan(row["bound_of_100_samples"])
     assert 1 <= row["effective_samples"] <= 50
 
 
 def test_the_noise_of_a_bound_is_that_of_the_cells_seed(tmp_path):
-    table, _ = evaluate(tmp_path, LAWS["normal"], 1, 2)
+    table, _ = evaluate(tmp_path, PAPER_LAWS["normal"], 1, 2)
     assert table["reconstruction"].nunique() == 2
 
 

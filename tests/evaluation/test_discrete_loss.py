@@ -5,10 +5,10 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import LAWS
 from discrete_vae.config.definitions import law_of
 from discrete_vae.evaluation import discrete_loss as evaluation
 from discrete_vae.evaluation.discrete_loss import discrete_loss
+from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.model.network import Architecture, initial_weights, model_of, stack
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
@@ -22,7 +22,7 @@ def far_from_uniform(seed: int) -> dict[str, torch.Tensor]:
 
 
 def evaluate(models, laws, samples, source_of=None):
-    sources = [NoiseSource(distribution(law_of(LAWS[name])), generator(5, "noise")) for name in laws]
+    sources = [NoiseSource(distribution(law_of(PAPER_LAWS[name])), generator(5, "noise")) for name in laws]
     return discrete_loss(
         stack(models),
         IMAGES,
@@ -54,11 +54,11 @@ def test_gumbel_loss_converges_to_the_enumeration_of_all_codes():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", PAPER_LAWS)
 def test_loss_agrees_with_a_plain_loop_over_the_same_noise(law):
     weights, samples = far_from_uniform(4), 7
     model = model_of(weights, variables=ARCHITECTURE.variables)
-    noise = NoiseSource(distribution(law_of(LAWS[law])), generator(5, "noise")).draw((len(IMAGES), samples, 2, 3))
+    noise = NoiseSource(distribution(law_of(PAPER_LAWS[law])), generator(5, "noise")).draw((len(IMAGES), samples, 2, 3))
     expected = []
     for image, gammas in zip(IMAGES.float(), noise, strict=True):
         losses = []

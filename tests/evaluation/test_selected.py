@@ -4,17 +4,17 @@ import json
 
 import pandas as pd
 import pytest
-from conftest import LAWS
 from discrete_vae.config.definitions import law_of
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation.selected import SelectedModel, selected_models
 from discrete_vae.grid.cells import Cell
+from discrete_vae.grid.paper import PAPER_LAWS
 
 CELLS = [Cell("digits", 10, law, temperature, 1) for law in ("normal", "gumbel") for temperature in (0.5, 1.0)]
 RUNS = pd.DataFrame(
     {
         **cell.coordinates(),
-        "law": json.dumps(LAWS[cell.perturbation]),
+        "law": json.dumps(PAPER_LAWS[cell.perturbation]),
         "model": json.dumps({"variables": 7, "hidden": 300}),
         "data_sha256": "a",
     }
@@ -28,7 +28,7 @@ def test_the_selected_models_are_those_of_the_selection_in_its_order():
     none = {**CELLS[0].coordinates(), "perturbation": "logistic", "temperature": None}  # every run diverged
     selection = pd.DataFrame([gumbel.coordinates(), none, normal.coordinates()])
     assert selected_models(RUNS, selection, FILES, data_sha256="a") == [
-        SelectedModel(cell, law_of(LAWS[cell.perturbation]), 7, f"{cell}.pt") for cell in (gumbel, normal)
+        SelectedModel(cell, law_of(PAPER_LAWS[cell.perturbation]), 7, f"{cell}.pt") for cell in (gumbel, normal)
     ]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import LAWS, ROOT
+from conftest import ROOT
 from discrete_vae import load_run, load_selected
 from discrete_vae.__main__ import main
 from discrete_vae.analysis.gathering import gather_group
@@ -20,6 +20,7 @@ from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation.trained import TrainedModel
 from discrete_vae.grid.cells import CELL_FILES, Cell
+from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.training.job import run_job
 from PIL import Image
 
@@ -37,7 +38,9 @@ def study(tiny_dataset, tmp_path) -> Path:
     dataset = BinarizedDataset(tiny_dataset.splits, {"sha256": "abc", "origin": "made up"})
     device, group = torch.device("cpu"), tmp_path / "groups" / str(CELLS[0].group)
     how = {"device": device, "started": 0, "how_to_train": {}}
-    run_job(CELLS, dataset, study=tmp_path, checkpoint=tmp_path / "checkpoint.pt", laws=LAWS, options=OPTIONS, **how)
+    run_job(
+        CELLS, dataset, study=tmp_path, checkpoint=tmp_path / "checkpoint.pt", laws=PAPER_LAWS, options=OPTIONS, **how
+    )
     histories, summaries, models = ([tmp_path / cell.directory / name for cell in CELLS] for name in CELL_FILES)
     gather_group(group, summaries=summaries, histories=histories)
     evaluate_group(group, dataset, models=models, samples=5, keep_models=True, device=device, started=0)

@@ -9,7 +9,6 @@ import scipy.integrate
 import scipy.stats
 import torch
 import torch.nn.functional as F
-from conftest import LAWS
 from discrete_vae.config.definitions import Binomial, NegativeBinomial, Poisson, Table, law_of
 from discrete_vae.config.options import Fit
 from discrete_vae.fitting.fit import (
@@ -21,6 +20,7 @@ from discrete_vae.fitting.fit import (
     total_variation,
 )
 from discrete_vae.fitting.table import summarize_fits
+from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.model.code_probabilities import argmax_probabilities
 from discrete_vae.model.noise import distribution, sample
 from discrete_vae.model.random_streams import generator
@@ -83,7 +83,7 @@ def test_objective_and_gradient_are_unbiased():
     slope = mean(lambda x: y(x) * (1 - y(x)) / temperature)
 
     logits = torch.tensor([difference, 0.0]).double().requires_grad_()
-    noise = sample(distribution(law_of(LAWS["gumbel"])), (100_000, 3, 2), generator(0, "x")).double()
+    noise = sample(distribution(law_of(PAPER_LAWS["gumbel"])), (100_000, 3, 2), generator(0, "x")).double()
     estimates = squared_distance(F.softmax((logits + noise) / temperature, dim=-1), target)
     estimates.mean().backward()
     standard_error = (estimates.std() / math.sqrt(len(estimates))).item()
@@ -92,7 +92,9 @@ def test_objective_and_gradient_are_unbiased():
     assert (estimates < 0).any()
 
 
-@pytest.mark.parametrize("definition", [*LAWS.values(), UNIFORM], ids=lambda definition: definition["distribution"])
+@pytest.mark.parametrize(
+    "definition", [*PAPER_LAWS.values(), UNIFORM], ids=lambda definition: definition["distribution"]
+)
 def test_the_mean_relaxed_sample_is_a_code_probability(definition):
     law = distribution(law_of(definition), torch.float64)
     logits = torch.tensor([0.3, -1.2, 1.0, 0.0]).double()
@@ -105,7 +107,7 @@ def test_the_mean_relaxed_sample_is_a_code_probability(definition):
 
 
 def test_the_mean_relaxed_sample_of_two_categories_is_exact():
-    law = distribution(law_of(LAWS["gumbel"]), torch.float64)
+    law = distribution(law_of(PAPER_LAWS["gumbel"]), torch.float64)
     for temperature in (0.05, 1.0):
         expected, _ = scipy.integrate.quad(
             lambda x, tau=temperature: scipy.stats.logistic.cdf((0.4 + x) / tau) * scipy.stats.logistic.pdf(x),
@@ -120,7 +122,7 @@ def test_the_mean_relaxed_sample_of_two_categories_is_exact():
 def test_a_fit_with_gumbel_noise_finds_the_log_probabilities():
     recorded = fit_logits(
         torch.from_numpy(P),
-        distribution(law_of(LAWS["gumbel"])),
+        distribution(law_of(PAPER_LAWS["gumbel"])),
         temperatures=[0.05],
         seeds=[1],
         options=Fit(steps=300, samples=500, learning_rate=0.03, record_every=300),
@@ -130,35 +132,35 @@ def test_a_fit_with_gumbel_noise_finds_the_log_probabilities():
     assert (logits - logits[0])[:3].tolist() == pytest.approx(np.log(P / P[0])[:3].tolist(), abs=0.15)
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", PAPER_LAWS)
 def test_the_mean_relaxed_sample_comes_close_where_the_codes_stay_away(law):
     options = Fit(steps=200, samples=400, learning_rate=0.03, record_every=200)
-    last = fit(P, law_of(LAWS[law]), temperatures=[0.1, 1.5], seeds=[1], options=options).query("step == 200")
+    last = fit(P, law_of(PAPER_LAWS[law]), temperatures=[0.1, 1.5], seeds=[1], options=options).query("step == 200")
     cold, hot = last.to_dict("records")
     assert max(cold["discrete_error"], cold["relaxed_error"], hot["relaxed_error"]) < 0.03
     assert hot["discrete_error"] > 0.06
 
 
 def test_fits_start_from_equal_logits_and_record_the_last_step():
-    fits = fit(P, law_of(LAWS["normal"]), temperatures=[0.5], seeds=[1, 2], options=OPTIONS)
+    fits = fit(P, law_of(PAPER_LAWS["normal"]), temperatures=[0.5], seeds=[1, 2], options=OPTIONS)
     assert fits["step"].tolist() == [0, 8, 16, 20] * 2
     at_first = fits[fits["step"] == 0]
     assert at_first[["discrete_error", "relaxed_error"]].to_numpy() == pytest.approx(0.3, abs=1e-6)
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", PAPER_LAWS)
 def test_a_temperature_is_the_same_bits_whatever_else_is_fitted(law):
     together, again = (
-        fit(P, law_of(LAWS[law]), temperatures=[0.1, 0.5], seeds=[1, 2], options=OPTIONS) for _ in range(2)
+        fit(P, law_of(PAPER_LAWS[law]), temperatures=[0.1, 0.5], seeds=[1, 2], options=OPTIONS) for _ in range(2)
     )
-    alone = fit(P, law_of(LAWS[law]), temperatures=[0.5], seeds=[1, 2], options=OPTIONS)
+    alone = fit(P, law_of(PAPER_LAWS[law]), temperatures=[0.5], seeds=[1, 2], options=OPTIONS)
     pd.testing.assert_frame_equal(again, together)
     pd.testing.assert_frame_equal(alone, together[together["temperature"] == 0.5].reset_index(drop=True))
 
 
 def test_a_seed_does_not_depend_on_the_others():
-    together = fit(P, law_of(LAWS["normal"]), temperatures=[0.5], seeds=[1, 2], options=OPTIONS)
-    alone = fit(P, law_of(LAWS["normal"]), temperatures=[0.5], seeds=[2], options=OPTIONS)
+    together = fit(P, law_of(PAPER_LAWS["normal"]), temperatures=[0.5], seeds=[1, 2], options=OPTIONS)
+    alone = fit(P, law_of(PAPER_LAWS["normal"]), temperatures=[0.5], seeds=[2], options=OPTIONS)
     expected = together[together["seed"] == 2].reset_index(drop=True)
     pd.testing.assert_frame_equal(alone, expected, atol=2e-6, rtol=0)
     of_first = together[together["seed"] == 1].reset_index(drop=True)
@@ -167,7 +169,7 @@ def test_a_seed_does_not_depend_on_the_others():
 
 def test_the_table_keeps_a_temperature_as_it_is():
     temperature = 10 ** (-5 / 3)
-    fits = fit(P, law_of(LAWS["gumbel"]), temperatures=[temperature, 1e-7], seeds=[1], options=OPTIONS)
+    fits = fit(P, law_of(PAPER_LAWS["gumbel"]), temperatures=[temperature, 1e-7], seeds=[1], options=OPTIONS)
     assert fits["temperature"].unique().tolist() == [temperature, 1e-7]
     summary = summarize_fits(fits.assign(target="t", perturbation="gumbel"))
     assert summary["temperature"].tolist() == [temperature, 1e-7]

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from discrete_vae.config.reading import read
-from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import (
     CELL_DIRECTORY,
     WILDCARD_PATTERNS,
@@ -69,12 +68,6 @@ def test_every_temperature_is_found_in_paths(temperature):
 @pytest.mark.parametrize(("axis", "spelling"), [("K", "1"), ("K", "05"), ("seed", "0775")])
 def test_numbers_have_one_spelling_in_paths(axis, spelling):
     assert not re.fullmatch(WILDCARD_PATTERNS[axis], spelling)
-
-
-@pytest.mark.parametrize(("K", "temperature"), [(1, 1.0), (3, 0.0), (3, float("nan"))])
-def test_a_cell_that_cannot_be_trained_is_refused(K, temperature):
-    with pytest.raises(InputError, match="expected"):
-        Cell("digits", K, "normal", temperature, 1)
 
 
 def test_a_group_is_named_and_read_back():

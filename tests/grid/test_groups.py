@@ -96,7 +96,7 @@ def test_what_is_asked_for_and_is_not_there_is_to_be_made(tmp_path):
 
 @pytest.mark.parametrize("with_runs", [True, False])
 def test_a_group_is_whole_with_its_files_and_cells_with_or_without_runs(tmp_path, with_runs):
-    """There are neither pictures nor costs."""
+    """There are no pictures."""
     config = config_of()
     write_groups(tmp_path, config)
     if with_runs:

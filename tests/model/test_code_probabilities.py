@@ -7,9 +7,9 @@ import scipy.special
 import scipy.stats
 import torch
 import torch.nn.functional as F
-from conftest import LAWS
 from discrete_vae.config.definitions import PARAMETERS, WITHOUT_CODE_PROBABILITIES, law_of
 from discrete_vae.errors import InputError
+from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.model import quadrature
 from discrete_vae.model.code_probabilities import (
     CodesKLWithGradient,
@@ -37,7 +37,7 @@ def in_double(definition):
 
 
 def named(name):
-    return in_double({**LAWS, **OTHER_LAWS}[name])
+    return in_double({**PAPER_LAWS, **OTHER_LAWS}[name])
 
 
 def test_quadrature_draws_no_random_numbers():
@@ -74,7 +74,7 @@ def test_two_categories_have_closed_forms(difference):
     assert argmax_probabilities(logits, named("logistic"))[0].item() == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", [*LAWS, *OTHER_LAWS])
+@pytest.mark.parametrize("name", [*PAPER_LAWS, *OTHER_LAWS])
 def test_probabilities_agree_with_monte_carlo(name):
     law, draws = named(name), 2 * 10**6
     counts = torch.zeros(LOGITS.shape[1], dtype=torch.long)
@@ -88,7 +88,7 @@ def test_probabilities_agree_with_monte_carlo(name):
     assert ((counts / draws - probabilities).abs() < 4.5 * standard_errors).all()
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", PAPER_LAWS)
 @pytest.mark.parametrize("categories", [2, 50, 1000])
 def test_extreme_logits_and_many_categories_stay_probabilities(name, categories):
     logits = torch.linspace(-100, 100, categories).double().unsqueeze(0)
@@ -101,7 +101,7 @@ def test_extreme_logits_and_many_categories_stay_probabilities(name, categories)
     assert kl_of_codes(of_equal_logits).item() == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", [*LAWS, *OTHER_LAWS])
+@pytest.mark.parametrize("name", [*PAPER_LAWS, *OTHER_LAWS])
 def test_probabilities_are_differentiable(name):
     logits = LOGITS[:1].clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda theta: argmax_probabilities(theta, named(name)), logits, atol=1e-6)
@@ -132,7 +132,7 @@ def test_kl_of_codes_agrees_with_scipy():
 def test_kl_of_the_codes_of_a_stack_has_the_gradient_of_autograd():
     g = generator(2, "test")
     logits = 3 * torch.randn(3, 2, 4, 5, generator=g, dtype=torch.float64)  # models x N x K x minibatch
-    laws = [named(name) for name in LAWS]
+    laws = [named(name) for name in PAPER_LAWS]
     kl, gradient = CodesKLWithGradient(laws, 4)(logits)
     for member, law in enumerate(laws):
         theta = logits[member].movedim(1, -1).clone().requires_grad_()
@@ -143,7 +143,7 @@ def test_kl_of_the_codes_of_a_stack_has_the_gradient_of_autograd():
 
 
 @pytest.mark.parametrize("categories", [2, 10, 50])
-@pytest.mark.parametrize("name", [*LAWS, *OTHER_LAWS])
+@pytest.mark.parametrize("name", [*PAPER_LAWS, *OTHER_LAWS])
 def test_the_fixed_nodes_of_a_stack_are_fine_enough_for_any_logits(name, categories):
     """Their number is chosen on a few logits, before those of the training are known."""
     logits = torch.randn(1, 3, categories, 20, generator=generator(3, "test"), dtype=torch.float64)

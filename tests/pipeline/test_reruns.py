@@ -279,26 +279,21 @@ class TestGroupsNeverShrink:
             assert np.array(means) == pytest.approx(measures.to_numpy())
 
 
-MISSING = ("pictures.npz", "costs.csv")  # in results that are older than they are
-
-
 @pytest.fixture(scope="class")
 def drawn(own, widened, tmp_path_factory) -> Path:
-    """A clone with a group of another seed and one that is not finished, none with pictures and costs, drawn again."""
+    """A clone with a group of another seed and one that is not finished, none with pictures, drawn again."""
     directory = tmp_path_factory.mktemp("elsewhere")
     groups = directory / "results/own/groups"
-    shutil.copytree(own / "results", directory / "results", ignore=shutil.ignore_patterns("runs", *MISSING))
+    shutil.copytree(own / "results", directory / "results", ignore=shutil.ignore_patterns("runs", "pictures.npz"))
     for seed in (2, 3):
         added = groups / f"mine/K4/seed{seed}"
         shutil.copytree(widened / "results/own/groups/mine/K4/seed2", added)
-        for name in MISSING:
-            (added / name).unlink()
+        (added / "pictures.npz").unlink()
     unfinished = groups / "mine/K4/seed3"
     pd.read_csv(unfinished / "summaries.csv").assign(seed=3).to_csv(unfinished / "summaries.csv", index=False)
     (unfinished / "bounds.csv").unlink()
     before = files_of(groups)
-    targets = (RESULTS, "results/own/tables/costs.md", FIGURE)
-    run_snakemake(directory, "--cores", "all", *targets, *drawing(directory))
+    run_snakemake(directory, "--cores", "all", RESULTS, FIGURE, *drawing(directory))
     assert files_of(groups) == before
     return directory
 
@@ -311,9 +306,8 @@ class TestGroupsFromElsewhere:
     def test_those_not_finished_are_left_out_with_a_note(self, drawn):
         assert "left out, as they are not finished: mine/K4/seed3\n" in (drawn / RESULTS).read_text()
 
-    def test_without_pictures_and_costs_they_are_drawn_and_nothing_is_evaluated(self, own, drawn):
+    def test_without_pictures_they_are_drawn_and_nothing_is_evaluated(self, own, drawn):
         assert (drawn / FIGURE).read_bytes() != (own / FIGURE).read_bytes()
-        assert pd.read_csv(drawn / "results/own/tables/costs.csv").empty
         assert not (drawn / "data").exists()
         assert not (drawn / "results/own/runs").exists()
 

@@ -8,17 +8,17 @@ import weakref
 
 import pytest
 import torch
-from conftest import LAWS
 from discrete_vae.config.definitions import law_of
 from discrete_vae.config.options import Annealing, Model, Training
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Cell
+from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.model.network import softmax_kl_with_gradient
 from discrete_vae.training.captured_step import STEPS_BEFORE_CAPTURE, StepGraph
 from discrete_vae.training.stack import StackTrainer
 from emulated_graph import EmulatedGraph
 
-CELLS = [Cell("tiny", 4, law, temperature, seed) for law in LAWS for temperature in (0.3, 1.0) for seed in (1, 2)]
+CELLS = [Cell("tiny", 4, law, temperature, seed) for law in PAPER_LAWS for temperature in (0.3, 1.0) for seed in (1, 2)]
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is visible")
 
@@ -72,7 +72,7 @@ def make_trainer(dataset, device: str = "cpu", **options) -> StackTrainer:
     trainer = StackTrainer(
         CELLS,
         dataset,
-        laws={name: law_of(definition) for name, definition in LAWS.items()},
+        laws={name: law_of(definition) for name, definition in PAPER_LAWS.items()},
         model=Model(variables=3, hidden=16),
         training=Training(batch_size=10, learning_rate=0.01, annealing=annealing, **options),
         device=torch.device("cpu" if device == "emulated" else device),

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import LAWS
 from discrete_vae.analysis.selection import LOSSES
 from discrete_vae.config.definitions import law_of
 from discrete_vae.config.options import Annealing, Evaluation, Model, Training
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Cell
+from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.model.code_probabilities import argmax_probabilities
 from discrete_vae.model.network import Architecture, DiscreteVAE, initial_weights, model_of
 from discrete_vae.model.noise import NUMBERS_AT_ONCE, NoiseSource, distribution
@@ -27,7 +27,7 @@ from discrete_vae.training.stack import StackTrainer, annealed_temperature
 MODEL = Model(variables=3, hidden=16)
 TRAINING = Training(epochs=4, batch_size=10, learning_rate=0.01)
 EVALUATION = Evaluation(validation_samples=5, selection_samples=20)
-TYPED_LAWS = {name: law_of(definition) for name, definition in LAWS.items()}
+TYPED_LAWS = {name: law_of(definition) for name, definition in PAPER_LAWS.items()}
 K = 4
 
 
@@ -56,7 +56,7 @@ def plain_training(dataset, cell, kl_part, temperatures):
     model.load_state_dict(initial_weights(architecture, generator(cell.seed, "weights")))
     optimizer = torch.optim.Adam(model.parameters(), lr=TRAINING.learning_rate)
     minibatches = generator(cell.seed, "minibatches")
-    source = NoiseSource(distribution(law_of(LAWS[cell.perturbation])), generator(cell.seed, "training noise"))
+    source = NoiseSource(distribution(law_of(PAPER_LAWS[cell.perturbation])), generator(cell.seed, "training noise"))
     noise_shape = (MODEL.variables, cell.K, TRAINING.batch_size)
     noise = iter(source.draw((NUMBERS_AT_ONCE["cpu"] // math.prod(noise_shape), *noise_shape)))
     losses = []
@@ -83,12 +83,12 @@ def kl_of_the_softmax(logits, cell):
 
 
 def kl_of_the_codes(logits, cell):
-    q = argmax_probabilities(logits, distribution(law_of(LAWS[cell.perturbation]), torch.float64))
+    q = argmax_probabilities(logits, distribution(law_of(PAPER_LAWS[cell.perturbation]), torch.float64))
     return (q * (q * cell.K).log()).sum()
 
 
 @pytest.mark.parametrize(("kl", "kl_part"), [("softmax", kl_of_the_softmax), ("codes", kl_of_the_codes)])
-@pytest.mark.parametrize("perturbation", LAWS)
+@pytest.mark.parametrize("perturbation", PAPER_LAWS)
 def test_training_follows_a_plain_loop(tiny_dataset, perturbation, kl, kl_part):
     (trained,) = run(tiny_dataset, cell(perturbation), kl=kl)
     expected = plain_training(tiny_dataset, cell(perturbation), kl_part, itertools.repeat(0.7))

@@ -9,7 +9,6 @@ import contextlib
 import numpy as np
 import pytest
 import torch
-from conftest import LAWS
 from device_trace import DeviceTrace
 from discrete_vae.config.definitions import PARAMETERS, POSITIVE, REAL, WITHOUT_CODE_PROBABILITIES, law_of
 from discrete_vae.config.options import Annealing, Model, Training
@@ -18,6 +17,7 @@ from discrete_vae.errors import InputError
 from discrete_vae.evaluation import bounds
 from discrete_vae.evaluation.discrete_loss import discrete_loss
 from discrete_vae.grid.cells import Cell
+from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.model.code_probabilities import argmax_probabilities
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
@@ -27,7 +27,7 @@ from discrete_vae.training.stack import StackTrainer
 from torch._subclasses import FakeTensorMode
 
 GPU = torch.device("cuda")
-TYPED_LAWS = {name: law_of(definition) for name, definition in LAWS.items()}
+TYPED_LAWS = {name: law_of(definition) for name, definition in PAPER_LAWS.items()}
 TEMPERATURES = (0.01, 0.03, 0.07, 0.1, 0.25, 0.4, 0.5, 0.67, 0.85, 1.0)
 
 
@@ -65,7 +65,9 @@ def make_trainer(cells, dataset, *, model: Model, **options) -> StackTrainer:
 
 
 def make_small_trainer(dataset, **options) -> StackTrainer:
-    cells = [Cell("tiny", 4, law, temperature, seed) for law in LAWS for temperature in (0.3, 1.0) for seed in (1, 2)]
+    cells = [
+        Cell("tiny", 4, law, temperature, seed) for law in PAPER_LAWS for temperature in (0.3, 1.0) for seed in (1, 2)
+    ]
     annealing = Annealing(rate=0.01, minimum=0.1, interval=3)
     return make_trainer(cells, dataset, model=Model(variables=3, hidden=16), annealing=annealing, **options)
 
@@ -193,7 +195,7 @@ def test_every_law_can_be_drawn_and_integrated_on_the_device(name):
 
 def make_large_trainer(K, temperatures) -> StackTrainer:
     """Make a trainer of the study's sizes, with one seed."""
-    cells = [Cell("mnist", K, law, temperature, 775) for law in LAWS for temperature in temperatures]
+    cells = [Cell("mnist", K, law, temperature, 775) for law in PAPER_LAWS for temperature in temperatures]
     images = {split: np.zeros((100, 28, 28), np.uint8) for split in ("train", "validation")}
     trainer = make_trainer(cells, BinarizedDataset(images, {}), model=Model())
     trainer.step_graph = TracedGraph()

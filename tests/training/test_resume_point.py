@@ -8,17 +8,17 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import LAWS
 from discrete_vae.config.definitions import law_of
 from discrete_vae.config.options import Evaluation, Model, Training
 from discrete_vae.grid.cells import Cell
+from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.training import clock as clocks
 from discrete_vae.training import resume_point
 from discrete_vae.training.loop import train
 from discrete_vae.training.resume_point import ResumePoint, identity_of
 from discrete_vae.training.stack import StackTrainer
 
-CELLS = [Cell("tiny", 4, law, temperature, seed) for law in LAWS for temperature in (0.3, 1.0) for seed in (1, 2)]
+CELLS = [Cell("tiny", 4, law, temperature, seed) for law in PAPER_LAWS for temperature in (0.3, 1.0) for seed in (1, 2)]
 EPOCHS, STEPS_PER_EPOCH = 3, 4
 
 
@@ -26,7 +26,7 @@ def run(dataset, point=None, batch_size=10, epochs=EPOCHS, patience=None):
     return train(
         CELLS,
         dataset,
-        laws={name: law_of(definition) for name, definition in LAWS.items()},
+        laws={name: law_of(definition) for name, definition in PAPER_LAWS.items()},
         model=Model(variables=3, hidden=16),
         training=Training(epochs=epochs, patience=patience, batch_size=batch_size, learning_rate=0.01),
         evaluation=Evaluation(validation_samples=5, selection_samples=20),
@@ -200,7 +200,7 @@ def test_what_cannot_be_continued_is_set_aside_with_a_warning(tmp_path, caplog, 
 
 JOB = {
     "cells": CELLS,
-    "laws": LAWS,
+    "laws": PAPER_LAWS,
     "data_sha256": "a",
     "device": torch.device("cpu"),
     "options": {
@@ -215,7 +215,7 @@ JOB = {
     ("change", "differing"),
     [
         ({"cells": CELLS[:1]}, "cells"),
-        ({"laws": {**LAWS, "normal": LAWS["gumbel"]}}, "laws"),
+        ({"laws": {**PAPER_LAWS, "normal": PAPER_LAWS["gumbel"]}}, "laws"),
         ({"data_sha256": "b"}, "data_sha256"),
         ({"device": torch.device("meta")}, "device"),
         ({"options": {**JOB["options"], "model": {"variables": 3, "hidden": 9}}}, "model"),

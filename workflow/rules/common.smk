@@ -82,7 +82,7 @@ def groups_at(**axes):
 
 def group_files(name, **axes):
     """List a file of every group that is shown, or of those at some values of the axes."""
-    return [f"<results>/groups/{group}/{name}" for group in groups_at(**axes)]
+    return [f"<results>/{group.directory}/{name}" for group in groups_at(**axes)]
 
 
 wildcard_patterns = cells.wildcard_patterns(
@@ -98,7 +98,7 @@ runs_of_other_stacks = planning.runs_of_other_stacks(
 evaluated_before = {
     group
     for group in found_groups.to_make
-    if (results / "groups" / str(group) / "bounds.csv").exists()
+    if (results / group.directory / "bounds.csv").exists()
 }
 missing_files = [
     f"<results>/{path}"
@@ -109,7 +109,7 @@ missing_files = [
     )
 ]
 kept = [
-    *(results / "groups" / str(group) for group in found_groups.whole),
+    *(results / group.directory for group in found_groups.whole),
     *(results / "runs" / run for run in runs_of_other_stacks),
     *(results / "gradients", results / "fits"),
 ]
@@ -159,19 +159,15 @@ def cells_of_group(label):
     )
 
 
-def files_older_groups_lack(name, **axes):
-    """List a file of every group that is shown and has it or is yet to be made."""
-    return [
-        f"<results>/groups/{group}/{name}"
-        for group in groups_at(**axes)
-        if (results / "groups" / str(group) / name).exists()
-        or group in found_groups.to_make
-    ]
-
-
 def first_pictures(wildcards):
-    """List the pictures of the first seed that has some, at a dataset and K; there may be none."""
-    return files_older_groups_lack("pictures.npz", **wildcards)[:1]
+    """List the pictures of the first seed that has some, at a dataset and K; older results have none."""
+    there = (
+        group
+        for group in groups_at(**wildcards)
+        if (results / group.directory / "pictures.npz").exists()
+        or group in found_groups.to_make
+    )
+    return [f"<results>/{group.directory}/pictures.npz" for group in there][:1]
 
 
 gradients_labels = sorted({*found_gradients, *asked_gradients})

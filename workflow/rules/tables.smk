@@ -123,7 +123,7 @@ rule describe_codes:
 rule sum_costs:
     """Sum up what the groups have cost."""
     input:
-        files_older_groups_lack("costs.csv"),
+        group_files("costs.csv"),
     output:
         csv=report(
             "<results>/tables/costs.csv",

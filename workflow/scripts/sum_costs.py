@@ -3,12 +3,10 @@
 from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
-    import pandas as pd
-    from discrete_vae.analysis.costs import COLUMNS, sum_costs
+    from discrete_vae.analysis.costs import sum_costs
     from discrete_vae.files import read_tables, write_csv, write_text
     from discrete_vae.report.tables import costs_to_markdown
 
-    no_costs = pd.DataFrame(columns=COLUMNS)  # of results that are older than the costs
-    costs = sum_costs(read_tables(snakemake.input) if snakemake.input else no_costs)
+    costs = sum_costs(read_tables(snakemake.input))
     write_csv(snakemake.output.csv, costs)
     write_text(snakemake.output.markdown, costs_to_markdown(costs))

@@ -9,12 +9,7 @@ COLUMNS = ["dataset", "K", "seed", "step", "device", "hardware", "threads", "job
 
 
 def group_costs(runs: pd.DataFrame, evaluation_seconds: float, environment: Mapping[str, Any]) -> pd.DataFrame:
-    """List what a group has cost.
-
-    Args:
-        runs: its summaries.
-        evaluation_seconds: wall time of its evaluation.
-        environment: device, hardware and threads of the evaluation.
+    """List what a group has cost, given its summaries and the wall time and `environment` of its evaluation.
 
     Returns:
         One row for each step, hardware and number of threads: jobs, which are cells in training, and wall seconds.

@@ -34,7 +34,7 @@ def evaluate_group(
         dataset: its images.
         models: model.pt of its runs, in the order of the summaries.
         samples: codes drawn for each image.
-        keep_models: whether the weights of the models that the paper loss selected are written too.
+        keep_models: whether to write the weights of the models that the paper loss selected.
         device: where to evaluate.
         started: when the evaluation began, as time.monotonic() gives it.
 

@@ -30,8 +30,7 @@ def draw_control(
     none, all K are drawn.
 
     Args:
-        losses: of `comparison.losses_of_laws`.
-        gradients: of `gradients.measure_gradients`.
+        losses, gradients: of `comparison.losses_of_laws` and `gradients.measure_gradients`.
         definitions: of the noise laws by name.
         dataset: its name.
         laws: all noise laws of the study; a law's place among them decides its look.

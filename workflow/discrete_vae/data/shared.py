@@ -24,11 +24,7 @@ def check_definition(name: str, manifest: Mapping[str, Any], definition: Mapping
 
 
 def check_datasets(data: Path, definitions: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check that the binarized datasets in a folder are those asked for.
-
-    Args:
-        data: the folder.
-        definitions: of the datasets that are asked for, by name, as the configuration file says them.
+    """Check that the binarized datasets in a folder are of some definitions, given by name as a configuration has them.
 
     Raises:
         InputError: the first one that was made by another definition, or of another file of the user's.

@@ -14,7 +14,6 @@ from discrete_vae.model.noise import NoiseSource
 
 # Codes decoded in one go: what fits the caches of a CPU core, and what fills a GPU.
 CODES_AT_ONCE = {"cpu": 500, "cuda": 100_000}
-IMAGES_AT_ONCE = 10_000  # for the KL of the codes
 
 
 def discrete_loss(
@@ -80,9 +79,8 @@ def mean_kl_of_codes(
     means = []
     for member, law in enumerate(code_laws):
         model = {name: values[member : member + 1] for name, values in weights.items()}
-        chunks = images.split(IMAGES_AT_ONCE)
-        kl = [_kl(encode(model, chunk.float().unsqueeze(0)).unflatten(-1, (variables, -1)), law) for chunk in chunks]
-        means.append(torch.cat(kl, dim=1).sum(-1).mean().item())
+        logits = encode(model, images.float().unsqueeze(0)).unflatten(-1, (variables, -1))
+        means.append(_kl(logits, law).sum(-1).mean().item())
     return means
 
 

@@ -4,12 +4,9 @@ import numpy as np
 
 
 def in_rows(images: np.ndarray, *, columns: int, gap: int) -> np.ndarray:
-    """Lay gray images out in white rows, ``columns`` in each, with a gap after each image and row.
+    """Lay gray images, images x height x width, out in rows of some columns, the last one filled up with white.
 
-    Args:
-        images: images x height x width, from 0 (black) to 255 (white).
-        columns: images in a row; the last row is filled up with white.
-        gap: in pixels.
+    After each image and row comes a white gap, in pixels.
     """
     count, height, width = images.shape
     padded = np.pad(images, ((0, -count % columns), (0, gap), (0, gap)), constant_values=255)

@@ -54,13 +54,9 @@ class TrainedModel:
 
     def sample(self, count: int, *, seed: int = 0) -> Tensor:
         """Draw codes from the uniform prior and decode them, to probabilities of ink, count x height x width."""
-        return self.decode(prior_codes(self.network, count, seed=seed))
-
-
-def prior_codes(network: DiscreteVAE, count: int, *, seed: int) -> Tensor:
-    """Draw codes from the uniform prior: the category of each variable, count x N."""
-    sizes = network.architecture
-    return torch.randint(sizes.categories, (count, sizes.variables), generator=generator(seed, "prior samples"))
+        sizes = self.network.architecture
+        shape = (count, sizes.variables)
+        return self.decode(torch.randint(sizes.categories, shape, generator=generator(seed, "prior samples")))
 
 
 def load_run(folder: Path | str) -> TrainedModel:

@@ -8,10 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from discrete_vae.grid.measures import FIT_ERRORS
 from discrete_vae.report import style
 from discrete_vae.report.curves import plot_curves
-
-ERRORS = {"discrete_error": "codes", "relaxed_error": "mean relaxed sample"}
 
 
 def describe(name: str, definition: Mapping[str, Any]) -> str:
@@ -37,8 +36,8 @@ def draw_fits(fits: pd.DataFrame, *, target: str, laws: Sequence[str]) -> Figure
     looks = style.looks(fits["perturbation"], laws)
     with style.applied():
         figure = Figure(figsize=(style.PAGE_WIDTH, 3.8), layout="constrained")
-        axes = figure.subplots(len(ERRORS), len(shown) + 1, sharex="col", sharey=True, squeeze=False)
-        for row, (error, name) in zip(axes, ERRORS.items(), strict=True):
+        axes = figure.subplots(len(FIT_ERRORS), len(shown) + 1, sharex="col", sharey=True, squeeze=False)
+        for row, (error, name) in zip(axes, FIT_ERRORS.items(), strict=True):
             _plot_error(row, fits, error, shown, looks)
             row[0].set_ylabel(name)
         for ax, temperature in zip(axes[0], shown, strict=False):
@@ -47,7 +46,7 @@ def draw_fits(fits: pd.DataFrame, *, target: str, laws: Sequence[str]) -> Figure
         for ax in axes[-1, :-1]:
             ax.set_xlabel("step")
         style.set_temperature_axis(axes[-1, -1], temperatures, width=style.PAGE_WIDTH / axes.shape[1] - 0.5)
-        means = fits.groupby(["perturbation", "temperature", "step"])[list(ERRORS)].mean()
+        means = fits.groupby(["perturbation", "temperature", "step"])[list(FIT_ERRORS)].mean()
         # A single fit may pass the target by chance, far below all curves.
         axes[0, 0].set(yscale="log", ylim=(np.nan_to_num(means.min(axis=None)) / 2 or None, None))
         style.spell_decades(axes[0, 0].yaxis)

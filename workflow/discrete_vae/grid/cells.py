@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from discrete_vae.config.options import AXES
-from discrete_vae.errors import InputError
 
 if TYPE_CHECKING:  # its module needs pydantic
     from discrete_vae.config.configuration import Configuration
@@ -38,29 +37,24 @@ class Group:
         dataset, K, seed = label.split("/")
         return cls(dataset, int(K.removeprefix("K")), int(seed.removeprefix("seed")))
 
+    @property
+    def directory(self) -> str:
+        """The folder of the group's files in the folder of its study."""
+        return f"groups/{self}"
+
     def __str__(self) -> str:
         return GROUP_LABEL.format(**vars(self))
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Coordinates of one training run in the grid.
-
-    Raises:
-        InputError: fewer than two categories or a temperature that is not positive.
-    """
+    """Coordinates of one training run in the grid."""
 
     dataset: str
     K: int
     perturbation: str
     temperature: float
     seed: int
-
-    def __post_init__(self) -> None:
-        if self.K < 2:
-            raise InputError(f"K of the cell {self} is {self.K}, expected at least 2; correct it")
-        if not self.temperature > 0:
-            raise InputError(f"temperature of the cell {self} is {self.temperature}, expected above 0; correct it")
 
     @classmethod
     def of(cls, coordinates: Mapping[str, Any]) -> "Cell":

@@ -24,8 +24,11 @@ if TYPE_CHECKING:  # its module needs pydantic
 
 # Of a group's label; a copy such as seed1.bak is none.
 GROUP_PATTERN = f"[^/]+/K(?:{WILDCARD_PATTERNS['K']})/seed(?:{WILDCARD_PATTERNS['seed']})"
-# Pictures and costs may be missing: results that are older than they are have none.
-WHOLE_GROUP_FILES = ("summaries.csv", "histories.csv.gz", "selection.csv", "bounds.csv", "image_losses.npz")
+# Pictures may be missing: results that are older than they are have none.
+WHOLE_GROUP_FILES = (
+    *("summaries.csv", "histories.csv.gz", "selection.csv"),
+    *("bounds.csv", "image_losses.npz", "costs.csv"),
+)
 # What runs of one dataset, or of one noise law, must have in common, as columns of summaries.csv and bounds.csv.
 ALIKE = {
     "data_sha256": "dataset",
@@ -74,11 +77,7 @@ class GroupsOnDisk:
 
 
 def find_groups(study: Path, configuration: "Configuration") -> GroupsOnDisk:
-    """Find out which groups are whole, and which of those asked for are not.
-
-    Args:
-        study: its folder.
-        configuration: what is asked for.
+    """Find out which groups of a study are whole, and which of those asked for are not.
 
     Raises:
         InputError: groups that must not be compared, or a group that lacks a cell that is asked for and whose runs are
@@ -91,7 +90,7 @@ def find_groups(study: Path, configuration: "Configuration") -> GroupsOnDisk:
     labels = ("/".join(path.parts[-4:-1]) for path in study.glob("groups/*/K*/seed*/summaries.csv"))
     on_disk = {Group.of(label) for label in labels if re.fullmatch(GROUP_PATTERN, label)}
     for group in sorted(asked_of.keys() | on_disk, key=lambda group: (group.dataset, group.K, group.seed)):
-        folder = study / "groups" / str(group)
+        folder = study / group.directory
         summaries = recorded_rows(folder / "summaries.csv")
         recorded = _recorded_cells(folder, summaries, group)
         absent = absent_files(folder)
@@ -125,10 +124,7 @@ def option_rows(
 ) -> list[dict[str, Any]]:
     """Return the options of some cells as rows of summaries.csv, one row for each dataset and noise law.
 
-    Args:
-        cells: that are asked for.
-        laws: definitions of the noise laws by name.
-        options: what determines the result of a dataset's cells by section, by dataset.
+    ``laws`` are definitions by name; ``options`` are what determines a result, by dataset and section.
     """
     rows = []
     for cell in {(cell.dataset, cell.perturbation): cell for cell in cells}.values():
@@ -138,12 +134,9 @@ def option_rows(
 
 
 def check_alike(rows: Iterable[Mapping[str, Any]]) -> None:
-    """Check that runs that are compared are of the same images, noise laws, options and numbers of samples.
+    """Check that rows of summaries.csv or bounds.csv are of equal images, noise laws, options and numbers of samples.
 
     An option that did not exist when a run was made counts as its default.
-
-    Args:
-        rows: of summaries.csv or bounds.csv of some groups.
 
     Raises:
         InputError: two runs of one dataset that differ, or two noise laws of one name.
@@ -214,7 +207,7 @@ def _check_dates(study: Path, folder: Path, lacking: Set[Cell]) -> None:
 
 def is_whole(study: Path, group: Group, asked: Set[Cell]) -> bool:
     """Tell whether a group's files are there and hold the cells that are asked for."""
-    folder = study / "groups" / str(group)
+    folder = study / group.directory
     return not absent_files(folder) and asked <= set(map(Cell.of, recorded_rows(folder / "summaries.csv")))
 
 

@@ -57,8 +57,7 @@ def cells_to_group(study: Path, group: Group, asked: Iterable[Cell], laws: Seque
     cells = {*asked, *finished_cells(study, group)}
     if not cells:
         raise InputError(
-            f"{study / 'groups' / str(group)} is asked for, expected a group of the grid or one with runs; add it to"
-            " the grid"
+            f"{study / group.directory} is asked for, expected a group of the grid or one with runs; add it to the grid"
         )
     order = {law: place for place, law in enumerate(laws)}
     return sorted(
@@ -137,7 +136,7 @@ def missing_files(study: Path, to_make: Iterable[Group], asked: Iterable[Cell]) 
         Paths in the study's folder.
     """
     runs = (f"{cell.directory}/{name}" for cell in cells_to_train(study, to_make, asked) for name in CELL_FILES)
-    bounds = (f"groups/{group}/bounds.csv" for group in to_make)
+    bounds = (f"{group.directory}/bounds.csv" for group in to_make)
     return [path for path in (*runs, *bounds) if not (study / path).exists()]
 
 

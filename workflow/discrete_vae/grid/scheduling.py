@@ -75,11 +75,7 @@ def stack_of(configuration: "Configuration", gpus: int) -> tuple[str, ...]:
 def training_minutes(training: Training, *, K: int, cells: int, gpus: int) -> int:
     """Time limit of a training job: three times what was measured, for the paper's model on MNIST.
 
-    Args:
-        training: its options; ``epochs`` is a number.
-        K: categories.
-        cells: that the job trains.
-        gpus: that the job asks for.
+    ``training.epochs`` is a number here.
     """
     on_gpu = uses_gpu(training.device, gpus)
     in_turn = max(1, cells / CELLS_AT_ONCE_ON_A_GPU) if on_gpu else cells

@@ -46,13 +46,8 @@ def check_options(study: Path, configuration: Configuration, *, overlay: Path) -
     Compared are the definitions and the epochs of names in both, and the options of sections that results depend on. An
     option that did not exist then counts as its default. A study without results begins again.
 
-    Args:
-        study: its folder.
-        configuration: what is asked for.
-        overlay: a file of configs/ that may hold the study's options.
-
     Raises:
-        InputError: the first option that differs.
+        InputError: the first option that differs. The message names ``overlay``, a file of configs/, if it exists.
     """
     if not (study / CONFIG_FILE).exists() or not has_evidence(study):
         return

@@ -34,10 +34,7 @@ Finding = tuple[bool, str]  # whether it is as expected, and what was found
 def check_device(device: torch.device, *, images: int = 2_000, temperatures: int = 10) -> Iterator[Finding]:
     """Compare a device with the CPU, on random images and the paper's model, and time its steps.
 
-    Args:
-        device: to check.
-        images: of the training set.
-        temperatures: of the paper's grid, for each of its three noise laws.
+    The stack has the paper's three noise laws at its highest ``temperatures``.
     """
     cells = [Cell("random", 10, law, tau, 775) for tau in PAPER_TEMPERATURES[-temperatures:] for law in PAPER_LAWS]
     few, many = random_images(200), random_images(images)

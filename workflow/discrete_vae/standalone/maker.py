@@ -30,10 +30,10 @@ class GroupMaker:
     """Makes groups of a plan in results/{study} of the current folder, as Snakemake would make them.
 
     Args:
-        plan: the plan.
+        plan: what to make.
         data: the folder of the binarized datasets.
         archives: where each finished group is packed, without the weights of its models.
-        device: where to train and to evaluate.
+        device: to train and evaluate on.
         how_to_train: options of the training that determine no result, but for rounding.
 
     Raises:
@@ -120,7 +120,7 @@ class GroupMaker:
 
     def folder(self, group: Group) -> Path:
         """Return the folder of a group's files."""
-        return self.study / "groups" / str(group)
+        return self.study / group.directory
 
     def checkpoint(self, group: Group) -> Path:
         """Return the file of a group's resume point."""

@@ -37,11 +37,7 @@ def identity_of(
 ) -> dict[str, Any]:
     """Return everything that determines the bits of a training. A resume point of other values is not used.
 
-    Args:
-        cells: of the job.
-        laws, options: definitions of noise laws and options that determine a result, as JSON has them.
-        data_sha256: sum of the images.
-        device: where to train.
+    ``laws`` and ``options`` are as JSON has them.
     """
     return {
         "cells": [cell.coordinates() for cell in cells],

@@ -42,13 +42,6 @@ def annealed_temperature(temperature: float, step: int, annealing: Annealing | N
 class StackTrainer:
     """The models of one training job side by side, one for each of its S cells, which share their dataset and K.
 
-    Args:
-        cells: of the job.
-        dataset: their images.
-        laws: their noise laws by name.
-        model, training: sections of the configuration.
-        device: where to train.
-
     Attributes:
         weights: the present ones by name, each with a first dimension S.
         step_graph: takes the steps on full minibatches.
