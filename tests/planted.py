@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 from discrete_vae.analysis.comparisons import judge
+from discrete_vae.analysis.losses import summarize_test_losses
 from discrete_vae.analysis.selection import LOSSES, NEGATIVE_ELBO, VALIDATION_LOSS, select_temperatures
-from discrete_vae.analysis.test_losses import summarize_test_losses
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import MEASURES
 

@@ -50,12 +50,12 @@ def test_a_damaged_manifest_is_told(tmp_path, own_dataset, text):
 
 
 def test_images_under_the_name_of_others_are_refused(tmp_path, own_dataset):
-    manifest = BinarizedDataset.load(tmp_path / "data/mine.npz").manifest
-    check_definition("mine", manifest, own_dataset)
+    made = BinarizedDataset.load(tmp_path / "data/mine.npz").manifest["definition"]
+    check_definition(tmp_path / "data/mine.npz", made, own_dataset)
     with pytest.raises(
-        InputError, match=r'digits.npz was made of .*, expected {"source": "sklearn"} as under datasets'
+        InputError, match=r'datasets.digits is {"source": "sklearn"}, expected {"source": "npz".*remove'
     ):
-        check_definition("digits", manifest, {"source": "sklearn"})
+        check_definition(tmp_path / "data/digits.npz", made, {"source": "sklearn"})
 
 
 def test_a_damaged_dataset_is_told(tmp_path, own_dataset):

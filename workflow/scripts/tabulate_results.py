@@ -4,6 +4,7 @@ from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     import pandas as pd
+    from discrete_vae.analysis.losses import summarize_test_losses
     from discrete_vae.analysis.selection import (
         NEGATIVE_ELBO,
         VALIDATION_LOSS,
@@ -11,7 +12,6 @@ with logged(snakemake.log[0]):
         read_bounds,
         select_temperatures,
     )
-    from discrete_vae.analysis.test_losses import summarize_test_losses
     from discrete_vae.files import read_arrays, read_tables, write_csv, write_text
     from discrete_vae.report.notes import describe_runs
     from discrete_vae.report.results import results_notes, results_to_latex, results_to_markdown

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from discrete_vae.analysis.test_losses import with_bounds
+from discrete_vae.analysis.losses import with_bounds
 from discrete_vae.grid.measures import LOOSENESS, PARTS, USE_OF_CODES
 
 QUANTITIES = (*PARTS, *USE_OF_CODES, *LOOSENESS, "bound_of_all_samples")

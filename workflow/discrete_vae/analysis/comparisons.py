@@ -13,9 +13,9 @@ import pandas as pd
 
 from discrete_vae.analysis import claims
 from discrete_vae.analysis.claims import Claim, add_verdicts
+from discrete_vae.analysis.losses import with_bounds
 from discrete_vae.analysis.selection import at_nearest_temperature, law_definitions
 from discrete_vae.analysis.statistics import compare_paired, mean_of_images, standard_errors
-from discrete_vae.analysis.test_losses import with_bounds
 from discrete_vae.evaluation.selected import selected_cells
 from discrete_vae.grid import paper
 from discrete_vae.grid.measures import MEASURES

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from discrete_vae.analysis.claims import PLANNED_SEEDS
+from discrete_vae.analysis.losses import with_bounds
 from discrete_vae.analysis.selection import at_nearest_temperature
 from discrete_vae.analysis.statistics import LEVEL, compare_with_zero, holm
-from discrete_vae.analysis.test_losses import with_bounds
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import MEASURES
 from discrete_vae.report.tables import interval_texts, to_markdown

@@ -9,43 +9,46 @@ from discrete_vae.data.sources import fingerprint
 from discrete_vae.errors import InputError, reading
 
 
-def check_definition(name: str, manifest: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
-    """Check by its manifest that data/{name}.npz was made of a dataset's definition.
+def check_definition(images: Path, made: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
+    """Check that a binarized dataset was made of the definition that its name has in the configuration.
+
+    Args:
+        images: its .npz; the file's name is the dataset's.
+        made: the definition in its manifest.
+        definition: as the configuration file says it.
 
     Raises:
-        InputError: they are of another one: a file was put there under this name.
+        InputError: it was made of another one, for another study or under another name.
     """
-    made = manifest.get("definition", definition)
     if made != definition:
         raise InputError(
-            f"data/{name}.npz was made of {json.dumps(made)}, expected {json.dumps(definition)} as under"
-            f" datasets.{name}; remove it and data/{name}.json to make it again"
+            f"datasets.{images.stem} is {json.dumps(definition)}, expected {json.dumps(made)}, of which {images} was"
+            f" made for every study; {_advice(images)}"
         )
 
 
 def check_datasets(data: Path, definitions: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check that the binarized datasets in a folder are of some definitions, given by name as a configuration has them.
+    """Check by their manifests that the datasets in a folder were made of their definitions, given by name.
 
     Raises:
-        InputError: the first one that was made by another definition, or of another file of the user's.
+        InputError: the first one that was made of another definition, or of another file of the user's.
     """
     for name, definition in definitions.items():
-        manifest = data / f"{name}.json"
+        images, manifest = data / f"{name}.npz", data / f"{name}.json"
         if not manifest.exists():
             continue
-        advice = f"give the dataset another name, or remove {manifest} and {data / name}.npz"
-        with reading(manifest, "the manifest of a dataset", f"remove {manifest} and {data / name}.npz"):
+        with reading(manifest, "the manifest of a dataset", f"remove {manifest} and {images}"):
             made = json.loads(manifest.read_text(encoding="utf-8"))
-            definition_then, sources_then = made["definition"], made["sources"]
-        if definition_then != definition:
-            raise InputError(
-                f"datasets.{name} is {json.dumps(definition)}, expected {json.dumps(definition_then)}, of which"
-                f" {data / name}.npz was made for every study; {advice}"
-            )
+            definition_then, sums_then = made["definition"], made["sources"]
+        check_definition(images, definition_then, definition)
         if definition["source"] == "npz":
             path = Path(definition["path"])
-            if sources_then[path.name] != fingerprint(path.read_bytes(), "sha256"):
+            if sums_then[path.name] != fingerprint(path.read_bytes(), "sha256"):
                 raise InputError(
-                    f"{path} has changed since {data / name}.npz was made of it for every study, expected the same"
-                    f" content; {advice}"
+                    f"{path} has changed since {images} was made of it for every study, expected the same content;"
+                    f" {_advice(images)}"
                 )
+
+
+def _advice(images: Path) -> str:
+    return f"give the dataset another name, or remove {images.with_suffix('.json')} and {images}"

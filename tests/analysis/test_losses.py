@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from discrete_vae.analysis.losses import summarize_test_losses
 from discrete_vae.analysis.selection import NEGATIVE_ELBO, VALIDATION_LOSS, select_temperatures
-from discrete_vae.analysis.test_losses import summarize_test_losses
 from discrete_vae.errors import InputError
 from planted import bounds_of, runs_of, summarized, two_laws
 
