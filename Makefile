@@ -2,7 +2,7 @@
 PYTHON ?= python3
 # Modules of Python and no commands: in a project that was moved, the commands name the old place.
 RUN := .venv/bin/python -P -m
-# What a user's shell says of these is for other work.
+# In a user's shell these are meant for other work.
 unexport PYTHONPATH PYTHONSTARTUP PYTHONHOME
 export MPLBACKEND := agg
 # `make TORCH=cpu` installs torch without CUDA.
@@ -12,7 +12,7 @@ $(error TORCH is $(TORCH), expected cuda or cpu)
 endif
 
 ifneq ($(words $(CURDIR)),1)
-$(error the path $(CURDIR) has a space, which Snakemake's jobs cannot bear; move the project)
+$(error the path $(CURDIR) has a space, with which Snakemake's jobs fail; move the project)
 endif
 
 # Every study in results/ that has something to draw; STUDY names one.

@@ -13,8 +13,8 @@ min_version("9.27")
 
 if " " in sys.executable:
     sys.exit(
-        f"ERROR: the path of Python, {sys.executable}, has a space, which Snakemake's jobs"
-        " cannot bear; move the project or its environment"
+        f"ERROR: the path of Python, {sys.executable}, has a space, with which"
+        " Snakemake's jobs fail; move the project or its environment"
     )
 if not Path(f"{workflow.current_basedir}/workflow").is_dir():
     sys.exit(

@@ -87,7 +87,7 @@ def test_laws_beyond_the_study_do_not_decide_its_claim():
 
 
 def test_laws_are_known_by_definition_and_not_by_name():
-    """Here `mine` is the study's Normal-Softmax, and `normal` a law of one's own."""
+    """Here `mine` is the paper's Normal noise, and `normal` a law of one's own."""
     laws = {
         "mine": '{"distribution": "Normal", "loc": 0, "scale": 1}',
         "normal": '{"distribution": "Normal", "loc": 0, "scale": 3}',

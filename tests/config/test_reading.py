@@ -334,9 +334,9 @@ def circular() -> list:
     ("config", "expected"),
     [
         ([1], "the configuration is [1], expected a mapping"),
-        ({"grid": {datetime.date(2020, 1, 1): 3}}, "the configuration has no plain form"),
-        ({"grid": {"dataset": circular()}}, "the configuration has no plain form (Circular reference"),
-        ({"study": "\ud800", "grid": {"dataset": []}}, "the configuration has no plain form"),
+        ({"grid": {datetime.date(2020, 1, 1): 3}}, "the configuration cannot be read"),
+        ({"grid": {"dataset": circular()}}, "the configuration cannot be read (Circular reference"),
+        ({"study": "\ud800", "grid": {"dataset": []}}, "the configuration cannot be read"),
         ({"study": True, "grid": {"dataset": []}}, "study is True, expected a text"),
         ({"grid": {"dataset": ["a"]}, "datasets": {"a": {"source": "npz", "path": "a\0"}}}, "an existing .npz file"),
         ({"grid": {"dataset": ["a"]}, "datasets": {"a": {"source": "npz", "path": "{x}.npz"}}}, "without braces"),

@@ -166,7 +166,7 @@ def test_a_group_that_lacks_a_cell_and_whose_runs_are_gone_is_told_in_one_line(t
 
 def test_a_group_that_lacks_a_file_and_whose_runs_are_gone_is_told_which(tmp_path):
     write_groups(tmp_path, config_of(), without="bounds.csv")
-    with pytest.raises(InputError, match=r"seed1 lacks bounds\.csv, and to add them the runs"):
+    with pytest.raises(InputError, match=r"seed1 lacks bounds\.csv, expected the runs"):
         find_groups(tmp_path, config_of())
 
 

@@ -295,7 +295,7 @@ rule outer:
             )
             return completed.stdout + completed.stderr
 
-        assert "is 3 in vae/results/own, and 2 is asked for" in run("training={epochs: 2}")
+        assert "is 2, expected 3 as in vae/results/own" in run("training={epochs: 2}")
         assert run("grid={seed: [1, 2], perturbation: [laplace]}").count("rule vae_train_cells:") == 1
         assert pd.read_csv(tmp_path / "vae/results/own/groups/mine/K4/seed2/bounds.csv")["seed"].tolist() == [2]
         assert "cells finished: 2 of 2" in (tmp_path / "vae/logs/own/progress.txt").read_text()

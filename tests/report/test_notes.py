@@ -44,9 +44,9 @@ def test_options_other_than_the_studys_are_named_below_the_table():
     runs = runs_of(EVERY_TEMPERATURE)
     assert not any("not as in the paper" in note for note in notes_of(runs))
     runs["training"] = '{"batch_size": 100, "learning_rate": 0.001, "kl": "codes", "annealing": null}'
-    assert "digits: not as in the paper: training.kl codes (there softmax)" in notes_of(runs)
+    assert "digits: not as in the paper: training.kl codes (paper: softmax)" in notes_of(runs)
     runs["law"] = '{"distribution": "Normal", "loc": 0, "scale": 3}'
-    assert "(there softmax), normal noise, Normal(loc 0, scale 3)" in " ".join(notes_of(runs))
+    assert "(paper: softmax), normal noise, Normal(loc 0, scale 3)" in " ".join(notes_of(runs))
 
 
 def test_noise_beyond_the_study_is_defined_below_the_table():
@@ -57,15 +57,15 @@ def test_noise_beyond_the_study_is_defined_below_the_table():
 
 def test_other_numbers_of_samples_than_the_studys_are_named():
     runs = runs_of(EVERY_TEMPERATURE).assign(evaluation='{"validation_samples": 10, "selection_samples": 100}')
-    departures = "evaluation.validation_samples 10 (there 100), evaluation.importance_samples 5 (there 100)"
+    departures = "evaluation.validation_samples 10 (paper: 100), evaluation.importance_samples 5 (paper: 100)"
     assert f"digits: not as in the paper: {departures}" in notes_of(runs, samples=5)
 
 
 def test_fewer_epochs_and_other_images_than_the_studys_are_named():
     options = '{"epochs": 120, "patience": 30}'
     runs = runs_of(EVERY_TEMPERATURE).assign(dataset="omniglot", data_origin="other drawings", training=options)
-    departures = "images other than chardata.mat of the IWAE repository, 28x28, training.epochs 120 (there 300)"
-    departures += ", training.patience 30 (there none)"
+    departures = "images other than chardata.mat of the IWAE repository, 28x28, training.epochs 120 (paper: 300)"
+    departures += ", training.patience 30 (paper: none)"
     assert f"omniglot: not as in the paper: {departures}" in notes_of(runs)
     resized = runs.assign(dataset="omniglot-resized")
     assert f"omniglot-resized: not as in the paper: {departures}" in notes_of(resized)
@@ -75,7 +75,7 @@ def test_fewer_epochs_and_other_images_than_the_studys_are_named():
 def test_the_precision_of_matrix_products_departs_from_the_study_where_a_run_was_on_a_gpu(devices, named):
     runs = runs_of({("normal", 0.5, 1): 1.0, ("normal", 0.5, 2): 1.0})
     runs = runs.assign(device=devices, training='{"matmul_precision": "high"}')
-    assert ("matmul_precision high (there highest)" in " ".join(notes_of(runs))) == named
+    assert ("matmul_precision high (paper: highest)" in " ".join(notes_of(runs))) == named
 
 
 def test_runs_of_a_cpu_beside_runs_of_a_gpu_are_noted():
@@ -87,7 +87,7 @@ def test_runs_of_a_cpu_beside_runs_of_a_gpu_are_noted():
 
     alike = {(seed, law): "cuda" for seed in (1, 2) for law in ("gumbel", "normal")}
     assert notes_with(alike) == []
-    of_both = "digits: run on a CPU and on a GPU, which draw other noise for one seed"
+    of_both = "digits: run on a CPU and on a GPU, which draw different noise for the same seed"
     by_seed = {(seed, law): "cuda" if seed == 1 else "cpu" for seed, law in alike}
     assert notes_with(by_seed) == [of_both]
     mixed = "digits: noise laws compared on both, without common noise, at K 10, seed 2"
@@ -108,7 +108,13 @@ def test_what_was_run_is_stated_by_dataset():
         [runs.assign(epochs_run=[7, 9], python=["3.13", "3.12"]), runs.assign(dataset="mnist", python="3")]
     )
     table = describe_runs(runs).set_index("item")
-    expected = {"runs": 2, "seeds": "1 / 2", "epochs": "7 to 9", "sum of the images": "abc", "Python": "3.12 / 3.13"}
+    expected = {
+        "runs": 2,
+        "seeds": "1 / 2",
+        "epochs": "7 to 9",
+        "SHA-256 of the images": "abc",
+        "Python": "3.12 / 3.13",
+    }
     expected |= {"temperatures": "0.5 (seed 2) and 1.0 (seed 1)", "source revision": "x"}
     assert {item: table.loc[item, "digits"] for item in expected} == expected
     assert (table.loc["epochs", "mnist"], table.loc["Python", "mnist"]) == ("9", "3")

@@ -210,7 +210,7 @@ def test_a_plan_that_was_changed_into_none_is_refused(machine, change):
 def test_the_study_of_a_plan_is_no_path(machine):
     plan = json.loads((machine / "plan.json").read_text())
     (machine / "plan.json").write_text(json.dumps({**plan, "study": "../out"}))
-    with pytest.raises(InputError, match="a path for its study"):
+    with pytest.raises(InputError, match="its study is a path"):
         Plan.load(machine / "plan.json")
 
 
@@ -219,7 +219,7 @@ def test_a_time_that_is_none_is_refused(minutes, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["discrete_vae", "train", "plan.json", "--minutes", minutes])
     with pytest.raises(SystemExit):
         parse_arguments()
-    assert f"{minutes} is no time, expected a number above 0" in capsys.readouterr().err
+    assert f"{minutes} is no number of minutes, expected above 0" in capsys.readouterr().err
 
 
 def test_the_revision_of_a_plan_holds_for_the_same_source_only(machine, monkeypatch):

@@ -73,7 +73,7 @@ def _minutes(text: str) -> float:
     except ValueError:
         minutes = math.nan
     if not 0 < minutes <= MOST_MINUTES:
-        raise argparse.ArgumentTypeError(f"{text} is no time, expected a number above 0 and at most {MOST_MINUTES}")
+        raise argparse.ArgumentTypeError(f"{text} is no number of minutes, expected above 0 and at most {MOST_MINUTES}")
     return minutes
 
 

@@ -1,4 +1,4 @@
-"""How a run of Snakemake ends: well, by a closed terminal, by Ctrl-C, or by failed jobs."""
+"""How a run of Snakemake ends: with success, a closed terminal, Ctrl-C or failed jobs."""
 
 import os
 import signal
@@ -19,9 +19,9 @@ def end_with_terminal() -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # it comes from the shell and from the system
+    signal.signal(number, signal.SIG_IGN)  # the shell and the system both send it
     if os.getpgrp() == os.getpid():
-        os.killpg(0, number)  # without a shell, as by ssh, it comes to this process alone
+        os.killpg(0, number)  # without a shell, as by ssh, only this process gets it
     raise KeyboardInterrupt
 
 

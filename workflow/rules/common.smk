@@ -6,7 +6,7 @@ import functools
 def folder(path):
     """Resolve a path outside the rules, where Snakemake does not, with a module's prefix.
 
-    Only while the Snakefile is read: later, prefix and paths belong to the workflow that has it as a module.
+    Call it only while the Snakefile is read: later, Snakemake holds the prefix and the paths of the outer workflow.
     """
     return Path(workflow.modifier.path_modifier.modify(workflow.pathvars.apply(path)))
 
@@ -28,7 +28,7 @@ gpus_here = int(os.environ["DISCRETE_VAE_GPUS"])
 gpus_per_job = configuration.training.gpus_per_job(gpus_here)
 asked_cells = cells.asked_cells(configuration)
 asked_gradients = planning.asked_gradients(configuration, asked_cells)
-# Where fits are off, those that are there are shown as they are.
+# If fits are off, existing fits are shown unchanged.
 fits_are_asked = (
     configuration.fitting.enabled
     or "fitting" in sys.argv
@@ -94,7 +94,7 @@ stack = scheduling.stack_of(configuration, gpus_of_training)
 runs_of_other_stacks = planning.runs_of_other_stacks(
     results, found_groups.to_make, stack
 )
-# Of a group without bounds nothing else need be named: they ask for its runs.
+# A group without bounds needs no list: the rule of its bounds asks for its runs.
 evaluated_before = {
     group
     for group in found_groups.to_make
@@ -119,15 +119,15 @@ for path in map(Path, filter(os.path.isfile, words)):
     if any(map(path.is_relative_to, kept)):
         # Snakemake would say that no rule makes it.
         sys.exit(
-            f"ERROR: {path} is there and never made again; leave it out of the command,"
+            f"ERROR: {path} is finished, and what is finished is kept; leave it out of the command,"
             f" or remove {path.parent} to make it again"
         )
     if planning.is_outdated(results, path, found_groups.to_make):
         # Snakemake would say that nothing is to be done.
         sys.exit(
-            f"ERROR: {path} is there, without the {len(found_groups.to_make)} groups that the grid"
-            " asks for and that are not finished; make them first (leave the file out of the command),"
-            " or draw what is there with --config draw_only=true"
+            f"ERROR: {path} does not show all groups of the grid ({len(found_groups.to_make)} not"
+            " finished); leave the file out of the command to make them first, or draw what is there"
+            " with --config draw_only=true"
         )
 
 

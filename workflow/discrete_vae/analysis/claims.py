@@ -1,7 +1,7 @@
 """The paper's claims, and the verdicts on them by the analysis plan of 2026-11-28 (docs/method.md has it in words).
 
 The plan was fixed before the whole grid was run. A comparison is about one claim, dataset, K, measure and other noise
-law. Its difference is Normal-Softmax minus the other law.
+law. Its difference is Normal noise minus the other law.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from discrete_vae.analysis.statistics import LEVEL, holm, spell_range
+from discrete_vae.analysis.statistics import SIGNIFICANCE, holm, spell_range
 
-PLANNED_SEEDS = 6  # the least with which a sign-flip test can reach LEVEL: 2 / 2^6
+PLANNED_SEEDS = 6  # the least with which a sign-flip test can reach SIGNIFICANCE: 2 / 2^6
 PLACE = ["dataset", "K"]
 ALL_MEASURES = "all three measures"
 KINDS = ("supported", "contradicted", "level", "inconclusive")
@@ -26,7 +26,7 @@ class Claim:
     Attributes:
         name: short, for tables.
         text: what is claimed.
-        comparisons: with other noise laws, without which it is not supported at a dataset and K.
+        comparisons: how many other noise laws must be compared before it can be supported at a dataset and K.
         places: how many combinations of dataset and K the paper makes it about; None where the paper does not.
     """
 
@@ -78,9 +78,9 @@ def add_verdicts(table: pd.DataFrame) -> pd.DataFrame:
     table["p_holm"] = table.groupby([*measure, *PLACE])["p"].transform(holm)
     table["p_holm_of_measure"] = table.groupby(measure)["p"].transform(holm)
     conditions = {
-        "lower": (table["p"] <= LEVEL) & (table["difference"] < 0),
-        "higher": (table["p_holm"] <= LEVEL) & (table["difference"] > 0),
-        "level": table["p_level"] <= LEVEL,
+        "lower": (table["p"] <= SIGNIFICANCE) & (table["difference"] < 0),
+        "higher": (table["p_holm"] <= SIGNIFICANCE) & (table["difference"] > 0),
+        "level": table["p_level"] <= SIGNIFICANCE,
     }
     table = table.assign(verdict=np.select(list(conditions.values()), list(conditions), "open"), claim_here="")
     for (name, *_), rows in table.groupby([*measure, *PLACE]):
@@ -133,7 +133,7 @@ def _in_words(claim: Claim, compared: pd.DataFrame, counts: Mapping[str, int]) -
     """Say the verdict on a claim as a whole, never without its extent. ``counts`` are of the verdicts at its places."""
     run = len(compared.drop_duplicates(PLACE))
     extent = f"of {run}" if run == (claim.places or run) else f"of {run} run, of {claim.places}"
-    against = compared[(compared["p_holm_of_measure"] <= LEVEL) & (compared["difference"] > 0)]
+    against = compared[(compared["p_holm_of_measure"] <= SIGNIFICANCE) & (compared["difference"] > 0)]
     contradicted = len(against.drop_duplicates(PLACE))
     alike = next((kind for kind in ("level", "inconclusive") if counts[kind] == run), "supported")
     verdict = f"contradicted in {contradicted}" if contradicted else f"{alike} in {counts[alike]}"

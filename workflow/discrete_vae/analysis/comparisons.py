@@ -1,7 +1,7 @@
-"""The comparisons behind the claims: Normal-Softmax against another noise law, paired by seed.
+"""The comparisons behind the claims: Normal noise against another noise law, paired by seed.
 
 Cells of one seed share initial weights, minibatches and the uniform numbers under their noise. Laws are known by their
-definition: Normal-Softmax has Normal(0, 1) noise, whatever its name here.
+definition: Normal noise is Normal(0, 1), whatever its name here.
 """
 
 import itertools
@@ -136,7 +136,7 @@ def _row(claim: Claim, dataset: str, K: int, measure: str, normal: str, other: s
 
 
 def _first(names: Iterable[str], laws: Mapping[str, str], law: str) -> str | None:
-    """Return the first of some names that is a law of the paper."""
+    """Return the first of some names that stands for a law of the paper, None if there is none."""
     return next((name for name in names if laws.get(name) == law), None)
 
 

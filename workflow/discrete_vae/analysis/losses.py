@@ -46,7 +46,7 @@ def summarize_test_losses(
 def _summary(
     selection: pd.DataFrame, bounds: pd.DataFrame, per_image: Mapping[str, np.ndarray], measures: Mapping[str, str]
 ) -> pd.DataFrame:
-    # A run that stopped early had its chance.
+    # A run that stopped early is not late: more epochs were tried.
     stopped_early = selection["stopped_early"].eq(True)
     late = (selection["best_epoch"] > LATE_PART * selection["epochs_run"]) & ~stopped_early
     long = with_bounds(selection.assign(late=late), bounds).melt(

@@ -9,7 +9,7 @@ import scipy.stats
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.measures import MEASURES
 
-LEVEL = 0.05  # of the tests; the intervals are at 1 - LEVEL
+SIGNIFICANCE = 0.05  # of the tests; the intervals are at 1 - SIGNIFICANCE
 MARGIN = 1.0  # nats, within which the losses of two noise laws count as level
 MOST_FLIPPED = 16  # seeds of an exact sign-flip test, which takes 2^n steps
 NO_SPREAD = 1e-9  # of the values, relative to the largest of them
@@ -39,7 +39,7 @@ def compare_with_zero(values: Values) -> dict[str, float]:
         p = np.nan
     elif _has_spread(known):
         test = scipy.stats.ttest_1samp(known, 0)
-        (low, high), p = test.confidence_interval(1 - LEVEL), test.pvalue
+        (low, high), p = test.confidence_interval(1 - SIGNIFICANCE), test.pvalue
     else:
         p = 2 / 2**n if mean else 1.0
     return {"n": n, "difference": mean, "low": low, "high": high, "p": p}
@@ -91,7 +91,7 @@ def _has_spread(values: np.ndarray) -> bool:
 
 
 def spell_range(values: pd.Series) -> str:
-    """Spell the lowest and the highest value with two decimals, one of them where they look alike, and none of none."""
+    """Spell the lowest and the highest value with two decimals: one number if both look alike, none without values."""
     return " to ".join(dict.fromkeys(f"{value:.2f}" for value in (values.min(), values.max()) if len(values)))
 
 

@@ -80,7 +80,7 @@ class Training(Section):
         " faster and rounds more",
     )
     device: Literal["auto", "cpu", "cuda"] = option(
-        "auto", "where to train; auto takes a GPU where the job asks for one, as it does on a machine that has one"
+        "auto", "where to train; auto uses a GPU if the job asks for one, as jobs do on a machine with a GPU"
     )
     stack: Literal["auto"] | tuple[Literal["temperature", "perturbation", "seed"], ...] = option(
         "auto",
@@ -140,7 +140,7 @@ class Evaluation(Section):
         1000, "on the test set for the selected models, once, for all of their losses", ge=1
     )
     keep_models: bool = option(
-        False, "whether each new group keeps the weights of its selected models, about 2 MB each, in models.pt"
+        False, "whether each new group keeps the weights of its selected models, 2 to 3 MB each, in models.pt"
     )
 
     def result_options(self) -> dict[str, int]:

@@ -51,7 +51,9 @@ def read(values: Mapping[str, Any], *, check_files: bool = True) -> Configuratio
         plain = _without_texts_of_null(json.loads(json.dumps(values, default=str)))
         json.dumps(plain, ensure_ascii=False).encode()
     except (TypeError, ValueError) as error:  # a date for a key, a list that holds itself, half a character
-        raise InputError(f"the configuration has no plain form ({error}), expected mappings, lists and texts") from None
+        raise InputError(
+            f"the configuration cannot be read ({error}), expected mappings, lists and texts; correct it"
+        ) from None
     if not isinstance(plain, dict):
         raise InputError(f"the configuration is {plain!r}, expected a mapping; correct it")
     if isinstance(plain.get("study"), int) and not isinstance(plain["study"], bool):  # --config study=2026

@@ -12,7 +12,7 @@ PLAIN_INTEGER = r"[-+]?(0|[1-9][0-9]*)"
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """A loader that raises a ConstructorError for them."""
+    """A loader that raises a ConstructorError for such numbers and keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen: set[str] = set()
@@ -44,7 +44,7 @@ _StrictLoader.add_constructor("tag:yaml.org,2002:float", _StrictLoader.construct
 
 
 def check_yaml(paths: Iterable[Path | str]) -> None:
-    """Check configuration files. Those of JSON are YAML, too, but for tabs; Snakemake tells what is neither.
+    """Check configuration files. JSON is YAML, too, unless it has tabs. Snakemake reports a file that is neither.
 
     Raises:
         InputError: the first ambiguous number or double key, with its file and line.

@@ -15,12 +15,12 @@ import pandas as pd
 from discrete_vae.analysis.claims import PLANNED_SEEDS
 from discrete_vae.analysis.losses import with_bounds
 from discrete_vae.analysis.selection import at_nearest_temperature
-from discrete_vae.analysis.statistics import LEVEL, compare_with_zero, holm
+from discrete_vae.analysis.statistics import SIGNIFICANCE, compare_with_zero, holm
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import MEASURES
 from discrete_vae.report.tables import interval_texts, to_markdown
 
-# For the paper's first claim the test losses of the selected models, for its second one the loss in training.
+# Claim 1 is about the test losses of the selected models, claim 2 about the training loss.
 CONTROL_MEASURES = {**MEASURES, "training_loss": "training loss: final"}
 COLUMNS = ["dataset", "K", "measure", "effect", "n", "difference", "low", "high", "p", "p_holm", "verdict"]
 # Variance of a law of scale 1, by shape.
@@ -94,7 +94,7 @@ def estimate_effects(losses: pd.DataFrame, definitions: Mapping[str, Definition]
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     table["p_holm"] = table.groupby(["dataset", "K", "measure"])["p"].transform(holm)
     direction = np.where(table["difference"] < 0, "lower", "higher")
-    return table.assign(verdict=np.where(table["p_holm"] <= LEVEL, direction, "open"))
+    return table.assign(verdict=np.where(table["p_holm"] <= SIGNIFICANCE, direction, "open"))
 
 
 def control_to_markdown(table: pd.DataFrame, *, temperature: float, notes: Iterable[str]) -> str:

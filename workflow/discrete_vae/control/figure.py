@@ -26,7 +26,7 @@ def draw_control(
 ) -> Figure:
     """Draw one dataset's losses against the variance of the noise, and the gradients of small models.
 
-    A small number at a point counts its seeds. Drawn are the K with all four laws of the control's design. If there is
+    A small number at a point counts its seeds. Each K with all four laws of the control's design is drawn. If there is
     none, all K are drawn.
 
     Args:
@@ -101,7 +101,7 @@ def _laws_by_variance(variances: Mapping[str, float]) -> list[list[str]]:
 
 
 def _print_count(ax: Axes, x: float, values: pd.Series) -> None:
-    """Print how many seeds a mean is over beside it."""
+    """Print the number of seeds beside a mean."""
     if values.notna().any():
         ax.annotate(str(values.count()), (x, values.mean()), **COUNT)
 

@@ -22,8 +22,8 @@ def check_definition(images: Path, made: Mapping[str, Any], definition: Mapping[
     """
     if made != definition:
         raise InputError(
-            f"datasets.{images.stem} is {json.dumps(definition)}, expected {json.dumps(made)}, of which {images} was"
-            f" made for every study; {_advice(images)}"
+            f"datasets.{images.stem} is {json.dumps(definition)}, expected {json.dumps(made)}: {images} was made of"
+            f" this, and all studies share it; {_advice(images)}"
         )
 
 
@@ -45,8 +45,8 @@ def check_datasets(data: Path, definitions: Mapping[str, Mapping[str, Any]]) -> 
             path = Path(definition["path"])
             if sums_then[path.name] != fingerprint(path.read_bytes(), "sha256"):
                 raise InputError(
-                    f"{path} has changed since {images} was made of it for every study, expected the same content;"
-                    f" {_advice(images)}"
+                    f"{path} has changed since {images} was made of it, expected the same content, as all studies share"
+                    f" it; {_advice(images)}"
                 )
 
 

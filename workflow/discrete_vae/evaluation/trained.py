@@ -81,7 +81,7 @@ def load_selected(folder: Path | str, perturbation: str) -> TrainedModel:
     models = _read_weights(folder / "models.pt")
     rows = {row["perturbation"]: row for row in recorded_rows(folder / "selection.csv")}
     if perturbation not in models:
-        raise InputError(f"{folder} has no model of {perturbation!r}, expected one of {', '.join(models)}")
+        raise InputError(f"{folder} has no model of {perturbation!r}, expected one of {', '.join(models)}; name one")
     cell = Cell.of(rows[perturbation])
     (summary,) = (row for row in recorded_rows(folder / "summaries.csv") if Cell.of(row) == cell)
     nested = {key: json.loads(summary[key]) for key in ("law", "model", "image_shape")}
@@ -91,7 +91,7 @@ def load_selected(folder: Path | str, perturbation: str) -> TrainedModel:
 def _read_weights(path: Path) -> dict[str, Any]:
     with reading(path, "the weights of trained models", "train them; evaluation.keep_models keeps them in a group"):
         weights = torch.load(path, weights_only=True, map_location="cpu")
-        return {name: weights[name] for name in weights}  # of what is no mapping, an error
+        return {name: weights[name] for name in weights}  # raises if it is no mapping
 
 
 def _trained_model(summary: Mapping[str, Any], path: Path, weights: Weights) -> TrainedModel:

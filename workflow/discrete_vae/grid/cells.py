@@ -128,11 +128,11 @@ def wildcard_patterns(datasets: Iterable[str]) -> dict[str, str]:
 
 
 def all_but(finished: Iterable[str], pattern: str) -> str:
-    """Return a pattern that does not match where what is finished begins, so that no rule makes it again.
+    """Return a pattern that excludes what is finished, so that no rule makes it again.
 
     Args:
-        finished: what may not follow, up to the end of a name in a path.
-        pattern: of what may.
+        finished: names and paths to exclude.
+        pattern: of all names.
     """
     excluded = "|".join(map(re.escape, finished))
     return rf"(?!(?:{excluded})(?:/|\.csv$|\.csv\.gz$)){pattern}" if excluded else pattern

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # its module needs pydantic
 
 # Of a group's label; a copy such as seed1.bak is none.
 GROUP_PATTERN = f"[^/]+/K(?:{WILDCARD_PATTERNS['K']})/seed(?:{WILDCARD_PATTERNS['seed']})"
-# Pictures may be missing: results that are older than they are have none.
+# Pictures may be missing: older results have none.
 WHOLE_GROUP_FILES = (
     *("summaries.csv", "histories.csv.gz", "selection.csv"),
     *("bounds.csv", "image_losses.npz", "costs.csv"),
@@ -186,9 +186,9 @@ def _check_runs(study: Path, folder: Path, recorded: Iterable[Cell], *, lacking:
     gone = [cell for cell in recorded if not is_finished(study, cell)]
     if gone:
         raise InputError(
-            f"{folder} lacks {lacking}, and to add them the runs of all its cells are expected in {study / 'runs'}:"
-            f" {len(gone)} are gone, such as {min(map(str, gone))}; ask for the cells and keep the files that"
-            f" it had, or remove {folder} to train them all again"
+            f"{folder} lacks {lacking}, expected the runs of all its cells in {study / 'runs'} to add them:"
+            f" {len(gone)} are gone, such as {min(map(str, gone))}; ask only for cells that it has and restore its"
+            f" missing files, or remove {folder} to train them all again"
         )
 
 

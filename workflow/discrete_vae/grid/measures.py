@@ -15,7 +15,7 @@ USE_OF_CODES = ("active_variables", "perplexity")
 LOOSENESS = ("bound_of_10_samples", "bound_of_100_samples", "effective_samples")
 BOUNDS = [*AXES, "samples", *MEASURES, *PARTS, *LOOSENESS, *USE_OF_CODES]
 
-# The total variation distances of a fit to its target, and what each is of.
+# The total variation distances of a fit to its target, and the name of what each measures.
 FIT_ERRORS = {"discrete_error": "codes", "relaxed_error": "mean relaxed sample"}
 
 ACTIVE_INFORMATION = 0.01  # nats about the image, above which a variable counts as active

@@ -33,7 +33,7 @@ def finished_cells(study: Path, group: Group) -> list[Cell]:
 
 
 def runs_of_other_stacks(study: Path, to_make: Iterable[Group], stack: Sequence[str]) -> list[str]:
-    """List the finished runs that Snakemake would make again, as their jobs trained other cells than one would now.
+    """List the finished runs that Snakemake would make again, because a job would now train another set of cells.
 
     Returns:
         Their folders in runs/.

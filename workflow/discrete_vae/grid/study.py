@@ -43,8 +43,8 @@ def has_evidence(study: Path, section: str | None = None) -> bool:
 def check_options(study: Path, configuration: Configuration, *, overlay: Path) -> None:
     """Check that a configuration has the options that a study began with.
 
-    Compared are the definitions and the epochs of names in both, and the options of sections that results depend on. An
-    option that did not exist then counts as its default. A study without results begins again.
+    It compares definitions and epochs of the names in both, and the options of sections with results. An option that
+    did not exist then counts as its default. A study without results begins again.
 
     Raises:
         InputError: the first option that differs. The message names ``overlay``, a file of configs/, if it exists.
@@ -57,8 +57,8 @@ def check_options(study: Path, configuration: Configuration, *, overlay: Path) -
         if given != expected:
             own = f"; its own options: --configfile configs/{overlay.name}" if overlay.exists() else ""
             raise InputError(
-                f"{key} is {json.dumps(expected)} in {study}, and {json.dumps(given)} is asked for; choose another name"
-                f" with --config study=NAME, or remove {study}{own}"
+                f"{key} is {json.dumps(given)}, expected {json.dumps(expected)} as in {study}; choose another name with"
+                f" --config study=NAME, or remove {study}{own}"
             )
 
 

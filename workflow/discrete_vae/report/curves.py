@@ -37,7 +37,7 @@ def without_control_laws(runs: pd.DataFrame) -> pd.DataFrame:
 def draw_convergence(
     histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, temperature: float, laws: Sequence[str]
 ) -> Figure:
-    """Draw one dataset's training loss against epoch at one temperature, a column a K, a colour a law of ``runs``."""
+    """Draw one dataset's training loss against epoch at one temperature: a column for each K, the laws of ``runs``."""
     shown = at_nearest_temperature(histories[histories["perturbation"].isin(runs["perturbation"])], temperature)
     what = f"{dataset}, temperature {shown['temperature'].iloc[0]:g}"
     title = _title(what, runs, style.seeds_in_words(shown, CURVE))
@@ -78,7 +78,7 @@ def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str
 
 
 def draw_temperatures(runs: pd.DataFrame, *, dataset: str, laws: Sequence[str]) -> Figure:
-    """Draw the validation loss of each best epoch of one dataset against temperature, a column a K, a colour a law.
+    """Draw the validation loss of each best epoch of one dataset against temperature, a column for each K.
 
     A ring marks each temperature that a seed selected. If there is a single temperature, the laws stand side by side.
     Diverged runs are left out.

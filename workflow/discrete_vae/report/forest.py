@@ -18,7 +18,7 @@ from discrete_vae.report.notes import extent
 
 # Colour, marker and meaning of each verdict.
 VERDICTS = {
-    "lower": ("#0173b2", "o", "lower for Normal-Softmax"),
+    "lower": ("#0173b2", "o", "lower for Normal noise"),
     "higher": ("#d55e00", "s", "higher"),
     "level": ("#029e73", "D", f"level, within {MARGIN:g} nat"),
     "open": ("0.5", "o", "open: not established"),
@@ -45,9 +45,7 @@ def draw_claims(comparisons: pd.DataFrame) -> Figure:
         if not blocks:
             figure.text(0.5, 0.5, "No comparison", ha="center")
             return figure
-        figure.suptitle(
-            "Normal-Softmax minus the other noise law: mean and 95% interval over seeds", fontsize=style.TITLE_SIZE
-        )
+        figure.suptitle("Normal noise minus the other law: mean and 95% interval over seeds", fontsize=style.TITLE_SIZE)
         parts = figure.subfigures(len(blocks), 1, height_ratios=heights, squeeze=False)[:, 0]
         for part, ((claim, loss), block) in zip(parts, blocks, strict=True):
             name = claim if claim.startswith("beyond") else f"claim {claim}"

@@ -11,7 +11,7 @@ from discrete_vae.grid.paper import PAPER_IMAGES, PAPER_LAWS, PAPER_OPTIONS, PAP
 # The rows of `describe_runs` that list the values of a column.
 ITEMS = {
     "images": "data_origin",
-    "sum of the images": "data_sha256",
+    "SHA-256 of the images": "data_sha256",
     "K": "K",
     "seeds": "seed",
     "epochs": "epochs_run",
@@ -96,7 +96,7 @@ def _departures(runs: pd.DataFrame, importance_samples: float | None) -> list[st
             else []
         ),
         *(
-            f"{section}.{name} {_spelled(used[section][name])} (there {_spelled(value)})"
+            f"{section}.{name} {_spelled(used[section][name])} (paper: {_spelled(value)})"
             for section, defaults in PAPER_OPTIONS.items()
             for name, value in defaults.items()
             if used[section][name] != value
@@ -112,7 +112,7 @@ def _notes_on_devices(runs: pd.DataFrame) -> list[str]:
     devices = runs.groupby(["K", "seed"])["device"].nunique()
     mixed = [f"K {K}, seed {seed}" for (K, seed), number in devices.items() if number > 1]
     return [
-        "run on a CPU and on a GPU, which draw other noise for one seed",
+        "run on a CPU and on a GPU, which draw different noise for the same seed",
         *([f"noise laws compared on both, without common noise, at {'; '.join(mixed)}"] if mixed else []),
     ]
 

@@ -16,8 +16,8 @@ ROW, MODEL = ["dataset", "K", "measure"], ["dataset", "K", "perturbation"]
 MEANINGS = (
     "nats per image on the test set, at the temperature and epoch with the lowest validation loss. Lower is better",
     "bold: the lowest mean of a row. The claims say whether a difference is established",
-    "paper loss: reconstruction of discrete codes plus KL(softmax || uniform). For Gumbel noise only, this is the KL of"
-    " the codes",
+    "paper loss: reconstruction of discrete codes plus KL(softmax || uniform). Only for Gumbel(0, 1) noise is this the"
+    " KL of the codes",
     "negative ELBO: with the KL of the codes. It is a bound on the negative log-likelihood for every noise law",
     "IWAE bound: importance-weighted, so a tighter bound. It is still loose, and how much depends on the model: its"
     " differences need not be differences of the likelihood",
@@ -68,13 +68,16 @@ def _escaped(text: str) -> str:
 
 
 def _one_column_a_law(table: pd.DataFrame, *, bold: str) -> pd.DataFrame:
-    table = table.assign(
-        all_seeds=table.groupby(MODEL)["seeds"].transform("max"), has_finite_runs=_has_finite_runs(table)
-    )
+    table = table.assign(all_seeds=_all_seeds(table), has_finite_runs=_has_finite_runs(table))
     entries = table.assign(entry=[_entry(row, bold) for row in table.to_dict("records")])
     wide = entries.pivot(index=ROW, columns="perturbation", values="entry")
     order = entries[ROW].drop_duplicates().itertuples(index=False, name=None)
     return wide.loc[list(order), list(table["perturbation"].unique())].fillna("").reset_index()
+
+
+def _all_seeds(table: pd.DataFrame) -> pd.Series:
+    """Return the largest number of seeds under any measure of each row's model."""
+    return table.groupby(MODEL)["seeds"].transform("max")
 
 
 def _has_finite_runs(table: pd.DataFrame) -> pd.Series:
@@ -115,8 +118,11 @@ def results_notes(
             f"standard error over the test images: {spell_range(errors)} nats. Laws share the"
             " images: for differences between laws, see the claims"
         )
-    if (table["mean"].isna() & _has_finite_runs(table)).any():
-        lines.append(f"{NOT_EVALUATED}: quadrature does not serve the law, or the results are older than this measure")
+    if (table["seeds"] < _all_seeds(table)).any():
+        lines.append(
+            f"{NOT_EVALUATED}, or on fewer seeds: quadrature does not serve the law, or results are older than the"
+            " measure"
+        )
     if DIVERGED in marked:
         lines.append(f"{DIVERGED} some runs diverged and were skipped: see diverged.csv")
     return lines

@@ -24,34 +24,35 @@ LOOSE_BOUND = {
 }
 NOTES_ON_LOOSENESS = (
     "how loose the IWAE bound is: while it still falls with more samples, it is above the negative log-likelihood. Two"
-    " laws whose bounds fall by different amounts are not compared by it alone",
+    " laws whose bounds fall by different amounts cannot be compared by it alone",
     "effective samples: (sum of the importance weights)^2 / sum of their squares, averaged over the test images",
-    "not evaluated: these results are older than the measure, quadrature does not serve the law, or there are fewer"
-    " samples than that",
+    "not evaluated: these results are older than the measure, quadrature does not serve the law, or fewer samples were"
+    " drawn than the column needs",
 )
 NOT_EVALUATED = "not evaluated"
 RULES = (
     "the verdicts follow the analysis plan of 2026-11-28, fixed before the whole grid was run (docs/method.md). The"
     " paper loss is the primary measure, negative ELBO and IWAE bound are secondary",
-    "difference: law, which is Normal-Softmax, minus other, in nats per image or epochs, averaged over n paired seeds."
-    " interval: 95%, by Student's t. p: of the paired t test. Holm: p adjusted over the laws compared at one dataset, K"
-    " and measure",
+    "difference: law, which is Normal(0, 1) noise, minus other, in nats per image or epochs, averaged over n paired"
+    " seeds. interval: 95%, by Student's t. p: of the paired t test. Holm: p adjusted over the laws compared at one"
+    " dataset, K and measure",
     "lower: the difference is below zero, with p at most 0.05. higher: it is above zero, with Holm's p at most 0.05."
     " level: neither, and a test shows that it is within 1 nat: the 90% interval is, while the 95% interval may reach"
     " beyond. open: everything else",
-    "supported at a dataset and K: the comparisons with both other laws of the paper are lower. contradicted: one is"
-    " higher. level: both are lower or level",
+    "supported at a dataset and K: all comparisons are lower, and for claim 1 both other laws of the paper are"
+    " compared. contradicted: one is higher. level: all are lower or level",
     "contradicted as a whole: one comparison is higher, with p at most 0.05 after Holm's adjustment over all"
     " comparisons of the claim under that measure (Holm of all)",
     f"the plan asks for {claims.PLANNED_SEEDS} seeds. A verdict of fewer seeds is interim. Earlier looks at interim"
     " verdicts are not adjusted for",
-    "understated KL: how much more KL the paper loss leaves out for Normal-Softmax than for the other law. Add it to a"
+    "understated KL: how much more KL the paper loss leaves out for Normal noise than for the other law. Add it to a"
     " difference in paper loss, and you have the difference in negative ELBO, a true bound",
     "image s.e.: standard error of the difference over the test images, for these seeds",
 )
 RULES_OF_CONVERGENCE = (
     "claim 2 compares the loss curves, averaged over all images, at each dataset's temperature nearest to"
-    " {temperature}, where both laws were run at it. There the relaxed training loss flatters noise of low variance",
+    " {temperature}, where both laws were run at it. At one temperature, low variance alone lowers the relaxed"
+    " training loss",
     "a run that never reaches Gumbel's loss counts all its epochs. The difference is then a lower bound, and open",
 )
 CHECKS = (

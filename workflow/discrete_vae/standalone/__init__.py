@@ -1,1 +1,1 @@
-"""Groups made without Snakemake, on a machine that may lack everything but torch, pandas and a GPU."""
+"""Groups made without Snakemake, on a machine with a GPU, torch, pandas and pillow."""

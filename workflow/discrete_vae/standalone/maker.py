@@ -34,7 +34,7 @@ class GroupMaker:
         data: the folder of the binarized datasets.
         archives: where each finished group is packed, without the weights of its models.
         device: to train and evaluate on.
-        how_to_train: options of the training that determine no result, but for rounding.
+        how_to_train: options of the training that change only the rounding.
 
     Raises:
         InputError: groups of other options are there; or, from every method that reads a dataset, it is not there or

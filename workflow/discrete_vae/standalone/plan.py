@@ -54,7 +54,9 @@ class Plan:
             plan = cls(**json.loads(path.read_text(encoding="utf-8")))
             rows = plan.option_rows()
         if not rows or Path(plan.study).name != plan.study:
-            raise InputError(f"{path} has no groups, or a path for its study, expected some and a name; write it again")
+            raise InputError(
+                f"{path} has no groups, or its study is a path, expected groups and a name; write it again"
+            )
         return plan
 
     def option_rows(self) -> list[dict[str, Any]]:

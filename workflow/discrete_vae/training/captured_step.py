@@ -46,7 +46,7 @@ class StepGraph:
             # A capture that fails may leave its own stream the current one.
             with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
                 step()  # recorded, not taken
-        except RuntimeError as error:  # a training kernel by kernel would take hours more
+        except RuntimeError as error:  # training kernel by kernel would take hours longer
             reason, _, _ = str(error).partition("\n")
             raise InputError(
                 f"training.cuda_graph is true, but the step cannot be captured ({reason}), expected an NVIDIA GPU and"

@@ -36,7 +36,7 @@ def run_job(
         checkpoint: file of the resume point.
         laws, options: definitions of the noise laws and options that determine the result, as summaries record them.
         started: when the job began, as time.monotonic() gives it.
-        how_to_train: options of the training that determine no result, but for rounding.
+        how_to_train: options of the training that change only the rounding.
         revision: of the source, where it is known without git.
 
     Raises:

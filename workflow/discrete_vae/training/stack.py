@@ -88,7 +88,7 @@ class StackTrainer:
 
     @torch.inference_mode()
     def step(self) -> bool:
-        """Take the next optimization step, at first one that begins an epoch; return False after the last of it."""
+        """Take the next optimization step. Return False after the last step of an epoch."""
         count = self.minibatches.advance()
         self.noise_stream.advance()
         self.steps += 1
