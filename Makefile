@@ -21,7 +21,9 @@ DRAWABLE := $(sort $(foreach file,$(wildcard results/*/groups/*/*/*/bounds.csv r
 STUDIES := $(or $(STUDY),$(DRAWABLE))
 CHECK = $(if $(filter $(1),$(DRAWABLE)),true,\
     { echo "results/$(1) has no finished group to draw; name one of: $(DRAWABLE)"; exit 1; })
-DRAW = $(RUN) snakemake --cores all --configfile results/$(1)/config.yaml --config draw_only=true study=$(1) --quiet all
+# Groups that were copied into a new study have no config.yaml.
+DRAW = $(RUN) snakemake --cores all $(addprefix --configfile ,$(wildcard results/$(1)/config.yaml)) \
+    --config draw_only=true study=$(1) --quiet all
 DRAWN = find docs/claims.png $(STUDIES:%=results/%/tables) $(STUDIES:%=results/%/figures) -type f
 # The studies that git does not ignore, in the order of docs/claims.png.
 PUBLISHED := $(shell sed -n 's,^!/results/\(.*\)/,\1,p' .gitignore)
@@ -59,7 +61,7 @@ redraw: .venv/installed ## draw all tables and figures again and compare their b
 	    && echo "All $$(wc -l < .snakemake/drawn.sha256) files have the same bits as before." \
 	    || echo "The files named above have changed; all others have the same bits as before."
 
-REPORTED = $(or $(STUDY),paper)
+REPORTED = $(firstword $(STUDY) paper)
 report: .venv/installed ## make one page of a study, results/STUDY/report.html; STUDY=mnist-k10 names it
 	@$(call CHECK,$(REPORTED))
 	$(call DRAW,$(REPORTED)) --forceall
@@ -100,6 +102,8 @@ INSTALL_cpu = sed -E '/^(nvidia|cuda|triton)/d; s/^torch(vision)?==[0-9.]+/&+cpu
 
 # The package itself is installed so that `import discrete_vae` works everywhere; this needs no network.
 .venv/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "$(PYTHON) is no Python 3.11 or later; name one: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(INSTALL_$(TORCH))
 	$(RUN) pip install --quiet --no-index --no-deps --no-build-isolation --editable .

@@ -1,6 +1,6 @@
 """Regenerates the discrete-VAE experiment of arXiv 2406.02180: configuration in, targets out."""
 
-import itertools
+import json
 import math
 import os
 import re
@@ -30,7 +30,6 @@ sys.path.insert(0, f"{workflow.current_basedir}/workflow")
 
 from discrete_vae import ending, files
 from discrete_vae.config import definitions
-from discrete_vae.config.options import Fit, SmallModels, options_of
 from discrete_vae.config.reading import read
 from discrete_vae.config.strict_yaml import check_yaml
 from discrete_vae.data import shared, sources
@@ -87,20 +86,37 @@ include: "workflow/rules/fitting.smk"
 include: "workflow/rules/standalone.smk"
 
 
-for path in file_targets_here():
-    if os.path.exists(path):
+for path in file_targets:
+    if os.path.exists(path) or path in makeable_files():
         continue
-    if not any(maker.is_producer(path) for maker in workflow.rules):
-        near = targets.nearest(
-            path, makeable_files([*tables_results, *figures_results])
-        )
-        # Snakemake would say no more than that no rule makes it.
-        sys.exit(
-            f"ERROR: nothing makes {path} in the study {configuration.study}"
-            + (f"; did you mean {near}?" if near else "; correct the path or the study")
-        )
     if is_beyond_the_grid(path):
         print(f"{path} is not in the grid; it is made all the same", file=sys.stderr)
+        continue
+    # Snakemake would say no more than that no rule makes it.
+    near = targets.nearest(path, makeable_files())
+    advice = f"did you mean {near}?" if near else "correct the path or the study"
+    if stack and Path(path).is_relative_to(results / "runs"):
+        advice += f" training.stack has {', '.join(stack)}, so add new values to the grid, or set it to []"
+    sys.exit(
+        f"ERROR: nothing makes {path} in the study {configuration.study}; {advice}"
+    )
+if "control" in sys.argv and workflow.is_main_process and not control_datasets:
+    sys.exit(
+        "ERROR: the target control is asked for and control.enabled is false, expected true; add"
+        " --configfile configs/control.yaml"
+    )
+
+
+default_targets = [
+    *(*tables_results, *figures_results, *control_results),
+    *(fitting_results if found_fits or configuration.fitting.enabled else []),
+]
+if not default_targets and workflow.is_main_process:
+    print(
+        f"the study {configuration.study} has nothing to make or to draw: the grid has no dataset, or"
+        " draw_only is true and there is no group",
+        file=sys.stderr,
+    )
 
 
 # The signals of a workflow that has this one as a module are its own.
@@ -113,9 +129,7 @@ onstart:
         files.check_writable(files_to_write(workflow.dag.needrun_jobs()))
     except OutputError as error:
         sys.exit(f"ERROR: {error}")
-    progress.record_plan(
-        folder("<logs>"), planned_cells(workflow.dag.needrun_jobs())
-    )
+    progress.record_plan(logs, planned_cells(workflow.dag.needrun_jobs()))
 
 
 onsuccess:
@@ -137,7 +151,4 @@ rule all:
     """Make all tables and figures of the study."""
     default_target: True
     input:
-        tables_results,
-        figures_results,
-        control_results if found_gradients or asked_gradients else [],
-        fitting_results if found_fits or configuration.fitting.enabled else [],
+        default_targets,

@@ -10,7 +10,15 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 from discrete_vae.errors import InputError, OutputError
-from discrete_vae.files import check_writable, read_arrays, write_arrays, write_csv, write_text, written_whole
+from discrete_vae.files import (
+    check_writable,
+    read_arrays,
+    read_tables,
+    write_arrays,
+    write_csv,
+    write_text,
+    written_whole,
+)
 
 
 def run(code: str) -> None:
@@ -79,6 +87,13 @@ def test_only_folders_that_are_written_to_must_be_writable(tmp_path, monkeypatch
     for path in ("data/a.npz", "data/raw/mnist/a"):
         with pytest.raises(OutputError, match=f"{Path(path).parts[0]}.* is read-only, expected a folder to write to"):
             check_writable(["results/own/plan.json", path])
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    for name, read in (("bounds.csv", read_tables), ("losses.npz", read_arrays)):
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(InputError, match=rf"{name} is not readable .*; restore it, or remove its folder"):
+            read([tmp_path / name])
 
 
 def test_arrays_of_one_name_must_be_equal(tmp_path):

@@ -14,6 +14,7 @@ from discrete_vae.analysis.selection import (
     read_bounds,
     select_temperatures,
 )
+from discrete_vae.errors import InputError
 from discrete_vae.evaluation.selected import selected_cells
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.measures import BOUNDS
@@ -85,6 +86,12 @@ def test_gathering_reads_every_run_back(tmp_path):
     histories = gather_histories(paths["csv"], summaries)
     assert histories["temperature"].tolist() == [0.5, 0.5, 1.0, 1.0]
     assert histories["training_loss"].tolist() == [2.0, 1.0, 2.0, 2.0]
+    for path in (paths["json"][1], paths["csv"][1]):
+        text = path.read_text()
+        path.write_bytes(b"")
+        with pytest.raises(InputError, match=rf"{path.name} is not readable .*; restore it, or remove its folder"):
+            gather_histories(paths["csv"], gather_summaries(paths["json"]))
+        path.write_text(text)
 
 
 def test_bounds_of_several_groups_are_read_though_one_has_none(tmp_path):

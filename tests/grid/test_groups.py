@@ -60,7 +60,7 @@ def write_runs(study: Path, cells: list[Cell], files=CELL_FILES) -> None:
     for cell in cells:
         (study / cell.directory).mkdir(parents=True, exist_ok=True)
         for name in files:
-            (study / cell.directory / name).touch()
+            (study / cell.directory / name).write_text("{}")
 
 
 def write_groups(study: Path, config: Configuration, *, without: str = "", **columns: str) -> None:
@@ -277,6 +277,15 @@ def test_a_run_counts_when_all_its_files_are_there(tmp_path):
     expected = [*cells[:2], Cell("mnist", 10, "normal", 1e-05, 1)]
     assert finished_cells(tmp_path, GROUP) == expected
     assert finished_cells(tmp_path, Group("digits", 10, 1)) == []
+
+
+@pytest.mark.parametrize("empty", CELL_FILES)
+def test_a_run_with_an_empty_file_does_not_count(tmp_path, empty):
+    """As after a power cut."""
+    cell, *_ = asked_cells(config_of())
+    write_runs(tmp_path, [cell])
+    (tmp_path / cell.directory / empty).write_bytes(b"")
+    assert finished_cells(tmp_path, GROUP) == []
 
 
 def test_runs_of_jobs_that_would_train_other_cells_now_are_told_apart(tmp_path):

@@ -1,6 +1,7 @@
 """Who asks for a GPU, and whether training does what was scheduled: on this machine and on a pretended cluster."""
 
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -126,6 +127,22 @@ class TestTheJobDoesWhatWasScheduled:
         logs = sorted((tmp_path / "logs/own/train_cells").glob("*.log"))
         assert [log.name for log in logs] == [f"mine-K4-{law}-tau0.5-seed1.log" for law in ("laplace", "normal")]
         assert "device: cpu, 1 thread" in logs[0].read_text()
+
+
+def test_a_job_on_a_node_stacks_what_the_main_process_planned_whatever_has_finished_since(tmp_path):
+    own = make_own(tmp_path)
+    runs = "results/own/runs/mine/K4/normal"
+
+    def train(*arguments: str) -> None:
+        run_snakemake(tmp_path, *arguments, *NODE, *own, "--config", *config)
+
+    config = ["training={stack: [temperature]}", "grid={perturbation: [normal], temperature: [0.5]}"]
+    train(f"{runs}/tau0.5/seed1/summary.json")
+    config[1] = "grid={perturbation: [normal], temperature: [0.5, 1.0], seed: [1, 2]}"
+    first, second = (f"{runs}/tau1.0/seed{seed}/summary.json" for seed in (2, 1))
+    train(first, second, "--prioritize", first)
+    for path in (first, second):
+        assert json.loads((tmp_path / path).read_text())["cells_in_job"] == 2
 
 
 def uncommented(profile: str) -> str:

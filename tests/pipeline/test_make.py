@@ -1,6 +1,7 @@
 """What make runs, and what a clone has, wherever the project lies."""
 
 import re
+import shutil
 import subprocess
 import sys
 
@@ -45,6 +46,18 @@ def test_torch_for_cpus_comes_from_its_own_index_and_without_cuda(tmp_path):
     assert [re.sub(r"[\d.]+", "N", line) for line in changed] == ["torch==N+cpu", "torchvision==N+cpu"]
     left_out = {re.split("[-=]", line)[0] for line in locked if line not in edited}
     assert left_out == {"cuda", "nvidia", "torch", "torchvision", "triton"}
+
+
+def test_an_old_python_is_refused_before_anything_is_made(tmp_path):
+    (tmp_path / "old").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "old").chmod(0o755)
+    command = ["make", "--always-make", "--no-print-directory", ".venv/installed", f"PYTHON={tmp_path}/old"]
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "requirements.lock").touch()
+    completed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert completed.returncode != 0
+    assert completed.stdout == f"{tmp_path}/old is no Python 3.11 or later; name one: make PYTHON=python3.12\n"
+    assert not (tmp_path / ".venv").exists()
 
 
 def test_an_unknown_torch_is_refused():

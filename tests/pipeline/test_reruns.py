@@ -91,6 +91,14 @@ class TestOwnDatasetAndLaw:
         cells = {"mine-K4-normal-tau0.5-seed1", "mine-K4-laplace-tau0.5-seed1"}
         assert work == {**NO_WORK, "train": cells, "select": {GROUP}, "evaluate": {GROUP}}
 
+    def test_data_that_are_there_hide_no_training_even_if_their_rule_is_forced(self, own, clone):
+        """Snakemake would plan the data alone: what follows reads them as ancient."""
+        shutil.copytree(own / "data", clone / "data")
+        work = planned_work(clone, "--forcerun", "binarize_dataset", *with_own(clone, "study=another"))
+        assert work["data"] == set()
+        assert len(work["train"]) == 2
+        assert planned_jobs(clone, "data/mine.npz", *with_own(clone, "study=another")) == []
+
     def test_nothing_is_left_to_do(self, own):
         assert planned_jobs(own, *with_own(own)) == []
 

@@ -190,6 +190,35 @@ class TestConfiguration:
         line = refusal(tmp_path, f"{folder}/Normal/tau1/seed775/summary.json")
         assert line.endswith(f"in the study paper; did you mean {folder}/normal/tau1.0/seed775/summary.json?")
 
+    @pytest.mark.parametrize(
+        ("target", "near"),
+        [
+            ("gradients/mnist/seed775.csv", None),
+            ("fits/poisson/laplace.csv.gz", "fits/poisson/normal.csv.gz"),
+            ("groups/mnist/K10/seed999/bounds.csv", "groups/mnist/K10/seed779/bounds.csv"),
+            ("figures/images/mnist-K20.pdf", "figures/images/mnist-K50.pdf"),
+        ],
+    )
+    def test_a_rule_that_could_make_a_target_is_not_enough(self, tmp_path, target, near):
+        """Its inputs would be none, or unknown."""
+        line = refusal(tmp_path, f"results/paper/{target}")
+        advice = f"did you mean results/paper/{near}?" if near else "correct the path or the study"
+        assert line == f"ERROR: nothing makes results/paper/{target} in the study paper; {advice}"
+
+    def test_a_stack_has_only_values_of_the_grid(self, tmp_path):
+        target = "results/paper/runs/mnist/K10/normal/tau0.45/seed775/summary.json"
+        line = refusal(tmp_path, target, "--set-resources", "train_cells:gpu=1")
+        assert line.endswith(
+            "training.stack has temperature, perturbation, so add new values to the grid, or set it to []"
+        )
+
+    def test_a_control_that_is_off_is_no_target(self, tmp_path):
+        assert refusal(tmp_path, "control").endswith("expected true; add --configfile configs/control.yaml")
+
+    def test_a_study_without_anything_to_do_says_so(self, tmp_path):
+        said = run_snakemake(tmp_path, "--cores", "1", "--config", "study=empty", "draw_only=true").stdout
+        assert "the study empty has nothing to make or to draw" in said
+
     def test_a_number_that_yaml_misreads_ends_in_one_line(self, tmp_path):
         overlay = tmp_path / "overlay.yaml"
         overlay.write_text("grid:\n  seed: [0775]\n")

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from discrete_vae.errors import InputError, OutputError
+from discrete_vae.errors import InputError, OutputError, reading
 
 CANNOT_WRITE = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG),  # no place for a file
 )
+RESTORE = "restore it, or remove its folder to make it again"
 
 
 @contextmanager
@@ -41,6 +42,7 @@ def written_whole(path: Path | str) -> Iterator[Path]:
             with suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield temporary
+            os.fsync(file.fileno())  # else a power cut may leave an empty file under the name
             temporary.replace(path)
     except OSError as error:
         if error.errno not in CANNOT_WRITE:
@@ -110,9 +112,19 @@ def write_csv(path: Path | str, table: pd.DataFrame) -> None:
     write_bytes(path, gzip.compress(content, mtime=0) if str(path).endswith(".gz") else content)
 
 
+def read_table(path: Path | str) -> pd.DataFrame:
+    """Read a CSV file.
+
+    Raises:
+        InputError: a damaged file.
+    """
+    with reading(path, "a table as it was written", RESTORE):
+        return pd.read_csv(path)
+
+
 def read_tables(paths: Iterable[Path | str]) -> pd.DataFrame:
-    """Read CSV files of the same columns into one table."""
-    return pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
+    """Read CSV files of the same columns into one table. Raises what `read_table` raises."""
+    return pd.concat(map(read_table, paths), ignore_index=True)
 
 
 def write_arrays(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -125,11 +137,11 @@ def read_arrays(paths: Iterable[Path | str]) -> dict[str, np.ndarray]:
     """Read the arrays of several .npz files into one mapping.
 
     Raises:
-        InputError: two arrays of one name differ, as files of two configurations may.
+        InputError: a damaged file, or two arrays of one name that differ, as files of two configurations may.
     """
     arrays: dict[str, np.ndarray] = {}
     for path in paths:
-        with np.load(path) as file:
+        with reading(path, "arrays as they were written", RESTORE), np.load(path) as file:
             for name, array in file.items():
                 if not np.array_equal(arrays.setdefault(name, array), array, equal_nan=True):
                     raise InputError(

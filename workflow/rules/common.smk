@@ -6,7 +6,7 @@ import functools
 def folder(path):
     """Resolve a path outside the rules, where Snakemake does not, with a module's prefix.
 
-    Call it only while the Snakefile is read: later, Snakemake holds the prefix and the paths of the outer workflow.
+    Called later, it would see the prefix and the paths of a workflow that has this one as a module.
     """
     return Path(workflow.modifier.path_modifier.modify(workflow.pathvars.apply(path)))
 
@@ -14,7 +14,7 @@ def folder(path):
 options = (
     configuration.plain()
 )  # what jobs are handed: mappings, lists, texts and numbers
-results = folder("<results>")
+results, logs, checkpoints = map(folder, ["<results>", "<logs>", "<checkpoints>"])
 # A job may run on another machine. It must ask for what the main process asked for, as its stack follows from it.
 if workflow.is_main_process:
     os.environ["DISCRETE_VAE_GPUS"] = str(scheduling.gpus_here())
@@ -91,8 +91,11 @@ wildcard_patterns = cells.wildcard_patterns(
 
 
 stack = scheduling.stack_of(configuration, gpus_of_training)
-runs_of_other_stacks = planning.runs_of_other_stacks(
-    results, found_groups.to_make, stack
+# Only the main process plans.
+runs_of_other_stacks = (
+    planning.runs_of_other_stacks(results, found_groups.to_make, stack)
+    if workflow.is_main_process
+    else []
 )
 # A group without bounds needs no list: the rule of its bounds asks for its runs.
 evaluated_before = {
@@ -113,9 +116,14 @@ kept = [
     *(results / "runs" / run for run in runs_of_other_stacks),
     *(results / "gradients", results / "fits"),
 ]
+# Of the command line, where they are ours to judge.
+file_targets = (
+    targets.file_targets(sys.argv)
+    if workflow.is_main_process and not workflow.modifier.parent_modifier
+    else []
+)
 # os.path's isfile takes a word of any length.
-words = sys.argv if workflow.is_main_process else []
-for path in map(Path, filter(os.path.isfile, words)):
+for path in map(Path, filter(os.path.isfile, file_targets)):
     if any(map(path.is_relative_to, kept)):
         # Snakemake would say that no rule makes it.
         sys.exit(
@@ -129,6 +137,14 @@ for path in map(Path, filter(os.path.isfile, words)):
             " finished); leave the file out of the command to make them first, or draw what is there"
             " with --config draw_only=true"
         )
+
+
+# Those that are asked for by name have their rule, which then has nothing to do.
+datasets_there = [
+    path.stem
+    for path in folder("data").glob("*.npz")
+    if not any(word.startswith(f"data/{path.stem}.") for word in file_targets)
+]
 
 
 def unless_finished(finished, wildcard):
@@ -159,15 +175,15 @@ def cells_of_group(label):
     )
 
 
-def first_pictures(wildcards):
-    """List the pictures of the first seed that has some, at a dataset and K; older results have none."""
+def of_first_pictures(name, wildcards):
+    """List a file of the first seed that has pictures, at a dataset and K; older results have none."""
     there = (
         group
         for group in groups_at(**wildcards)
         if (results / group.directory / "pictures.npz").exists()
         or group in found_groups.to_make
     )
-    return [f"<results>/{group.directory}/pictures.npz" for group in there][:1]
+    return [f"<results>/{group.directory}/{name}" for group in there][:1]
 
 
 gradients_labels = sorted({*found_gradients, *asked_gradients})
@@ -198,7 +214,7 @@ def files_to_write(jobs):
     """List the files that some jobs write, and a file beside the resume points if one of them trains."""
     written = [file for job in jobs for file in (*job.output, *job.log)]
     trains = any(job.rule.name == "train_cells" for job in jobs)
-    return [*written, *([folder("<checkpoints>") / "any.pt"] if trains else [])]
+    return [*written, *([checkpoints / "any.pt"] if trains else [])]
 
 
 def planned_cells(jobs):
@@ -207,35 +223,50 @@ def planned_cells(jobs):
     return [cell for job in trainings for cell in job.params.cells]
 
 
-def file_targets_here():
-    """List the files that the command line asks for, where they are ours to judge."""
-    ours = workflow.is_main_process and not workflow.modifier.parent_modifier
-    return targets.file_targets(sys.argv) if ours else []
+group_file_names = [
+    *(*groups.WHOLE_GROUP_FILES, "pictures.npz"),
+    *(["models.pt"] if configuration.evaluation.keep_models else []),
+]
 
 
 @functools.cache
-def asked_folders():
-    """List the folders of the cells of the grid."""
-    return {results / cell.directory for cell in asked_cells}
+def makeable_files():
+    """Return all files that the study can make by its grid, as the command line spells them."""
+    files = [
+        *(*tables_results, *figures_results, *control_results, *fitting_results),
+        *(
+            f"<results>/{place.directory}/{name}"
+            for places, names in (
+                (asked_cells, cells.CELL_FILES),
+                (found_groups.to_make, group_file_names),
+            )
+            for place in places
+            for name in names
+        ),
+        *(f"<results>/gradients/{label}.csv" for label in gradients_labels),
+        *(f"<results>/fits/{label}.csv.gz" for label in fit_labels),
+        *(
+            f"data/{name}.{suffix}"
+            for name in options["datasets"]
+            for suffix in ["npz", "json"]
+        ),
+        *(file for name in options["datasets"] for file in sources_of(name)),
+        "<results>/plan.json",
+    ]
+    return {str(folder(file)) for file in files}
 
 
 def is_beyond_the_grid(path):
-    """Tell whether a path is a file of a cell that is not in the grid."""
-    return (
-        Path(path).is_relative_to(results / "runs")
-        and Path(path).parent not in asked_folders()
-    )
+    """Tell whether a path is a file of a cell that is not in the grid, or of a group of such cells."""
+    if not any(rule.is_producer(path) for rule in workflow.rules):
+        return False
+    if Path(path).is_relative_to(results / "groups"):
+        return bool(
+            planning.finished_cells(results, cells.Group.of(path_of_group(path)))
+        )
+    return Path(path).is_relative_to(results / "runs")
 
 
-def makeable_files(shown):
-    """List the files of the grid by name: those shown, of its cells and groups, and its datasets."""
-    files = [
-        *(
-            f"<results>/{cell.directory}/{name}"
-            for cell in asked_cells
-            for name in cells.CELL_FILES
-        ),
-        *(f"<results>/groups/{group}/bounds.csv" for group in asked_of_group),
-        *(f"data/{name}.npz" for name in configuration.datasets),
-    ]
-    return [str(folder(file)) for file in (*shown, *files)]
+def path_of_group(path):
+    """Return the label in a path of a group's file."""
+    return Path(path).parent.relative_to(results / "groups").as_posix()

@@ -1,7 +1,8 @@
 """The control: does the scale of the noise or its shape make the difference? Off by default; `control: {enabled: true}`.
 
 Needs:  data/{dataset}.npz, the groups
-Makes:  <results>/gradients/{dataset}/seed{seed}.csv  bias and variance of the relaxed gradient, on small models
+Makes:  <results>/config.yaml                         the options of the study, before its first table
+        <results>/gradients/{dataset}/seed{seed}.csv  bias and variance of the relaxed gradient, on small models
         <results>/tables/control.*                    the effects of scale and shape, and their interaction
         <results>/figures/control/{dataset}           losses and gradients against the variance of the noise
 Steps:  measure_gradients, estimate_effects, plot_control
@@ -32,13 +33,6 @@ rule measure_gradients:
     params:
         study=lambda wildcards: str(results),
         points=lambda wildcards: asked_gradients[wildcards.gradients],
-        laws=lambda wildcards: {
-            point["perturbation"]: options["perturbations"][point["perturbation"]]
-            for point in asked_gradients[wildcards.gradients]
-        },
-        training=configuration.training.of_dataset("").result_options(),
-        small_models=options_of(SmallModels, configuration.control),
-        device=lambda wildcards, input: configuration.training.device,
         configuration=lambda wildcards, input: options,
     script:
         "../scripts/measure_gradients.py"
@@ -103,8 +97,11 @@ rule plot_control:
 
 
 control_results = [
-    *missing_files,
-    *["<results>/tables/control.csv", "<results>/tables/control.md"],
+    *(file for file in missing_files if file.split("/")[2] in control_datasets),
+    *expand(
+        "<results>/tables/control.{suffix}",
+        suffix=["csv", "md"] if control_datasets else [],
+    ),
     *expand(
         "<results>/figures/control/{dataset}.{suffix}",
         dataset=control_datasets,

@@ -32,8 +32,7 @@ rule download_source:
 rule binarize_dataset:
     """Binarize a dataset and split it into training, validation and test images."""
     input:
-        # Their content is compared when the Snakefile is read, not their dates.
-        lambda wildcards: ancient(sources_of(wildcards.dataset)),
+        lambda wildcards: sources_of(wildcards.dataset),
     output:
         images="data/{dataset}.npz",
         manifest="data/{dataset}.json",
@@ -41,6 +40,9 @@ rule binarize_dataset:
         "<logs>/binarize_dataset/{dataset}.log",
     benchmark:
         "<benchmarks>/binarize_dataset/{dataset}.tsv"
+    wildcard_constraints:
+        # Definitions and sums are compared when the Snakefile is read, and not dates.
+        dataset=unless_finished(datasets_there, "dataset"),
     localrule: True
     conda:
         "../../envs/torch.yaml"

@@ -115,11 +115,8 @@ rule plot_validation:
 rule plot_images:
     """Plot reconstructions and samples of the selected models of the first seed that has pictures."""
     input:
-        pictures=first_pictures,
-        bounds=lambda wildcards: [
-            str(Path(file).with_name("bounds.csv"))
-            for file in first_pictures(wildcards)
-        ],
+        pictures=lambda wildcards: of_first_pictures("pictures.npz", wildcards),
+        bounds=lambda wildcards: of_first_pictures("bounds.csv", wildcards),
     output:
         pdf="<results>/figures/images/{dataset}-K{K}.pdf",
         png=report(

@@ -1,7 +1,8 @@
 """Fitting: the other experiment, logits fitted to fixed discrete distributions by gradient descent.
 
 Needs:  the definitions under `fitting: targets`; the noise laws, temperatures and seeds of the grid
-Makes:  <results>/fits/{target}/{perturbation}.csv.gz  errors of every temperature and seed along the fit
+Makes:  <results>/config.yaml                          the options of the study, before its first fit
+        <results>/fits/{target}/{perturbation}.csv.gz  errors of every temperature and seed along the fit
         <results>/tables/fitting.csv                   errors after the last step
         <results>/figures/fitting/{target}             error against step and temperature, as PDF and PNG
 Steps:  fit_target, tabulate_fits, plot_fits
@@ -10,11 +11,9 @@ Steps:  fit_target, tabulate_fits, plot_fits
 # By target and noise law, in the order of their definitions.
 fit_labels = [
     label
-    for label in map(
-        "/".join,
-        itertools.product(configuration.fitting.targets, configuration.perturbations),
-    )
-    if label in asked_fits or label in found_fits
+    for target in configuration.fitting.targets
+    for law in configuration.perturbations
+    if (label := f"{target}/{law}") in {*asked_fits, *found_fits}
 ]
 
 
@@ -34,13 +33,6 @@ rule fit_target:
     threads: 1
     params:
         study=lambda wildcards: str(results),
-        target=lambda wildcards: options["fitting"]["targets"][
-            wildcards.fit.split("/")[0]
-        ],
-        law=lambda wildcards: options["perturbations"][wildcards.fit.split("/")[1]],
-        temperatures=configuration.grid.temperature,
-        seeds=configuration.grid.seed,
-        fit=options_of(Fit, configuration.fitting),
         configuration=lambda wildcards, output: options,
     script:
         "../scripts/fit_target.py"

@@ -9,7 +9,19 @@ Makes:  <results>/config.yaml  the options of the study, before its first run
 Steps:  train_cells
 """
 
-stacked_axes = planning.stacked_axes(results, found_groups.to_make, asked_cells, stack)
+# A job that reads the Snakefile again, when others have finished, must stack what the main process planned.
+stacked_in_main = f"DISCRETE_VAE_STACK_{configuration.study}".replace("-", "_")
+if workflow.is_main_process:
+    os.environ[stacked_in_main] = json.dumps(
+        planning.stacked_axes(results, found_groups.to_make, asked_cells, stack)
+    )
+
+
+envvars:
+    stacked_in_main,
+
+
+stacked_axes = json.loads(os.environ[stacked_in_main])
 cells_in_job = math.prod(map(len, stacked_axes.values()))
 
 
@@ -61,17 +73,9 @@ rule train_cells:
         gpu=gpus_per_job,
     params:
         study=lambda wildcards: str(results),
-        checkpoint=cells.job_path(
-            f"{folder('<checkpoints>')}/{cells.CELL_LABEL}.pt", stacked_axes
-        ),
+        checkpoint=cells.job_path(f"{checkpoints}/{cells.CELL_LABEL}.pt", stacked_axes),
         cells=lambda wildcards: cells.stack_coordinates(wildcards, stacked_axes),
-        laws=lambda wildcards: {
-            name: options["perturbations"][name]
-            for name in stacked_axes.get("perturbation") or [wildcards.perturbation]
-        },
-        options=lambda wildcards: configuration.result_options(wildcards.dataset),
-        device=lambda wildcards, input: configuration.training.device,
-        # Derived from the input, so that other names in it are no reason to train again.
+        # Derived from the input, so that a change is no reason to train again: a study's options are fixed.
         configuration=lambda wildcards, input: options,
     script:
         "../scripts/train_cells.py"

@@ -10,5 +10,5 @@ with logged(snakemake.log[0]):
     from discrete_vae.files import write_json
 
     dataset = binarize(source_of(snakemake.params.definition), [Path(path) for path in snakemake.input])
-    dataset.save(snakemake.output.images)
     write_json(snakemake.output.manifest, dataset.manifest)
+    dataset.save(snakemake.output.images)  # last: where it is, the dataset is finished

@@ -1,14 +1,11 @@
 """Measure bias and variance of the relaxed gradient on small models of one dataset and seed."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     import torch
-    from discrete_vae.config.definitions import law_of
-    from discrete_vae.config.options import SmallModels, Training
     from discrete_vae.config.reading import read
     from discrete_vae.control.gradients import measure_gradients
     from discrete_vae.data.dataset import BinarizedDataset
@@ -27,13 +24,13 @@ with logged(snakemake.log[0]):
     check_definition(
         Path(snakemake.input.images), images.manifest["definition"], params.configuration["datasets"][dataset]
     )
-    of_all = {"dataset": dataset, "K": params.small_models["K"], "seed": seed.removeprefix("seed")}
+    of_all = {"dataset": dataset, "K": configuration.control.K, "seed": seed.removeprefix("seed")}
     table = measure_gradients(
         [Cell.of({**of_all, **point}) for point in params.points],
         images,
-        laws={name: law_of(definition) for name, definition in params.laws.items()},
-        training=replace(Training.of(params.training), **configuration.training.how_to_train()),
-        small_models=SmallModels(**params.small_models),
-        device=choose_device(params.device, gpus=snakemake.resources.get("gpu", 0)),
+        laws=configuration.perturbations,
+        training=configuration.training,
+        small_models=configuration.control,
+        device=choose_device(configuration.training.device, gpus=snakemake.resources.get("gpu", 0)),
     )
     write_csv(snakemake.output[0], table)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from discrete_vae.errors import reading
+from discrete_vae.files import RESTORE, read_table
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import BOUNDS
 
@@ -21,9 +23,11 @@ NESTED = ("law", "model", "training", "evaluation")
 
 def gather_summaries(paths: Iterable[str | Path]) -> pd.DataFrame:
     """Read the summary.json of many runs: one row a cell; the options of the configuration become JSON texts."""
-    rows = [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
-    for row in rows:
-        row.update({key: json.dumps(row[key]) for key in NESTED})
+    rows = []
+    for path in paths:
+        with reading(path, "the summary of a run", RESTORE):
+            row = json.loads(Path(path).read_text(encoding="utf-8"))
+            rows.append({**row, **{key: json.dumps(row[key]) for key in NESTED}})
     return pd.DataFrame(rows)
 
 
@@ -35,7 +39,7 @@ def gather_histories(paths: Iterable[str | Path], runs: pd.DataFrame) -> pd.Data
     histories = []
     for path, run in zip(paths, runs.to_dict("records"), strict=True):
         # The cell's temperature takes the place of the annealed one.
-        histories.append(pd.read_csv(path).assign(**{axis: run[axis] for axis in AXES}))
+        histories.append(read_table(path).assign(**{axis: run[axis] for axis in AXES}))
     gathered = pd.concat(histories, ignore_index=True)
     return gathered[[*AXES, *gathered.columns.difference(AXES, sort=False)]]
 
@@ -44,7 +48,7 @@ def read_bounds(paths: Sequence[str]) -> pd.DataFrame:
     """Read the bounds of some groups; a table is empty where every run diverged. Older ones lack some columns."""
     types = {"dataset": str, "K": int, "perturbation": str, "temperature": float, "seed": int}
     types = {name: types.get(name, float) for name in BOUNDS}
-    return pd.concat([pd.read_csv(path).reindex(columns=BOUNDS).astype(types) for path in paths], ignore_index=True)
+    return pd.concat([read_table(path).reindex(columns=BOUNDS).astype(types) for path in paths], ignore_index=True)
 
 
 def law_definitions(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:

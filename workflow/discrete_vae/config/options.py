@@ -1,7 +1,7 @@
 """The options of a model, its training and its evaluation. Nothing here needs pydantic."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
 LARGEST_COUNT = 10**9  # of anything, so that a misprint is told before a job starts
@@ -32,11 +32,6 @@ def option(default: Any, description: str, **bounds: float | str) -> Any:
 def required(description: str = "", **bounds: float | str) -> Any:
     """Declare a field without a default, with its meaning and bounds."""
     return field(metadata={"description": description, **bounds})
-
-
-def options_of(kind: type, section: Section) -> dict[str, Any]:
-    """Return those options of a section that a kind of sections declares, without what a subclass adds."""
-    return {declared.name: getattr(section, declared.name) for declared in fields(kind)}
 
 
 @dataclass(frozen=True)

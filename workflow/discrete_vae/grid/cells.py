@@ -135,7 +135,7 @@ def all_but(finished: Iterable[str], pattern: str) -> str:
         pattern: of all names.
     """
     excluded = "|".join(map(re.escape, finished))
-    return rf"(?!(?:{excluded})(?:/|\.csv$|\.csv\.gz$)){pattern}" if excluded else pattern
+    return rf"(?!(?:{excluded})(?:/|\.csv$|\.csv\.gz$|\.npz$|\.json$)){pattern}" if excluded else pattern
 
 
 def _products(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

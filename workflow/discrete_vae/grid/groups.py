@@ -211,12 +211,12 @@ def is_whole(study: Path, group: Group, asked: Set[Cell]) -> bool:
     return not absent_files(folder) and asked <= set(map(Cell.of, recorded_rows(folder / "summaries.csv")))
 
 
-def absent_files(folder: Path) -> list[str]:
-    """List the files that a group must have and has not, or has empty."""
-    paths = {name: folder / name for name in WHOLE_GROUP_FILES}
+def absent_files(folder: Path, names: Iterable[str] = WHOLE_GROUP_FILES) -> list[str]:
+    """List the files, by default those of a group, that a folder must have and has not, or has empty."""
+    paths = {name: folder / name for name in names}
     return [name for name, path in paths.items() if not path.exists() or not path.stat().st_size]
 
 
 def is_finished(study: Path, cell: Cell) -> bool:
     """Tell whether all files of a cell's run are there."""
-    return all((study / cell.directory / name).exists() for name in CELL_FILES)
+    return not absent_files(study / cell.directory, CELL_FILES)
