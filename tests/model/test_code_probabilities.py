@@ -16,6 +16,7 @@ from discrete_vae.model.code_probabilities import (
     argmax_probabilities,
     check_quadrature,
     kl_of_codes,
+    known_probabilities,
 )
 from discrete_vae.model.network import softmax_kl_with_gradient
 from discrete_vae.model.noise import distribution, sample
@@ -140,6 +141,39 @@ def test_kl_of_the_codes_of_a_stack_has_the_gradient_of_autograd():
         expected.backward()
         assert kl[member].item() == pytest.approx(expected.item())
         torch.testing.assert_close(gradient[member], theta.grad.movedim(-1, 1))
+
+
+@pytest.mark.parametrize("spread", [0.5, 8.0, 20.0, 1000.0])
+@pytest.mark.parametrize("name", [*PAPER_LAWS, *OTHER_LAWS])
+def test_the_gradient_of_the_kl_is_the_limit_of_differences(name, spread):
+    """Also where a code has no probability, at which the derivative of the logarithm is infinite."""
+    kl, step = CodesKLWithGradient([named(name)], 4), 1e-5
+    logits = spread * torch.tensor([0.0, 0.4, 0.5, 1.0], dtype=torch.float64).view(1, 1, 4, 1)
+    _, gradient = kl(logits)
+    for k, shift in enumerate(step * torch.eye(4, dtype=torch.float64).unsqueeze(-1)):
+        (above, _), (below, _) = kl(logits + shift), kl(logits - shift)
+        assert gradient[0, 0, k, 0].item() == pytest.approx((above - below).item() / (2 * step), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"distribution": "Gamma", "concentration": 0.8, "rate": 1},
+        {"distribution": "Weibull", "scale": 1, "concentration": 0.9},
+        {"distribution": "Kumaraswamy", "concentration1": 0.7, "concentration0": 0.7},
+    ],
+)
+def test_the_gradient_under_an_unbounded_density_is_refused(definition):
+    """Its nodes at the end would give a wrong one."""
+    with pytest.raises(InputError, match="unbounded density"):
+        CodesKLWithGradient([in_double(definition)], 4)
+
+
+def test_probabilities_of_logits_that_quadrature_does_not_resolve_are_missing():
+    """Though those of others are known under the same law."""
+    law = in_double({"distribution": "Gamma", "concentration": 0.8, "rate": 1})
+    check_quadrature(law)
+    assert known_probabilities(3 * torch.randn(20, 10, generator=generator(0, "test")), law).isnan().all()
 
 
 @pytest.mark.parametrize("categories", [2, 10, 50])

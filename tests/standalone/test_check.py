@@ -5,7 +5,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from discrete_vae.evaluation.bounds import ImageLosses
+from discrete_vae.grid.cells import Cell
+from discrete_vae.model import network
 from discrete_vae.standalone import check
+from discrete_vae.training.minibatches import Minibatches
 from discrete_vae.training.stack import StackTrainer
 
 FINDINGS, TIMED = 10, 2
@@ -30,7 +34,7 @@ def test_a_wrong_gradient_is_found(monkeypatch):
     def wrong(weights, gradient, *arguments):
         losses = right(weights, gradient, *arguments)
         if weights["decoder.0.bias"].dtype == torch.float32:
-            gradient["decoder.0.bias"].mul_(1.01)
+            gradient["decoder.0.bias"].mul_(1.1)
         return losses
 
     monkeypatch.setattr(check, "loss_and_gradient", wrong)
@@ -58,6 +62,69 @@ def test_other_bounds_and_losses_are_found(monkeypatch):
     monkeypatch.setattr(check, "evaluate_images", right)
     monkeypatch.setattr(check, "LOSS_DIFFERENCE", -1)
     assert len(faults()) == 1
+
+
+class OnDevice(torch.Tensor):
+    """A tensor that NumPy cannot read, as one on a GPU."""
+
+    def __array__(self, *arguments, **options):
+        raise TypeError("can't convert a tensor on a device to numpy")
+
+
+def test_results_on_a_device_are_compared(monkeypatch):
+    right = check.evaluate_images
+
+    def on_device(*arguments, **options):
+        losses = vars(right(*arguments, **options))
+        return ImageLosses(**{name: values.as_subclass(OnDevice) for name, values in losses.items()})
+
+    monkeypatch.setattr(check, "evaluate_images", on_device)
+    assert faults() == []
+
+
+def test_the_rounding_of_tensor_float_32_is_no_fault_and_a_coarser_one_is(monkeypatch):
+    def rounded(values, bits):
+        whole = values.contiguous().view(torch.int32)
+        return (whole & ~((1 << (23 - bits)) - 1)).view(torch.float32)
+
+    def with_bits(bits):
+        def product(name):
+            plain = getattr(torch, name)
+
+            def of_rounded(*tensors, **options):
+                is_rounded = tensors[-1].dtype == torch.float32 and torch.get_float32_matmul_precision() == "high"
+                last = [rounded(values, bits) if is_rounded else values for values in tensors[-2:]]
+                return plain(*tensors[:-2], *last, **options)
+
+            return of_rounded
+
+        for name in ("bmm", "baddbmm"):
+            monkeypatch.setattr(network.torch, name, product(name))
+        found = [text for passed, text in itertools.islice(check.check_device(torch.device("cpu")), 2) if not passed]
+        monkeypatch.undo()
+        return [text.partition(":")[0] for text in found]
+
+    assert with_bits(10) == []
+    assert with_bits(7) == ["gradient, precision high"]
+
+
+def test_steps_within_an_epoch_are_those_that_must_not_wait(monkeypatch):
+    """The first step of an epoch copies the order of the images from the host."""
+    modes, begun = [], []
+    advance = Minibatches.advance
+
+    def recorded(minibatches):
+        begun.append((modes[-1:] == ["error"], minibatches.epoch_has_ended))
+        return advance(minibatches)
+
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
+    monkeypatch.setattr(Minibatches, "advance", recorded)
+    cells = [Cell("random", 10, "normal", 0.5, 1)]
+    trainer = check.trainer_of(cells, check.random_images(1_000), torch.device("cpu"))
+    assert check.steps_without_waiting(trainer) == (True, "steps do not wait for the device")
+    assert modes == ["error", "default"]
+    assert begun.count((True, False)) == 5
+    assert (True, True) not in begun
 
 
 @pytest.fixture(autouse=True)

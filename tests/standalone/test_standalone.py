@@ -13,12 +13,14 @@ import pandas as pd
 import pytest
 import torch
 from conftest import ROOT, make_own, run_snakemake
-from discrete_vae.__main__ import parse_arguments
+from discrete_vae.__main__ import main, parse_arguments
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Group
 from discrete_vae.standalone import maker as maker_module
 from discrete_vae.standalone.maker import GroupMaker, read_images
 from discrete_vae.standalone.plan import Plan, write_plan
+from discrete_vae.training.resume_point import SIGNALS
+from discrete_vae.training.stack import StackTrainer
 
 HIDDEN = ("pydantic", "pydantic_core", "snakemake", "jsonschema", "yaml", "requests", "torchvision", "seaborn")
 GROUPS = [f"mine/K{K}/seed{seed}" for seed in (1, 2) for K in (3, 4)]
@@ -163,10 +165,49 @@ def test_only_groups_that_fit_the_time_are_begun(maker):
 
 
 def test_a_group_with_a_resume_point_is_begun_whatever_the_time(maker):
-    maker.checkpoint(Group.of(GROUPS[1])).parent.mkdir(parents=True)
+    maker.checkpoint(Group.of(GROUPS[1])).parent.mkdir(parents=True, exist_ok=True)
     maker.checkpoint(Group.of(GROUPS[1])).touch()
     left = maker.make_groups([Group.of(label) for label in GROUPS], seconds=1)
     assert (maker.made, len(left)) == ([GROUPS[1]], 2)
+
+
+def test_nothing_is_begun_after_the_time(maker):
+    maker.checkpoint(Group.of(GROUPS[1])).parent.mkdir(parents=True, exist_ok=True)
+    maker.checkpoint(Group.of(GROUPS[1])).touch()
+    left = maker.make_groups([Group.of(label) for label in GROUPS], seconds=0)
+    assert (maker.made, len(left)) == ([], 3)
+
+
+def test_a_signal_in_the_final_validation_ends_the_command_before_the_next_group(machine, monkeypatch):
+    monkeypatch.chdir(machine)
+    right = StackTrainer.evaluate
+
+    def evaluate(trainer, weights, samples, purpose):
+        if purpose == "final validation":
+            signal.raise_signal(signal.SIGUSR1)
+        return right(trainer, weights, samples, purpose)
+
+    monkeypatch.setattr(StackTrainer, "evaluate", evaluate)
+    places = {"data": machine / "data", "archives": machine, "device": torch.device("cpu"), "how_to_train": {}}
+    maker, groups = GroupMaker(Plan.load(machine / "plan.json"), **places), [Group.of(label) for label in GROUPS]
+    with pytest.raises(SystemExit) as ended:
+        maker.make_groups(groups)
+    assert ended.value.code == 128 + signal.SIGUSR1
+    runs = (machine / "results/own/runs").rglob("summary.json")
+    assert {path.parent.name for path in runs} == {"seed1"}, "of the first group, which is whole but for its evaluation"
+
+
+def test_under_nohup_a_closed_terminal_is_ignored(machine, monkeypatch):
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    monkeypatch.setattr("sys.argv", ["discrete_vae", "train", str(machine / "none.json")])
+    try:
+        with pytest.raises(SystemExit, match=r"none\.json"):
+            main()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_nothing_is_known_of_the_time_on_other_hardware(maker):

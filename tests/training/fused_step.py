@@ -49,7 +49,7 @@ def compile_kernels() -> dict[str, int]:
     sizes = {"bernoulli": size_of_code(fused_kernels.bernoulli_kernel, "logits images losses", "scale", blocks)}
     for precision in ("ieee", "tf32"):
         constants = {**fused_kernels.BLOCKS, "PRECISION": precision}
-        pointers, floats = "d_outputs inputs weight mean square corrections", "rate beta1 beta2 epsilon"
+        pointers, floats = "d_outputs inputs weight mean square corrections", "rate decay1 beta2 decay2 epsilon"
         sizes[f"adam {precision}"] = size_of_code(fused_kernels.adam_kernel, pointers, floats, constants)
     return sizes
 

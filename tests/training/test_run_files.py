@@ -103,3 +103,16 @@ def test_a_processor_is_named_with_its_generation_where_that_is_told(tmp_path, c
 
 def test_outside_a_checkout_there_is_no_revision(tmp_path):
     assert git_revision(tmp_path) is None
+
+
+def test_a_source_that_is_no_part_of_the_repository_around_it_has_no_revision(checkout):
+    (checkout / "copied").mkdir()
+    (checkout / "copied" / "code.py").write_text("untracked")
+    assert git_revision(checkout / "copied") is None
+
+
+def test_a_group_without_rows_says_nothing_of_its_images(tmp_path):
+    folder = tmp_path / "groups" / "digits" / "K3" / "seed1"
+    folder.mkdir(parents=True)
+    (folder / "summaries.csv").touch()
+    check_images(tmp_path, "digits", "abc")

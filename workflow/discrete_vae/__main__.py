@@ -17,7 +17,7 @@ from discrete_vae.standalone.check import check_device
 from discrete_vae.standalone.maker import GroupMaker
 from discrete_vae.standalone.plan import Plan
 from discrete_vae.training.loop import choose_device
-from discrete_vae.training.resume_point import SIGNALS
+from discrete_vae.training.resume_point import heeded_signals
 from discrete_vae.training.run_files import environment
 
 MOST_SAMPLES = 10_000
@@ -86,7 +86,7 @@ def make_groups(options: argparse.Namespace) -> None:
     """Make the groups that the command line names."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     logging.captureWarnings(True)
-    for number in SIGNALS:
+    for number in heeded_signals():
         signal.signal(number, end)
     plan = Plan.load(options.plan)
     groups = plan.chosen(options.groups)

@@ -79,9 +79,6 @@ def compare_test_losses(
         several = group.groupby("perturbation")["runs"].min() > 1
         losses = {column: group.pivot(index="seed", columns="perturbation", values=column) for column in MEASURES}
         understated = losses["negative_elbo"] - losses["paper_loss"]
-        images = {
-            law: mean_of_images(selected_cells(of_law), per_image) for law, of_law in group.groupby("perturbation")
-        }
         as_studied = _is_studied(dataset, K, runs)
         others = [law for law in present if laws.get(law) != "normal"] if normal else []
         for (column, measure), other in itertools.product(MEASURES.items(), others):
@@ -91,10 +88,15 @@ def compare_test_losses(
                 claim = chosen if as_studied else claims.ELSEWHERE
             row = _row(claim, dataset, K, measure, normal, other)
             row |= compare_paired(losses[column][normal], losses[column][other])
-            row["image_se"] = standard_errors(images[normal] - images[other])[column]
+            paired = losses[column][[normal, other]].dropna().index
+            cells = (
+                selected_cells(group[(group["perturbation"] == law) & group["seed"].isin(paired)])
+                for law in (normal, other)
+            )
+            images, images_of_other = (mean_of_images(of_law, per_image) for of_law in cells)
+            row["image_se"] = standard_errors(images - images_of_other)[column]
             if column == "paper_loss":
-                more = understated[normal] - understated[other]
-                row["understated_kl"] = more[losses[column][[normal, other]].notna().all(axis=1)].mean(skipna=False)
+                row["understated_kl"] = (understated[normal] - understated[other])[paired].mean(skipna=False)
             rows.append(row)
     return rows
 
@@ -150,8 +152,8 @@ def stopped_early(runs: pd.DataFrame, temperature: float) -> list[str]:
 
 def _stopped_early(runs: pd.DataFrame, temperature: float) -> list[tuple[str, int]]:
     laws = paper.paper_laws(law_definitions(runs))
-    compared = runs[runs["perturbation"].map(laws).isin(["normal", "gumbel"])]
-    compared = at_nearest_temperature(compared, temperature)
+    shown = at_nearest_temperature(runs, temperature)
+    compared = shown[shown["perturbation"].map(laws).isin(["normal", "gumbel"])]
     stopped = compared.loc[compared["stopped_early"], ["dataset", "K"]].drop_duplicates()
     return list(stopped.itertuples(index=False, name=None))
 

@@ -14,7 +14,7 @@ from torch.distributions import Distribution
 from discrete_vae.evaluation.discrete_loss import pixel_logits_of_codes
 from discrete_vae.evaluation.selected import SelectedModel
 from discrete_vae.grid.measures import ACTIVE_INFORMATION, BOUNDS, LOOSENESS, MEASURES, PARTS
-from discrete_vae.model.code_probabilities import kl_of_codes, known_probabilities
+from discrete_vae.model.code_probabilities import SMALLEST_PROBABILITY, kl_of_codes, known_probabilities
 from discrete_vae.model.network import bernoulli_loss, encode, kl_to_uniform
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 CODES_AT_ONCE = {"cpu": 2_000, "cuda": 100_000}
 FEWER_SAMPLES = (10, 100)
 FROM_WEIGHTS = ("importance_weighted_bound", *LOOSENESS)
-SMALLEST_PROBABILITY = 1e-300  # of a code that was drawn
 
 
 @dataclass(frozen=True)

@@ -82,9 +82,10 @@ def load_selected(folder: Path | str, perturbation: str) -> TrainedModel:
     rows = {row["perturbation"]: row for row in recorded_rows(folder / "selection.csv")}
     if perturbation not in models:
         raise InputError(f"{folder} has no model of {perturbation!r}, expected one of {', '.join(models)}; name one")
-    cell = Cell.of(rows[perturbation])
-    (summary,) = (row for row in recorded_rows(folder / "summaries.csv") if Cell.of(row) == cell)
-    nested = {key: json.loads(summary[key]) for key in ("law", "model", "image_shape")}
+    with reading(folder, "a group with its tables", "restore its files"):
+        cell = Cell.of(rows[perturbation])
+        (summary,) = (row for row in recorded_rows(folder / "summaries.csv") if Cell.of(row) == cell)
+        nested = {key: json.loads(summary[key]) for key in ("law", "model", "image_shape") if summary.get(key)}
     return _trained_model({**summary, **nested}, folder / "models.pt", models[perturbation])
 
 

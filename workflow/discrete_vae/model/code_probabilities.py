@@ -22,6 +22,9 @@ from discrete_vae.model.quadrature import Quadrature, resolve
 
 log = logging.getLogger(__name__)
 
+SMALLEST_PROBABILITY = 1e-300  # of a code, where a logarithm is taken
+PLACES, STEEP = 1_001, 2.0  # where a density is looked at, and how much higher it may be at an end
+
 
 def argmax_probabilities(logits: Tensor, law: Distribution) -> Tensor:
     """Return the probability of each category to have the largest logit plus noise; differentiable in the logits.
@@ -51,8 +54,11 @@ def check_quadrature(law: Distribution, device: torch.device | str = "cpu") -> N
 
 def known_probabilities(logits: Tensor, law: Distribution) -> Tensor:
     """Do what `argmax_probabilities` does, but return NaN for a law that it cannot serve."""
-    if _is_served(law, logits.device):
-        return argmax_probabilities(logits, law)
+    try:
+        if _is_served(law, logits.device):
+            return argmax_probabilities(logits, law)
+    except InputError as error:  # of these logits only
+        log.warning("the probabilities of codes are not known: %s", error)
     return torch.full_like(logits, math.nan, dtype=torch.float64)
 
 
@@ -68,7 +74,9 @@ def _is_served(law: Distribution, device: torch.device) -> bool:
 
 def kl_of_codes(probabilities: Tensor) -> Tensor:
     """Return KL(q || uniform) over the last dimension, in nats."""
-    return torch.xlogy(probabilities, probabilities).sum(-1) + math.log(probabilities.shape[-1])
+    # The derivative of q log q is infinite at 0, where quadrature puts what lies beyond the range of the noise.
+    above_zero = probabilities.clamp(min=SMALLEST_PROBABILITY)
+    return torch.xlogy(probabilities, above_zero).sum(-1) + math.log(probabilities.shape[-1])
 
 
 class CodesKLWithGradient:
@@ -82,7 +90,7 @@ class CodesKLWithGradient:
         device: of the logits.
 
     Raises:
-        InputError: a law that quadrature cannot serve.
+        InputError: a law that quadrature cannot serve, or whose density is unbounded.
     """
 
     def __init__(self, laws: Sequence[Distribution], categories: int, device: torch.device | str = "cpu") -> None:
@@ -93,6 +101,8 @@ class CodesKLWithGradient:
         for law in dict.fromkeys(laws):
             members = torch.tensor([member for member, other in enumerate(laws) if other is law], device=device)
             quadrature = None if isinstance(law, Gumbel) else resolve(trials, law)[0]
+            if quadrature:
+                _check_gradient(law, quadrature)
             self._of_law.append((members, law, quadrature))
 
     def __call__(self, logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,3 +126,14 @@ def _kl_with_gradient(rows: Tensor, law: Distribution, quadrature: Quadrature | 
         kl = kl_of_codes(quadrature.of_part(theta, law) if quadrature else F.softmax(theta / law.scale, dim=-1))
         (gradient,) = torch.autograd.grad(kl.sum(), theta)
     return kl.detach(), gradient
+
+
+def _check_gradient(law: Distribution, quadrature: Quadrature) -> None:
+    """Check that the density does not rise steeply to an end of its range: nodes there give a wrong gradient."""
+    places = torch.linspace(*quadrature.ends, PLACES, dtype=torch.float64, device=quadrature.device)
+    density = law.log_prob(places)  # its logarithm
+    if not (density[[0, -1]] - density[1:-1].max()).max() <= math.log(STEEP):  # it may be infinity minus infinity
+        raise InputError(
+            f"the law {law} has an unbounded density, whose gradient is not known, expected another law; set"
+            " training.kl to softmax or leave the law out"
+        )

@@ -19,7 +19,7 @@ TAIL = 1e-13  # probability of a single noise value beyond either end of the qua
 INTERVALS, GAUSS_POINTS = (32, 128, 512), (16, 32, 64)  # of the trapezoidal rule, and between two kinks
 MOST_INTERVALS = 32_768
 SUM_TOLERANCE = 1e-8  # of the sum of the probabilities from one, for either rule
-TOLERANCE = 5e-7  # between two numbers of intervals
+TOLERANCE, COARSE_SUM_TOLERANCE = 5e-7, 1e-3  # between two numbers of intervals; of their sum from one
 SEARCH_ROUNDS, SEARCH_PARTS = 7, 1_000  # of the search for a quantile
 # Numbers computed in one go: what fits the caches of a CPU core, and what fills a GPU.
 NUMBERS_AT_ONCE = {"cpu": 2**17, "cuda": 8_000_000}
@@ -105,7 +105,8 @@ def resolve(rows: Tensor, law: Distribution) -> tuple[Quadrature, Tensor]:
         former, count = probabilities.detach(), 2 * count
         quadrature = Quadrature(ends, (), count, rows.device, over_steps=True)
         probabilities = quadrature(rows, law)
-        if (probabilities.detach() - former).abs().max() < TOLERANCE:
+        error = (probabilities.detach() - former).abs().max()
+        if error < TOLERANCE and (probabilities.detach().sum(-1) - 1).abs().max() < COARSE_SUM_TOLERANCE:
             return quadrature, probabilities
     raise InputError(
         f"the law {law} has tails that quadrature does not resolve to {TOLERANCE}, expected lighter ones;"

@@ -76,8 +76,8 @@ def _one_column_a_law(table: pd.DataFrame, *, bold: str) -> pd.DataFrame:
 
 
 def _all_seeds(table: pd.DataFrame) -> pd.Series:
-    """Return the largest number of seeds under any measure of each row's model."""
-    return table.groupby(MODEL)["seeds"].transform("max")
+    """Return the largest number of seeds at each row's dataset and K."""
+    return table.groupby(["dataset", "K"])["seeds"].transform("max")
 
 
 def _has_finite_runs(table: pd.DataFrame) -> pd.Series:
@@ -120,8 +120,8 @@ def results_notes(
         )
     if (table["seeds"] < _all_seeds(table)).any():
         lines.append(
-            f"{NOT_EVALUATED}, or on fewer seeds: quadrature does not serve the law, or results are older than the"
-            " measure"
+            f"{NOT_EVALUATED}, or on fewer seeds: quadrature does not serve the law, results are older than the"
+            " measure, or runs diverged or were not made"
         )
     if DIVERGED in marked:
         lines.append(f"{DIVERGED} some runs diverged and were skipped: see diverged.csv")

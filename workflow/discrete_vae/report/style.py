@@ -114,7 +114,7 @@ def set_temperature_axis(ax: Axes, temperatures: Sequence[float], *, width: floa
     ax.set(xscale="log", xlabel="temperature", ylabel="")
     ticks = sorted(temperatures)
     names = [f"{tick:g}" for tick in ticks]
-    places = np.log(ticks) * width / np.log(ticks[-1] / ticks[0])
+    places = np.log(ticks) * width / (np.log(ticks[-1] / ticks[0]) or 1)
     named = _with_room(places, [LETTER * len(name) for name in names])
     if len(named) < len(names):
         named = _with_room(places, [LINE] * len(names))

@@ -21,12 +21,13 @@ from discrete_vae.training.stack import StackTrainer
 
 CPU = torch.device("cpu")
 LAWS = {name: law_of(definition) for name, definition in PAPER_LAWS.items()}
-# Bounds on the relative error of the gradient. TensorFloat32 has 10 bits: 1e-3 a product.
-GRADIENT_ERRORS = {"highest": 1e-5, "high": 5e-3}
+# Bounds on the relative error of each layer's gradient. The encoder's first layer has a small remainder of large terms:
+# 1.5e-2 with the 10 bits of TensorFloat32, 4.3e-2 with the 7 bits of bfloat16.
+GRADIENT_ERRORS = {"highest": 1e-5, "high": 3e-2}
 WARM = 0.25  # lower temperatures magnify rounding
 LOSS_DIFFERENCE = 3.0  # nats, of the first epoch: a CPU and a GPU draw other noise
 BOUND_DIFFERENCE = 0.5  # nats, of a hundred images with 1,000 samples each
-TIMED_STEPS = 20
+WARM_UP_STEPS, TIMED_STEPS = 10, 20
 
 Finding = tuple[bool, str]  # whether it is as expected, and what was found
 
@@ -49,9 +50,9 @@ def check_device(device: torch.device, *, images: int = 2_000, temperatures: int
     for member, cell in enumerate(cells[-len(LAWS) :], start=len(cells) - len(LAWS)):
         yield _bounds(trained, member, cell, device)
     if device.type == "cuda":
-        yield _no_waiting(trained)
+        yield steps_without_waiting(trained)
     for K in (10, 50):
-        yield True, _speed([replace(cell, K=K) for cell in cells], few, device)
+        yield True, _speed([replace(cell, K=K) for cell in cells], random_images(5 * images), device)
 
 
 def random_images(count: int) -> BinarizedDataset:
@@ -134,8 +135,9 @@ def _bounds(trained: StackTrainer, member: int, cell: Cell, device: torch.device
             variables=trained.architecture.variables,
             samples=1_000,
         )
-        means.append([losses.kl_of_codes.mean(), losses.negative_elbo.mean(), losses.importance_weighted_bound.mean()])
-    kl, elbo, bound = np.abs(np.diff(np.array(means, dtype=float), axis=0))[0]
+        compared = (losses.kl_of_codes, losses.negative_elbo, losses.importance_weighted_bound)
+        means.append([loss.mean().item() for loss in compared])
+    kl, elbo, bound = np.abs(np.diff(means, axis=0))[0]
     passed = kl < 1e-3 and max(elbo, bound) < BOUND_DIFFERENCE
     return bool(passed), (
         f"{cell.perturbation} noise, on the CPU and here: KL of codes {kl:.0e} nats apart, expected below 1e-3;"
@@ -143,7 +145,9 @@ def _bounds(trained: StackTrainer, member: int, cell: Cell, device: torch.device
     )
 
 
-def _no_waiting(trainer: StackTrainer) -> Finding:
+def steps_without_waiting(trainer: StackTrainer) -> Finding:
+    """Let CUDA raise an error where a step within an epoch waits for the device."""
+    trainer.step()  # which begins an epoch, and so copies the order of the images
     torch.cuda.set_sync_debug_mode("error")
     try:
         for _ in range(5):
@@ -159,8 +163,9 @@ def _speed(cells: list[Cell], dataset: BinarizedDataset, device: torch.device) -
     """Time steps and a validation, in the precision of the default configuration."""
     torch.set_float32_matmul_precision("high")
     trainer = trainer_of(cells, dataset, device)
-    for _ in range(3):
-        _train_epoch(trainer)
+    for _ in range(WARM_UP_STEPS):
+        trainer.step()
+    trainer.evaluate(trainer.weights, 10, "validation")
     started = _now(device)
     for _ in range(TIMED_STEPS):
         trainer.step()

@@ -32,7 +32,7 @@ class GroupMaker:
     Args:
         plan: what to make.
         data: the folder of the binarized datasets.
-        archives: where each finished group is packed, without the weights of its models.
+        archives: where each finished group is packed, without its runs.
         device: to train and evaluate on.
         how_to_train: options of the training that change only the rounding.
 
@@ -49,8 +49,8 @@ class GroupMaker:
         self.images = functools.cache(lambda name: read_images(data / f"{name}.npz", plan.data_sha256[name]))
         recorded = sorted(self.study.glob("groups/*/K*/seed*/summaries.csv"))
         check_alike([*(row for path in recorded for row in recorded_rows(path)), *plan.option_rows()])
-        # Without git, the revision of the plan holds if the source is the same.
-        self.revision = git_revision() or (plan.revision if plan.source_sha256 == source_sum() else None)
+        # The revision of the plan holds if the source is the same, also without git.
+        self.revision = plan.revision if plan.source_sha256 == source_sum() else git_revision()
 
     def make_groups(self, groups: Sequence[Group], *, seconds: float = math.inf) -> list[Group]:
         """Make groups in their order, and return those that are left.
@@ -65,7 +65,7 @@ class GroupMaker:
                 continue
             needed = self.expected_seconds(group) if seconds < math.inf else 0
             remaining = deadline - time.monotonic()
-            if needed > remaining and not self.checkpoint(group).exists():
+            if remaining <= 0 or (needed > remaining and not self.checkpoint(group).exists()):
                 log.info("%s is left: it takes about %.0f s, and %.0f s remain", group, needed, remaining)
                 left.append(group)
             else:
@@ -78,7 +78,7 @@ class GroupMaker:
         dataset, cells = self.images(group.dataset), self.plan.cells(group)
         check_images(self.study, group.dataset, dataset.manifest["sha256"])
         if not all(is_finished(self.study, cell) for cell in cells):
-            run_job(
+            asked_to_end = run_job(
                 cells,
                 dataset,
                 study=self.study,
@@ -90,6 +90,8 @@ class GroupMaker:
                 how_to_train=self.how_to_train,
                 revision=self.revision,
             )
+            if asked_to_end:
+                raise SystemExit(128 + asked_to_end)
         log.info("%s: trained after %.0f s", group, time.monotonic() - started)
         histories, summaries, models = ([self.study / cell.directory / name for cell in cells] for name in CELL_FILES)
         gather_group(self.folder(group), summaries=summaries, histories=histories)

@@ -35,7 +35,7 @@ def adam_kernel(
     d_outputs, inputs, weight, mean, square, corrections,
     outputs_count, inputs_count, batch,
     d_member, d_image, d_output, x_member, x_image, x_input,
-    rate, beta1, beta2, epsilon,
+    rate, decay1, beta2, decay2, epsilon,
     OUTPUTS: tl.constexpr, INPUTS: tl.constexpr, IMAGES: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """Update a block of one model's weights, whose gradient is a product over the minibatch."""
@@ -55,8 +55,8 @@ def adam_kernel(
     m = tl.load(mean + place, mask=mask)
     v = tl.load(square + place, mask=mask)
     w = tl.load(weight + place, mask=mask)
-    m += (1 - beta1) * (gradient - m)
-    v = beta2 * v + (1 - beta2) * gradient * gradient
+    m += decay1 * (gradient - m)
+    v = beta2 * v + decay2 * gradient * gradient
     w -= rate / tl.load(corrections) * m / (tl.sqrt(v) / tl.sqrt(tl.load(corrections + 1)) + epsilon)
     tl.store(mean + place, m, mask=mask)
     tl.store(square + place, v, mask=mask)
@@ -114,7 +114,7 @@ class FusedAdamWeights(AdamWeights):
         adam_kernel[grid](
             *(d_outputs, inputs, *updated, corrections),
             *(outputs_count, inputs_count, inputs.shape[1], *d_outputs.stride(), *inputs.stride()),
-            *(self.learning_rate, *BETAS, ADAM["eps"]),
+            *(self.learning_rate, 1 - BETAS[0], BETAS[1], 1 - BETAS[1], ADAM["eps"]),
             **BLOCKS,
             PRECISION=precision,
         )

@@ -29,7 +29,7 @@ def run_job(
     started: float,
     how_to_train: Mapping[str, Any],
     revision: str | None = None,
-) -> None:
+) -> int | None:
     """Train cells of one dataset and K, from their resume point where there is one, and write the files of their runs.
 
     Args:
@@ -38,6 +38,9 @@ def run_job(
         started: when the job began, as time.monotonic() gives it.
         how_to_train: options of the training that change only the rounding.
         revision: of the source, where it is known without git.
+
+    Returns:
+        The number of a signal that asked the job to end when only its final validation was left, which it finished.
 
     Raises:
         SystemExit: a signal asked the job to end; it has saved its resume point, unless the disk is full.
@@ -72,3 +75,4 @@ def run_job(
         definition = {"law": laws[run.cell.perturbation], **options}
         write_run(run, study / run.cell.directory, provenance=provenance, definition=definition)
     resume_point.finish()
+    return resume_point.asked_to_end

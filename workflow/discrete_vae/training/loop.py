@@ -72,17 +72,18 @@ def train(
         for name, part in parts.items():
             part.restore(saved.pop(name))  # what is saved is as large as the trainer
 
-    def save_if_due() -> None:
-        if resume_point and resume_point.is_due():
+    def save(*, now: bool = False) -> None:
+        if resume_point and (now or resume_point.is_due()):
             resume_point.save({name: part.state() for name, part in parts.items()})
 
     while clock.epoch < training.epochs and best.going_on:
         while trainer.step():
-            save_if_due()
+            save()
         losses = trainer.evaluate(trainer.weights, evaluation.validation_samples, "validation")
         best.add(_rows(trainer, losses, clock), trainer.weights)
         clock.report([run.history[-1] for run in best.going_on])
-        save_if_due()
+        save()
+    save(now=True)  # the final validation may take minutes
     log.info("final validation: the best epoch again, with %d samples", evaluation.selection_samples)
     final = _named("validation", trainer.evaluate(best.weights, evaluation.selection_samples, "final validation"))
     of_codes = mean_kl_of_codes(

@@ -27,6 +27,12 @@ UNREADABLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, 
 SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM)
 
 
+def heeded_signals() -> list[int]:
+    """List the signals that ask a job to end. Under nohup a closed terminal is ignored, and stays so."""
+    ignored = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else []
+    return [number for number in SIGNALS if number not in ignored]
+
+
 def identity_of(
     cells: Sequence[Cell],
     *,
@@ -68,14 +74,11 @@ class ResumePoint:
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
         self.path, self.identity = path, dict(identity)
         self._saved_at = time.monotonic()
-        self._signal: int | None = None
+        self.asked_to_end: int | None = None  # the number of a signal that came
         self._former_handlers: dict[int, Any] = {}
 
     def __enter__(self) -> "ResumePoint":
-        # Under nohup a closed terminal is ignored, and stays so.
-        ignored = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else []
-        noted = [number for number in SIGNALS if number not in ignored]
-        self._former_handlers = {number: signal.signal(number, self._note) for number in noted}
+        self._former_handlers = {number: signal.signal(number, self._note) for number in heeded_signals()}
         return self
 
     def __exit__(
@@ -85,7 +88,7 @@ class ResumePoint:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._signal = number
+        self.asked_to_end = number
 
     def load(self) -> dict[str, Any] | None:
         """Return the saved state, or None. A torn file, or one of another identity, is set aside with a warning."""
@@ -110,7 +113,7 @@ class ResumePoint:
 
     def is_due(self) -> bool:
         """Whether to save now: a signal came, or the last save is three minutes ago."""
-        return self._signal is not None or time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES
+        return self.asked_to_end is not None or time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Save a state, then end the job if a signal asked for it. A full disk only logs a warning.
@@ -127,9 +130,9 @@ class ResumePoint:
         else:
             log.info("saved %s", self.path)
         self._saved_at = time.monotonic()
-        if self._signal is not None:
-            log.warning("ending on %s", signal.Signals(self._signal).name)
-            raise SystemExit(128 + self._signal)
+        if self.asked_to_end is not None:
+            log.warning("ending on %s", signal.Signals(self.asked_to_end).name)
+            raise SystemExit(128 + self.asked_to_end)
 
     def finish(self) -> None:
         """Remove the file: the job's outputs are whole."""

@@ -63,12 +63,12 @@ def check_images(study: Path, dataset: str, data_sha256: str) -> None:
         InputError: a group used other images.
     """
     for path in sorted(study.glob(f"groups/{dataset}/K*/seed*/summaries.csv")):
-        expected = recorded_rows(path)[0]["data_sha256"]
-        if expected != data_sha256:
-            raise InputError(
-                f"data/{dataset}.npz has the sum {data_sha256}, expected {expected} as the images of {path.parent}; put"
-                " those images back, or choose another name with --config study=NAME"
-            )
+        for row in recorded_rows(path)[:1]:
+            if row["data_sha256"] != data_sha256:
+                raise InputError(
+                    f"data/{dataset}.npz has the sum {data_sha256}, expected {row['data_sha256']} as the images of"
+                    f" {path.parent}; put those images back, or choose another name with --config study=NAME"
+                )
 
 
 def environment(device: torch.device, revision: str | None = None) -> dict[str, Any]:
@@ -101,6 +101,7 @@ def git_revision(source: Path = SOURCE) -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", ".")  # or the source is no part of the repository around it
         # Only the source: a run changes committed results too.
         changes = git("status", "--porcelain", "--untracked-files=no", "--", ".")
         return git("rev-parse", "HEAD") + ("-dirty" if changes else "")

@@ -1,7 +1,7 @@
 """A stack of models in training: weights, Adam, random streams, and one optimization step at a time.
 
-On a GPU a step waits for nothing. It copies from the host only the order of the images, at the first step of an epoch,
-and a temperature that has changed.
+On a GPU a step waits only for what it copies from the host: the order of the images, at the first step of an epoch, and
+a temperature that has changed.
 """
 
 import math
