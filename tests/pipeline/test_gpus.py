@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -129,18 +130,13 @@ class TestTheJobDoesWhatWasScheduled:
         assert "device: cpu, 1 thread" in logs[0].read_text()
 
 
-def test_a_job_on_a_node_stacks_what_the_main_process_planned_whatever_has_finished_since(tmp_path):
-    own = make_own(tmp_path)
-    runs = "results/own/runs/mine/K4/normal"
-
-    def train(*arguments: str) -> None:
-        run_snakemake(tmp_path, *arguments, *NODE, *own, "--config", *config)
-
-    config = ["training={stack: [temperature]}", "grid={perturbation: [normal], temperature: [0.5]}"]
-    train(f"{runs}/tau0.5/seed1/summary.json")
-    config[1] = "grid={perturbation: [normal], temperature: [0.5, 1.0], seed: [1, 2]}"
-    first, second = (f"{runs}/tau1.0/seed{seed}/summary.json" for seed in (2, 1))
-    train(first, second, "--prioritize", first)
+def test_a_job_on_a_node_stacks_what_the_main_process_planned_whatever_has_finished_since(own, tmp_path):
+    """Of seed 1 a cell is there. When seed 2 has finished, only one of its own is left."""
+    shutil.copytree(own, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("tables", "figures"))
+    first, second = (f"results/own/runs/mine/K4/normal/tau1.0/seed{seed}/summary.json" for seed in (2, 1))
+    grid = "grid={perturbation: [normal], temperature: [0.5, 1.0], seed: [1, 2]}"
+    arguments = ("--configfile", str(tmp_path / "own.yaml"), "--config", "training={stack: [temperature]}", grid)
+    run_snakemake(tmp_path, first, second, "--prioritize", first, *NODE, *arguments)
     for path in (first, second):
         assert json.loads((tmp_path / path).read_text())["cells_in_job"] == 2
 

@@ -100,7 +100,8 @@ def test_the_rounding_of_tensor_float_32_is_no_fault_and_a_coarser_one_is(monkey
 
         for name in ("bmm", "baddbmm"):
             monkeypatch.setattr(network.torch, name, product(name))
-        found = [text for passed, text in itertools.islice(check.check_device(torch.device("cpu")), 2) if not passed]
+        findings = check.check_device(torch.device("cpu"), temperatures=1)
+        found = [text for passed, text in itertools.islice(findings, 2) if not passed]
         monkeypatch.undo()
         return [text.partition(":")[0] for text in found]
 

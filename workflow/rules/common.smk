@@ -258,7 +258,7 @@ def makeable_files():
 
 def is_beyond_the_grid(path):
     """Tell whether a path is a file of a cell that is not in the grid, or of a group of such cells."""
-    if not any(rule.is_producer(path) for rule in workflow.rules):
+    if not any(maker.is_producer(path) for maker in workflow.rules):
         return False
     if Path(path).is_relative_to(results / "groups"):
         return bool(
