@@ -143,6 +143,18 @@ def test_the_error_over_images_is_that_of_the_paired_differences():
     assert table["image_se"].between(0.03, 0.1).all()
 
 
+def test_the_error_over_images_is_of_the_seeds_that_are_compared():
+    selection, bounds = selected({"gumbel": 1.0, "normal": 0.0}, seeds=(1, 2))
+    rng = np.random.default_rng(0)
+    per_image = {str(Cell.of(row)): rng.normal(size=(3, 400)) for row in selection.to_dict("records")}
+    diverged = (selection["perturbation"] == "normal") & (selection["seed"] == 2)
+    selection.loc[diverged, "temperature"] = np.nan
+    table = judged(selection, bounds[~diverged], per_image)
+    normal, gumbel = (per_image[f"mnist-K10-{law}-tau0.5-seed1"] for law in ("normal", "gumbel"))
+    assert table["n"].unique().tolist() == [1]
+    assert table["image_se"].tolist() == pytest.approx(scipy.stats.sem(normal - gumbel, axis=1).tolist())
+
+
 @pytest.mark.parametrize("law", ["normal", "gumbel"])
 def test_convergence_is_not_judged_where_a_run_stopped_early(law):
     histories = pd.concat([curves(2.0), curves(2.0, dataset="mnist")])

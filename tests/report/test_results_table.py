@@ -79,6 +79,15 @@ def test_a_measure_of_fewer_seeds_says_so():
     assert results_to_markdown(table, notes_of(table, runs)).count("(1 of 2 seeds)") == 2
 
 
+def test_a_law_whose_runs_of_a_seed_all_diverged_is_shown_with_its_number_of_seeds():
+    """Beside laws with more seeds its mean alone would mislead."""
+    runs = runs_of({(law, 0.5, s): 1.0 for law in ("normal", "gumbel") for s in (1, 2)}, diverged=[("gumbel", 0.5, 2)])
+    table = summarized(runs)
+    notes = notes_of(table, runs)
+    assert results_to_markdown(table, notes).count("(1 of 2 seeds)") == 4
+    assert any("runs diverged or were not made" in note for note in notes)
+
+
 def test_a_law_without_bounds_is_shown_as_such():
     table = summarized(runs := runs_of({("normal", 0.5, 1): 1.0, ("logistic", 0.5, 1): 2.0}))
     markdown = results_to_markdown(table, notes_of(table, runs))
