@@ -37,7 +37,7 @@ SLURM = (
 )
 GENERIC = ("--workflow-profile", "profiles/cluster-generic", *QUICK_CHECKS)
 # Of the quick start, on CPUs: the GPUs of this Slurm are files, which torch does not see.
-FEWER_EPOCHS = (*QUICKSTART, "--config", "training={epochs: 10, device: cpu}")
+FEWER_EPOCHS = (*QUICKSTART, "--config", "training={epochs: 10, device: cpu}", "grid={K: [5, 10]}")
 CELL = "mine/K4/normal/tau0.5/seed1"
 LABEL = "mine-K4-normal-tau0.5-seed1"
 
