@@ -100,7 +100,7 @@ for path in file_targets:
     sys.exit(
         f"ERROR: nothing makes {path} in the study {configuration.study}; {advice}"
     )
-if "control" in sys.argv and workflow.is_main_process and not control_datasets:
+if is_own_command and "control" in sys.argv and not control_datasets:
     sys.exit(
         "ERROR: the target control is asked for and control.enabled is false, expected true; add"
         " --configfile configs/control.yaml"
@@ -111,7 +111,7 @@ default_targets = [
     *(*tables_results, *figures_results, *control_results),
     *(fitting_results if found_fits or configuration.fitting.enabled else []),
 ]
-if not default_targets and workflow.is_main_process:
+if is_own_command and not default_targets:
     print(
         f"the study {configuration.study} has nothing to make or to draw: the grid has no dataset, or"
         " draw_only is true and there is no group",
@@ -120,7 +120,7 @@ if not default_targets and workflow.is_main_process:
 
 
 # The signals of a workflow that has this one as a module are its own.
-if workflow.is_main_process and not workflow.modifier.parent_modifier:
+if is_own_command:
     ending.end_with_terminal()
 
 

@@ -131,12 +131,13 @@ def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_
         "t5": {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1},
         "lognormal": {"distribution": "LogNormal", "loc": 0, "scale": 1},
         "circular": {"distribution": "VonMises", "loc": 0, "concentration": 2},
+        "unbounded": {"distribution": "Weibull", "scale": 1, "concentration": 0.9},
     }
     cells = [Cell("tiny", 3, law, temperature, seed) for seed in (2, 3) for law in laws for temperature in (0.5, 1.0)]
     table = measured(tiny_dataset, cells, laws, small_models=replace(TINY, hidden=32, epochs=100))
     assert [Cell.of(row) for row in table.to_dict("records")] == cells
     counts = table.groupby("perturbation")["relative_bias"].count().to_dict()
-    assert counts == {"normal": 4, "wide": 4, "broken": 0, "t5": 0, "lognormal": 0, "circular": 0}
+    assert counts == {"normal": 4, "wide": 4, "broken": 0, "t5": 0, "lognormal": 0, "circular": 0, "unbounded": 0}
     variances = table.groupby("perturbation")["noise_variance"].first()
     assert variances["wide"] == pytest.approx(4 * np.pi**2 / 3)
     assert variances["t5"] == pytest.approx(5 / 3)

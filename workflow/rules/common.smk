@@ -116,12 +116,9 @@ kept = [
     *(results / "runs" / run for run in runs_of_other_stacks),
     *(results / "gradients", results / "fits"),
 ]
-# Of the command line, where they are ours to judge.
-file_targets = (
-    targets.file_targets(sys.argv)
-    if workflow.is_main_process and not workflow.modifier.parent_modifier
-    else []
-)
+# The command line, where it is ours to judge: not in a job, nor in a workflow that has this one as a module.
+is_own_command = workflow.is_main_process and not workflow.modifier.parent_modifier
+file_targets = targets.file_targets(sys.argv) if is_own_command else []
 # os.path's isfile takes a word of any length.
 for path in map(Path, filter(os.path.isfile, file_targets)):
     if any(map(path.is_relative_to, kept)):

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Gumbel
 
 from discrete_vae.errors import InputError
-from discrete_vae.model.quadrature import Quadrature, resolve
+from discrete_vae.model.quadrature import Quadrature, noise_range, resolve
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,14 @@ def _is_served(law: Distribution, device: torch.device) -> bool:
     return True
 
 
+def has_bounded_density(law: Distribution, device: torch.device | str = "cpu") -> bool:
+    """Tell whether the density does not rise steeply to an end of its range: nodes there give a wrong gradient."""
+    places = torch.linspace(*noise_range(law, device), PLACES, dtype=torch.float64, device=device)
+    log_density = law.log_prob(places)
+    rise = log_density[[0, -1]].max() - log_density[1:-1].max()
+    return bool(rise <= math.log(STEEP))  # false also where torch gives infinity minus infinity
+
+
 def kl_of_codes(probabilities: Tensor) -> Tensor:
     """Return KL(q || uniform) over the last dimension, in nats."""
     # The derivative of q log q is infinite at 0, where quadrature puts what lies beyond the range of the noise.
@@ -101,8 +109,11 @@ class CodesKLWithGradient:
         for law in dict.fromkeys(laws):
             members = torch.tensor([member for member, other in enumerate(laws) if other is law], device=device)
             quadrature = None if isinstance(law, Gumbel) else resolve(trials, law)[0]
-            if quadrature:
-                _check_gradient(law, quadrature)
+            if not has_bounded_density(law, device):
+                raise InputError(
+                    f"the law {law} has an unbounded density, whose gradient is not known, expected another law; set"
+                    " training.kl to softmax or leave the law out"
+                )
             self._of_law.append((members, law, quadrature))
 
     def __call__(self, logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,14 +137,3 @@ def _kl_with_gradient(rows: Tensor, law: Distribution, quadrature: Quadrature | 
         kl = kl_of_codes(quadrature.of_part(theta, law) if quadrature else F.softmax(theta / law.scale, dim=-1))
         (gradient,) = torch.autograd.grad(kl.sum(), theta)
     return kl.detach(), gradient
-
-
-def _check_gradient(law: Distribution, quadrature: Quadrature) -> None:
-    """Check that the density does not rise steeply to an end of its range: nodes there give a wrong gradient."""
-    places = torch.linspace(*quadrature.ends, PLACES, dtype=torch.float64, device=quadrature.device)
-    density = law.log_prob(places)  # its logarithm
-    if not (density[[0, -1]] - density[1:-1].max()).max() <= math.log(STEEP):  # it may be infinity minus infinity
-        raise InputError(
-            f"the law {law} has an unbounded density, whose gradient is not known, expected another law; set"
-            " training.kl to softmax or leave the law out"
-        )
