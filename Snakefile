@@ -43,6 +43,7 @@ from discrete_vae.grid import (
     study,
     targets,
 )
+from discrete_vae.source import git_revision, source_sum
 
 
 configfile: f"{workflow.current_basedir}/config.yaml"

@@ -10,7 +10,7 @@ from conftest import ROOT
 LIBRARY = ROOT / "workflow" / "discrete_vae"
 # From the ground up; packages of one floor may import each other in one direction.
 FLOORS = [
-    {"ending", "errors", "files"},
+    {"ending", "errors", "files", "source"},
     {"config"},
     {"grid"},
     {"data", "model"},

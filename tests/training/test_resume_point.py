@@ -237,6 +237,15 @@ def test_a_resume_point_is_of_the_same_training(tmp_path, caplog, change, differ
         assert f"it has another {differing};" in caplog.text
 
 
+def test_a_training_starts_again_where_the_source_was_updated(tmp_path, caplog, monkeypatch):
+    with ResumePoint(tmp_path / "c.pt", identity_of(**JOB)) as point:
+        point.save({"weights": torch.arange(3)})
+    monkeypatch.setattr(resume_point, "source_sum", lambda: "updated")
+    with ResumePoint(tmp_path / "c.pt", identity_of(**JOB)) as point:
+        assert point.load() is None
+    assert "it has another source;" in caplog.text
+
+
 def test_signals_are_handled_as_before_after_the_job(tmp_path):
     before = signal.getsignal(signal.SIGTERM)
     with ResumePoint(tmp_path / "c.pt", {}):

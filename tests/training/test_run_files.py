@@ -2,17 +2,15 @@
 
 import json
 import math
-import subprocess
 
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT
 from discrete_vae.analysis.selection import LOSSES
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.groups import is_finished
-from discrete_vae.training.run_files import check_images, git_revision, processor, write_run
+from discrete_vae.training.run_files import check_images, processor, write_run
 from discrete_vae.training.runs import Run
 
 CELL = Cell("digits", 3, "normal", 0.5, 1)
@@ -65,30 +63,6 @@ def test_other_images_than_those_of_a_datasets_groups_are_refused(tmp_path):
         check_images(tmp_path, "digits", "b")
 
 
-@pytest.fixture
-def checkout(tmp_path):
-    for name in ("workflow/code.py", "results/table.md"):
-        file = tmp_path / name
-        file.parent.mkdir()
-        file.write_text("committed")
-    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "all"]):
-        identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
-        subprocess.run(["git", *identity, *command], cwd=tmp_path, check=True)
-    return tmp_path
-
-
-def test_the_source_is_dirty_where_its_own_files_have_changes_but_not_where_results_have(checkout, monkeypatch):
-    source = checkout / "workflow"
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=checkout, capture_output=True, text=True, check=True)
-    commit = head.stdout.strip()
-    (checkout / "results" / "table.md").write_text("another run")
-    (source / "cache.pyc").write_text("untracked")
-    monkeypatch.setenv("GIT_DIR", str(ROOT / ".git"))
-    assert git_revision(source) == commit, "of this source, whatever the environment names"
-    (source / "code.py").write_text("changed")
-    assert git_revision(source) == f"{commit}-dirty"
-
-
 @pytest.mark.parametrize(
     ("cpuinfo", "name"),
     [
@@ -99,16 +73,6 @@ def test_the_source_is_dirty_where_its_own_files_have_changes_but_not_where_resu
 def test_a_processor_is_named_with_its_generation_where_that_is_told(tmp_path, cpuinfo, name):
     (tmp_path / "cpuinfo").write_text(cpuinfo * 2)
     assert processor(tmp_path / "cpuinfo") == name
-
-
-def test_outside_a_checkout_there_is_no_revision(tmp_path):
-    assert git_revision(tmp_path) is None
-
-
-def test_a_source_that_is_no_part_of_the_repository_around_it_has_no_revision(checkout):
-    (checkout / "copied").mkdir()
-    (checkout / "copied" / "code.py").write_text("untracked")
-    assert git_revision(checkout / "copied") is None
 
 
 def test_a_group_without_rows_says_nothing_of_its_images(tmp_path):

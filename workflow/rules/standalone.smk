@@ -48,6 +48,8 @@ rule export_plan:
             },
             "importance_samples": configuration.evaluation.importance_samples,
             "keep_models": configuration.evaluation.keep_models,
+            "revision": git_revision(),
+            "source_sha256": source_sum(),
         },
     script:
         "../scripts/export_plan.py"

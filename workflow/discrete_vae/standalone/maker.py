@@ -19,9 +19,10 @@ from discrete_vae.files import written_whole
 from discrete_vae.grid.cells import CELL_FILES, Group
 from discrete_vae.grid.groups import check_alike, is_finished, is_whole, recorded_rows
 from discrete_vae.model.network import Architecture
-from discrete_vae.standalone.plan import Plan, source_sum
+from discrete_vae.source import git_revision, source_sum
+from discrete_vae.standalone.plan import Plan
 from discrete_vae.training.job import run_job
-from discrete_vae.training.run_files import check_images, git_revision, hardware_of
+from discrete_vae.training.run_files import check_images, hardware_of
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,5 @@
 """The plan of a machine without Snakemake: groups to make, and all that determines them, as JSON."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,9 +12,6 @@ from discrete_vae.errors import InputError, reading
 from discrete_vae.files import write_json
 from discrete_vae.grid.cells import Cell, Group
 from discrete_vae.grid.groups import option_rows
-from discrete_vae.training.run_files import git_revision
-
-PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -103,7 +99,7 @@ class Plan:
 
 
 def write_plan(path: Path | str, content: Mapping[str, Any]) -> None:
-    """Write a plan whole, given all attributes of `Plan` except ``revision`` and ``source_sha256``.
+    """Write a plan whole, given all attributes of `Plan`.
 
     Raises:
         InputError: there is nothing to make.
@@ -113,12 +109,4 @@ def write_plan(path: Path | str, content: Mapping[str, Any]) -> None:
             f"{path} would have no group, expected some that are yet to be made; ask for more of the grid, or unset"
             " draw_only"
         )
-    write_json(path, {**content, "revision": git_revision(), "source_sha256": source_sum()})
-
-
-def source_sum() -> str:
-    """Return the SHA-256 over the names and the contents of the library's source files."""
-    digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        digest.update(f"{path.relative_to(PACKAGE)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()
+    write_json(path, content)

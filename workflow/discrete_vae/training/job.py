@@ -49,6 +49,7 @@ def run_job(
     training = replace(Training.of(options["training"]), **how_to_train)
     torch.set_float32_matmul_precision(training.matmul_precision)
     decides_bits = {**options, "kernels": {"fused": training.fused_kernels}}
+    here = environment(device, revision)  # before the training, during which the source may be updated
     identity = identity_of(cells, laws=laws, data_sha256=data_sha256, device=device, options=decides_bits)
     with ResumePoint(checkpoint, identity) as resume_point:
         runs = train(
@@ -69,7 +70,7 @@ def run_job(
         "fused_kernels": training.fused_kernels and device.type == "cuda",
         "training_seconds": round(runs[0].seconds, 3),
         "wall_seconds": round(time.monotonic() - started, 3),
-        **environment(device, revision),
+        **here,
     }
     for run in runs:
         definition = {"law": laws[run.cell.perturbation], **options}

@@ -18,6 +18,7 @@ import torch
 from discrete_vae.errors import OutputError
 from discrete_vae.files import remove_abandoned, write_bytes
 from discrete_vae.grid.cells import Cell
+from discrete_vae.source import source_sum
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ def identity_of(
         "data_sha256": data_sha256,
         "device": _kind_of(device),
         "torch": str(torch.__version__),
+        "source": source_sum(),
         **options,
     }
 

@@ -2,9 +2,7 @@
 
 import io
 import math
-import os
 import platform
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,8 @@ import torch
 from discrete_vae.errors import InputError
 from discrete_vae.files import write_bytes, write_csv, write_json
 from discrete_vae.grid.groups import recorded_rows
+from discrete_vae.source import git_revision
 from discrete_vae.training.runs import Run
-
-SOURCE = Path(__file__).parents[2]
 
 
 def write_run(run: Run, folder: Path, *, provenance: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
@@ -87,26 +84,6 @@ def environment(device: torch.device, revision: str | None = None) -> dict[str, 
 def hardware_of(device: torch.device) -> str:
     """Name the GPU or the processor behind a device."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
-
-
-def git_revision(source: Path = SOURCE) -> str | None:
-    """Return the commit of the source, with ``-dirty`` where its files have changes; None outside a git checkout."""
-
-    def git(*arguments: str) -> str:
-        # Variables such as GIT_DIR may name another repository.
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-        environment["GIT_OPTIONAL_LOCKS"] = "0"
-        # Without this, git refuses a clone that belongs to another user.
-        command = ["git", "-c", "safe.directory=*", "-C", str(source), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
-
-    try:
-        git("ls-files", "--error-unmatch", ".")  # or the source is no part of the repository around it
-        # Only the source: a run changes committed results too.
-        changes = git("status", "--porcelain", "--untracked-files=no", "--", ".")
-        return git("rev-parse", "HEAD") + ("-dirty" if changes else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
