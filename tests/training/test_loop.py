@@ -279,6 +279,8 @@ def test_annealing_lowers_the_temperature_in_steps_to_its_minimum():
     assert annealed_temperature(0.7, 1000, schedule) == pytest.approx(0.7 * math.exp(-0.01))
     assert annealed_temperature(0.7, 1999, schedule) == annealed_temperature(0.7, 1000, schedule)
     assert annealed_temperature(0.7, 10**6, schedule) == 0.1
+    assert annealed_temperature(0.03, 999, schedule) == 0.03, "as in the paper's script"
+    assert annealed_temperature(0.03, 1000, schedule) == 0.1
 
 
 def test_annealing_reaches_the_history(tiny_dataset):

@@ -47,7 +47,7 @@ class Annealing(Section):
     """The schedule max(temperature * exp(-rate * step), minimum), held for ``interval`` steps at a time."""
 
     rate: float = option(0.00001, "decay of the log temperature per step", gt=0)
-    minimum: float = option(0.1, "lowest temperature of the schedule", gt=0)
+    minimum: float = option(0.1, "lowest temperature after the first interval", gt=0)
     interval: int = option(1000, "steps between two updates of the temperature", ge=1)
 
 

@@ -31,9 +31,10 @@ Parts = tuple[list[float], list[float]]  # reconstruction and KL part of a loss 
 def annealed_temperature(temperature: float, step: int, annealing: Annealing | None) -> float:
     """Return the temperature at an optimization step, counted from 0.
 
-    Annealing is max(temperature * exp(-rate * step), minimum), held for ``interval`` steps (arXiv 1611.01144).
+    Annealing is max(temperature * exp(-rate * step), minimum), held for ``interval`` steps (arXiv 1611.01144). As in
+    the paper's script, the first of them have the initial temperature, also one below the minimum.
     """
-    if annealing is None:
+    if annealing is None or step < annealing.interval:
         return temperature
     held_step = step - step % annealing.interval
     return max(temperature * math.exp(-annealing.rate * held_step), annealing.minimum)
