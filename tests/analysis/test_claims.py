@@ -102,6 +102,8 @@ def test_a_claim_as_a_whole_never_stands_without_its_extent():
     assert counts[["supported", "contradicted", "level", "inconclusive"]].tolist() == [2, 0, 0, 1]
     assert counts["where"] == "mnist 10, 30, 50"
     assert counts[["differences", "understated_kl"]].tolist() == ["-1.00", "-0.50"]
+    not_reached = summarize_verdicts(comparisons([*at(PLACES[:1], **lower), *at(PLACES[1:2], **open_, not_reached=1)]))
+    assert not_reached["differences"].tolist() == ["at least -1.00"]
 
 
 def test_a_contradiction_as_a_whole_is_adjusted_over_all_of_the_measure():

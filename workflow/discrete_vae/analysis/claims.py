@@ -124,8 +124,10 @@ def _summary(claim: Claim, measure: str, compared: pd.DataFrame) -> dict[str, st
     where = "; ".join(f"{dataset} {', '.join(map(str, K))}" for dataset, K in categories.items())
     verdict = _in_words(claim, compared, counts)
     summary = {"claim": claim.name, "measure": measure, "where": where, "verdict": verdict, **counts}
-    if measure == ALL_MEASURES or compared["not_reached"].any():  # nats and epochs, or lower bounds
+    if measure == ALL_MEASURES:  # nats and epochs
         return summary
+    if compared["not_reached"].any():  # then some differences are lower bounds
+        return summary | {"differences": f"at least {compared['difference'].min():.2f}"}
     return summary | {name: spell_range(compared[column].dropna()) for name, column in SIZES.items()}
 
 
