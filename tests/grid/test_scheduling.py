@@ -78,6 +78,11 @@ def test_a_job_trains_a_group_on_a_gpu_and_a_cell_on_a_cpu_unless_the_stack_is_n
     assert stack_of(configuration_of(**training), gpus) == stack
 
 
+def test_a_cell_that_is_asked_for_by_name_is_trained_alone_unless_the_stack_is_named():
+    assert stack_of(configuration_of(), 1, by_name=True) == ()
+    assert stack_of(configuration_of(stack=["seed"]), 1, by_name=True) == ("seed",)
+
+
 def test_an_axis_that_differs_between_the_parts_of_the_grid_is_not_stacked():
     parts = [{"perturbation": ["gumbel"], "K": [10]}, {"perturbation": ["normal"], "K": [30]}]
     assert stack_of(configuration_of(*parts), 1) == ("temperature",)

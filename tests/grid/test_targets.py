@@ -1,7 +1,9 @@
 """A target that nothing makes has a near one that something makes."""
 
+from pathlib import Path
+
 import pytest
-from discrete_vae.grid.targets import file_targets, nearest
+from discrete_vae.grid.targets import are_all_within, file_targets, nearest
 
 KNOWN = [
     *(
@@ -27,6 +29,14 @@ KNOWN = [
 )
 def test_the_nearest_path_is_found_in_spite_of_spelling(target, expected):
     assert nearest(target, KNOWN) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [(KNOWN[:2], True), (KNOWN[3:5], False), ([], False), (["results/paper/runs-of-mine.csv"], False)],
+)
+def test_a_command_asks_for_files_of_cells_alone_or_not(files, expected):
+    assert are_all_within(files, Path("results/paper/runs")) == expected
 
 
 def test_values_of_options_are_no_targets():

@@ -16,6 +16,8 @@ from conftest import ROOT, make_own, planned_jobs, run_snakemake
 
 PROFILES = ROOT / "profiles"
 GPU = ("--set-resources", "train_cells:gpu=1")
+# One of the grid and one beyond it.
+BY_NAME = tuple(f"results/paper/runs/mnist/K10/normal/tau{tau}/seed775/summary.json" for tau in (1.0, 0.3))
 GROUP = "results/own/groups/mine/K4/seed1/summaries.csv"
 # A node whose jobs get nothing of the environment but what Snakemake hands them.
 NODE = (
@@ -51,10 +53,11 @@ def trained(directory: Path, *arguments: str) -> list[int]:
         (("--set-resources", "train_cells:gpu=0"), [1] * 270),
         ((*GPU, "--config", "training={device: cpu}"), [1] * 270),
         ((*GPU, "--config", "training={stack: [temperature]}"), [10] * 27),
+        ((*BY_NAME, *GPU), [1, 1]),
     ],
 )
-def test_the_grid_of_the_paper_is_trained_by_groups_where_a_job_asks_for_a_gpu(tmp_path, arguments, cells):
-    """One seed of it."""
+def test_a_job_with_a_gpu_trains_a_group_unless_its_cells_are_asked_for_by_name(tmp_path, arguments, cells):
+    """One seed of the paper's grid."""
     config = () if "--config" in arguments else ("--config",)
     assert trained(tmp_path, *arguments, *config, "grid={seed: [775]}") == cells
 

@@ -90,7 +90,14 @@ wildcard_patterns = cells.wildcard_patterns(
 )
 
 
-stack = scheduling.stack_of(configuration, gpus_of_training)
+# The command line, where it is ours to judge: not in a job, nor in a workflow that has this one as a module.
+is_own_command = workflow.is_main_process and not workflow.modifier.parent_modifier
+file_targets = targets.file_targets(sys.argv) if is_own_command else []
+stack = scheduling.stack_of(
+    configuration,
+    gpus_of_training,
+    by_name=targets.are_all_within(file_targets, results / "runs"),
+)
 # Only the main process plans.
 runs_of_other_stacks = (
     planning.runs_of_other_stacks(results, found_groups.to_make, stack)
@@ -116,9 +123,6 @@ kept = [
     *(results / "runs" / run for run in runs_of_other_stacks),
     *(results / "gradients", results / "fits"),
 ]
-# The command line, where it is ours to judge: not in a job, nor in a workflow that has this one as a module.
-is_own_command = workflow.is_main_process and not workflow.modifier.parent_modifier
-file_targets = targets.file_targets(sys.argv) if is_own_command else []
 # os.path's isfile takes a word of any length.
 for path in map(Path, filter(os.path.isfile, file_targets)):
     if any(map(path.is_relative_to, kept)):

@@ -80,7 +80,7 @@ class Training(Section):
     stack: Literal["auto"] | tuple[Literal["temperature", "perturbation", "seed"], ...] = option(
         "auto",
         "axes of the grid whose cells one job trains side by side, [] for one job a cell; auto is [temperature,"
-        " perturbation], a group, on a GPU, and [] on a CPU",
+        " perturbation], a group, on a GPU, and [] on a CPU or for cells asked for by name",
     )
     cuda_graph: bool = option(
         True,

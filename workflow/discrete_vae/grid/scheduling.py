@@ -55,18 +55,20 @@ def gpus_of_training(training: Training, *, here: int, asked: Any = None) -> int
     return int(asked)
 
 
-def stack_of(configuration: "Configuration", gpus: int) -> tuple[str, ...]:
+def stack_of(configuration: "Configuration", gpus: int, *, by_name: bool = False) -> tuple[str, ...]:
     """List the axes that one training job stacks.
 
-    ``auto`` is a job for each group on a GPU, and one for each cell on a CPU. Axes that differ between the parts of the
-    grid are left out.
+    ``auto`` is a job for each group on a GPU, and one for each cell on a CPU, or where cells are asked for by name.
+    Axes that differ between the parts of the grid are left out.
 
-    ``gpus`` is what `gpus_of_training` says.
+    Args:
+        gpus: what `gpus_of_training` says.
+        by_name: whether the command line asks for files of cells, and for nothing else.
     """
     training = configuration.training
     if training.stack != "auto":
         return training.stack
-    if not uses_gpu(training.device, gpus):
+    if by_name or not uses_gpu(training.device, gpus):
         return ()
     first, *others = configuration.grid.parts()
     return tuple(axis for axis in AUTO_STACK if all(part[axis] == first[axis] for part in others))

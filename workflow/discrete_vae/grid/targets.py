@@ -4,6 +4,7 @@ import difflib
 import itertools
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 # Options that take no value: a target may follow.
 FLAGS = ("-n", "--dry-run", "-f", "--force", "-F", "--forceall", "-p", "-k", "--keep-going")
@@ -19,6 +20,11 @@ def file_targets(words: Sequence[str]) -> list[str]:
         and "=" not in word
         and (not before.startswith("-") or before in FLAGS)
     ]
+
+
+def are_all_within(files: Sequence[str], folder: Path) -> bool:
+    """Tell whether there are files, and all of them are of a folder."""
+    return bool(files) and all(Path(file).is_relative_to(folder) for file in files)
 
 
 def nearest(target: str, known: Iterable[str]) -> str | None:
