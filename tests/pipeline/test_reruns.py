@@ -360,6 +360,17 @@ class TestDrawingInAClone:
             assert (redrawn / "results/own" / folder).exists()
         assert files_of(redrawn / "results/own/groups") == files_of(own / "results/own/groups")
 
+    def test_a_group_alone_is_enough(self, own, tmp_path):
+        """As where someone copies one into a study of a new name, which has no config.yaml."""
+        shutil.copytree(own / "results/own/groups", tmp_path / "results/copied/groups")
+        run_snakemake(
+            tmp_path, "--cores", "1", "results/copied/tables/results.csv", "--config", "draw_only=true", "study=copied"
+        )
+        of_both = [
+            pd.read_csv(study / "tables/results.csv") for study in (tmp_path / "results/copied", own / "results/own")
+        ]
+        pd.testing.assert_frame_equal(*of_both)
+
     def test_the_report_has_everything_and_no_warning(self, redrawn):
         output = run_snakemake(redrawn, "--report", "report.html", *drawing(redrawn)[1:]).stdout
         assert "metadata" not in output.lower()

@@ -123,6 +123,16 @@ class TestControl:
         assert gradients["relative_variance"].gt(0).all()
         assert (controlled[0] / "results/own/figures/control/mine.pdf").stat().st_size > 5_000
 
+    def test_it_is_made_for_the_datasets_that_are_named(self, tmp_path):
+        grid = "grid={dataset: [digits, mnist], K: [5], seed: [1], temperature: [1.0]}"
+        own = ("--configfile", "configs/control.yaml", "--config", "study=own", grid, "control={datasets: [digits]}")
+        work = planned_work(tmp_path, "control", *own)
+        assert work["measure"] == {"results/own/gradients/digits/seed1.csv"}
+        everything = planned_work(tmp_path, *own)
+        datasets = [{cell.partition("-")[0] for cell in planned["train"]} for planned in (work, everything)]
+        assert datasets == [{"digits"}, {"digits", "mnist"}]
+        assert everything["measure"] == work["measure"]
+
     def test_gradients_that_are_there_are_never_measured_again(self, controlled):
         directory, arguments = controlled
         os.utime(directory / "results/own/gradients/mine/seed1.csv", (0, 0))
