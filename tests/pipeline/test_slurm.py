@@ -204,7 +204,8 @@ def test_the_quick_start_ends_in_the_bits_of_a_local_run_with_a_gpu_for_each_job
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is visible")
 def test_a_group_is_one_job_and_ends_in_one_line_where_torch_sees_no_gpu(cluster, tmp_path):
     """The log has the name of a stack only if the job's own process stacks, too."""
-    arguments = (f"results/own/runs/{CELL}/summary.json", *make_own(tmp_path), "--config", "training={device: auto}")
+    group = "results/own/groups/mine/K4/seed1/summaries.csv"
+    arguments = (group, *make_own(tmp_path), "--config", "training={device: auto}")
     run_snakemake(tmp_path, *SLURM, "--retries", "0", *arguments, check=False)
     assert states(tmp_path) == ["FAILED"]
     (log,) = (tmp_path / "logs/own/train_cells").glob("*.log")
