@@ -337,6 +337,7 @@ def redrawn(own, tmp_path_factory) -> Path:
     (directory / "matplotlibrc").write_text("lines.linewidth: 9\nfont.size: 20\nsavefig.facecolor: red\n")
     (shell / "startup.py").write_text("raise ImportError('this is for a prompt')")
     variables = {"MPLBACKEND": "no-such-backend", "GIT_DIR": "/none", "OMP_NUM_THREADS": "3"}
+    variables["OPENBLAS_CORETYPE"] = "Nehalem"  # matrix products as on another processor
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**variables, "PYTHONSTARTUP": str(shell / "startup.py")}.items():
             patch.setenv(name, value)

@@ -61,7 +61,7 @@ def compare_paired(first: pd.Series, second: pd.Series) -> dict[str, float]:
         "p_level": _p_level(differences),
         "p_welch": _p_welch(both) if any(spread) else np.nan,
         "p_sign_flip": _p_sign_flip(differences),
-        "correlation": both["first"].corr(both["second"]) if all(spread) and len(both) > 2 else np.nan,
+        "correlation": _correlation(both) if all(spread) and len(both) > 2 else np.nan,
     }
 
 
@@ -77,6 +77,12 @@ def _p_level(differences: np.ndarray) -> float:
 def _p_welch(both: pd.DataFrame) -> float:
     sides = [number for name in both for number in (both[name].mean(), both[name].std(), len(both))]
     return scipy.stats.ttest_ind_from_stats(*sides, equal_var=False).pvalue
+
+
+def _correlation(both: pd.DataFrame) -> float:
+    """Return Pearson's correlation. That of NumPy is a matrix product, whose last digits depend on the processor."""
+    deviations = (both - both.mean()).to_numpy(dtype=float)
+    return deviations.prod(axis=1).sum() / np.sqrt(np.square(deviations).sum(axis=0).prod())
 
 
 def _p_sign_flip(differences: np.ndarray) -> float:

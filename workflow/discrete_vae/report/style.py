@@ -16,6 +16,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
 from discrete_vae.files import write_bytes
 from discrete_vae.grid.paper import PAPER_LAWS
@@ -67,13 +68,23 @@ def applied() -> Iterator[None]:
 
 def save(figure: Figure, paths: Iterable[str]) -> None:
     """Write a figure to each path, in the format of its suffix. Without a date inside: the same bits each time."""
+    page = _lay_out(figure)
     for path in paths:
         suffix = Path(path).suffix
         metadata = {"CreationDate": None} if suffix == ".pdf" else {}
         buffer = io.BytesIO()  # on a full disk Matplotlib's own files fail with more than that error
         with mpl.rc_context(DEFAULTS):
-            figure.savefig(buffer, format=suffix[1:], dpi=300, bbox_inches="tight", pad_inches=0.02, metadata=metadata)
+            figure.savefig(buffer, format=suffix[1:], dpi=300, bbox_inches=page, metadata=metadata)
         write_bytes(path, buffer.getvalue())
+
+
+def _lay_out(figure: Figure) -> Bbox:
+    """Lay a figure out and return its page in inches, both rounded: their last digits depend on the processor."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for ax in figure.axes:
+        ax.set_position(np.round(ax.get_position().bounds, 6))
+    return Bbox(np.round(figure.get_tightbbox().padded(0.02), 3))
 
 
 def looks(shown: Iterable[str], laws: Iterable[str]) -> Looks:
