@@ -217,7 +217,7 @@ class TestConfiguration:
 
     def test_a_stack_has_only_values_of_the_grid(self, tmp_path):
         target = "results/paper/runs/mnist/K10/normal/tau0.45/seed775/summary.json"
-        line = refusal(tmp_path, target, "--set-resources", "train_cells:gpu=1")
+        line = refusal(tmp_path, target, "--config", "training={stack: [temperature, perturbation]}")
         assert line.endswith(
             "training.stack has temperature, perturbation, so add new values to the grid, or set it to []"
         )

@@ -68,14 +68,14 @@ def applied() -> Iterator[None]:
 
 def save(figure: Figure, paths: Iterable[str]) -> None:
     """Write a figure to each path, in the format of its suffix. Without a date inside: the same bits each time."""
-    page = _lay_out(figure)
-    for path in paths:
-        suffix = Path(path).suffix
-        metadata = {"CreationDate": None} if suffix == ".pdf" else {}
-        buffer = io.BytesIO()  # on a full disk Matplotlib's own files fail with more than that error
-        with mpl.rc_context(DEFAULTS):
+    with mpl.rc_context(DEFAULTS):
+        page = _lay_out(figure)
+        for path in paths:
+            suffix = Path(path).suffix
+            metadata = {"CreationDate": None} if suffix == ".pdf" else {}
+            buffer = io.BytesIO()  # on a full disk Matplotlib's own files fail with more than that error
             figure.savefig(buffer, format=suffix[1:], dpi=300, bbox_inches=page, metadata=metadata)
-        write_bytes(path, buffer.getvalue())
+            write_bytes(path, buffer.getvalue())
 
 
 def _lay_out(figure: Figure) -> Bbox:
