@@ -101,7 +101,7 @@ for path in file_targets:
     sys.exit(
         f"ERROR: nothing makes {path} in the study {configuration.study}; {advice}"
     )
-if is_own_command and "control" in sys.argv and not control_datasets:
+if is_own_command and "control" in asked_targets and not control_datasets:
     sys.exit(
         "ERROR: the target control is asked for and control.enabled is false, expected true; add"
         " --configfile configs/control.yaml"

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from discrete_vae.grid.targets import are_all_within, file_targets, nearest
+from discrete_vae.grid.targets import are_all_within, asked_targets, nearest
+from snakemake.cli import get_argument_parser
 
 KNOWN = [
     *(
@@ -40,5 +41,10 @@ def test_a_command_asks_for_files_of_cells_alone_or_not(files, expected):
 
 
 def test_values_of_options_are_no_targets():
-    words = "snakemake -n results/a.md --report results/b.html --cores 1 data/c.npz --config results/d=1"
-    assert file_targets(words.split()) == ["results/a.md", "data/c.npz"]
+    words = "-n --printshellcmds --verbose results/a.md data/c.npz control --report results/b.html --config results/d=1"
+    assert asked_targets(get_argument_parser(), words.split()) == ["results/a.md", "data/c.npz", "control"]
+
+
+def test_the_words_of_another_program_are_no_targets(capsys):
+    assert asked_targets(get_argument_parser(), ["--cores", "all", "--quiet=loud", "results/a.md"]) == []
+    assert capsys.readouterr() == ("", "")

@@ -2,6 +2,8 @@
 
 import functools
 
+from snakemake.cli import get_argument_parser
+
 
 def folder(path):
     """Resolve a path outside the rules, where Snakemake does not, with a module's prefix.
@@ -24,6 +26,12 @@ envvars:
     "DISCRETE_VAE_GPUS",
 
 
+# A job is asked for nothing but itself.
+asked_targets = (
+    targets.asked_targets(get_argument_parser(), sys.argv[1:])
+    if workflow.is_main_process
+    else []
+)
 gpus_here = int(os.environ["DISCRETE_VAE_GPUS"])
 gpus_per_job = configuration.training.gpus_per_job(gpus_here)
 asked_cells = cells.asked_cells(configuration)
@@ -31,7 +39,7 @@ asked_gradients = planning.asked_gradients(configuration, asked_cells)
 # If fits are off, existing fits are shown unchanged.
 fits_are_asked = (
     configuration.fitting.enabled
-    or "fitting" in sys.argv
+    or "fitting" in asked_targets
     or not planning.find_tables(results / "fits", ".csv.gz", {})
 )
 asked_fits = planning.asked_fits(configuration) if fits_are_asked else {}
@@ -92,7 +100,11 @@ wildcard_patterns = cells.wildcard_patterns(
 
 # The command line, where it is ours to judge: not in a job, nor in a workflow that has this one as a module.
 is_own_command = workflow.is_main_process and not workflow.modifier.parent_modifier
-file_targets = targets.file_targets(sys.argv) if is_own_command else []
+file_targets = [
+    target
+    for target in asked_targets
+    if is_own_command and target.startswith(("results/", "data/"))
+]
 stack = scheduling.stack_of(
     configuration,
     gpus_of_training,

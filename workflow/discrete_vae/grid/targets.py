@@ -1,25 +1,22 @@
-"""The files that a command line asks for, and the nearest one that can be made."""
+"""The targets that a command line asks for, and the nearest one that can be made."""
 
+import argparse
+import contextlib
 import difflib
-import itertools
+import io
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-# Options that take no value: a target may follow.
-FLAGS = ("-n", "--dry-run", "-f", "--force", "-F", "--forceall", "-p", "-k", "--keep-going")
 
+def asked_targets(parser: argparse.ArgumentParser, words: Sequence[str]) -> list[str]:
+    """List the targets among the words of a command line, by Snakemake's parser.
 
-def file_targets(words: Sequence[str]) -> list[str]:
-    """List the files in results/ and data/ that the words of a command line ask for."""
-    pairs = itertools.pairwise(words)
-    return [
-        word
-        for before, word in pairs
-        if word.startswith(("results/", "data/"))
-        and "=" not in word
-        and (not before.startswith("-") or before in FLAGS)
-    ]
+    Snakemake knows them, but tells a Snakefile only after it is read. Words that are not meant for Snakemake name none.
+    """
+    with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+        return list(parser.parse_known_args(words)[0].targets)
+    return []
 
 
 def are_all_within(files: Sequence[str], folder: Path) -> bool:
