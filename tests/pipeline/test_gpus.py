@@ -155,8 +155,8 @@ def test_every_commented_line_of_the_profiles_is_found():
     found = {path.parent.name: uncommented(path.parent.name) != path.read_text() for path in PROFILES.glob("*/*")}
     assert found == {"default": False, "slurm": True, "cluster-generic": False}
     settings = yaml.safe_load(uncommented("slurm"))
-    assert settings["default-resources"][:3] == ["slurm_partition=gpu", "slurm_account=my-project", "qos=normal"]
-    assert settings["set-resources"]["train_cells"] == {"gpu": 1, "gpu_model": "h100"}
+    site = ["slurm_partition=gpu", "slurm_account=my-project", "qos=normal", "gpu_model=h100"]
+    assert (settings["default-resources"][:4], settings["slurm-requeue"]) == (site, True)
 
 
 def test_the_commented_lines_of_the_slurm_profile_reach_sbatch_as_options_of_its_own(tmp_path, monkeypatch):
@@ -177,7 +177,7 @@ def test_the_commented_lines_of_the_slurm_profile_reach_sbatch_as_options_of_its
     own = (*make_own(tmp_path), "--config", "training={device: auto}")
     assert "SLURM sbatch failed" in run_snakemake(tmp_path, GROUP, *profile, *own, check=False).stdout
     words = (tmp_path / "sbatch.txt").read_text().splitlines()
-    assert {"--qos=normal", "--gpus=h100:1", "--cpus-per-task=1"} <= set(words)
+    assert {"--qos=normal", "--gpus=h100:1", "--requeue", "--cpus-per-task=1"} <= set(words)
     options = dict(itertools.pairwise(words))
     expected = {"-p": "gpu", "-A": "my-project", "-t": "30", "--mem": "2901"}
     assert {option: options[option] for option in expected} == expected

@@ -1,6 +1,7 @@
 """What is there is never lost, made again or mixed up: options, groups and runs of a study, here and in a clone."""
 
 import io
+import json
 import os
 import re
 import shutil
@@ -40,6 +41,7 @@ FOLDER = f"results/own/groups/{GROUP}"
 RESULTS = "results/own/tables/results.md"
 FIGURE = "results/own/figures/images/mine-K4.png"
 T5 = "perturbations={t5: {distribution: StudentT, df: 5, loc: 0, scale: 1}}"
+PROFILES = sorted(path.parent.name for path in ROOT.glob("profiles/*/config.yaml"))
 # A cluster of one node: its jobs run in the background, each in a Snakemake of its own.
 CLUSTER = (
     *("--executor", "cluster-generic", "--jobs", "2", "--seconds-between-status-checks", "1", "--latency-wait", "10"),
@@ -221,6 +223,19 @@ class TestGroupsThatGrow:
             shutil.copytree(own / folder, clone / folder)
         give_one_date(clone)
         work = planned_work(clone, *with_own(clone, "grid={temperature: [0.5, 1.0]}"))
+        cells = {"mine-K4-normal-tau1.0-seed1", "mine-K4-laplace-tau1.0-seed1"}
+        assert work == {**NO_WORK, "train": cells, "select": {GROUP}, "evaluate": {GROUP}}
+
+    @pytest.mark.parametrize("profile", PROFILES)
+    def test_so_it_does_with_every_profile_whatever_code_and_environment_made_the_others(self, own, tmp_path, profile):
+        """All files are older than the scripts, and the records name other code and another environment."""
+        copy_of(own, tmp_path)
+        for record in filter(Path.is_file, (tmp_path / ".snakemake/metadata").rglob("*")):
+            others = {"code": "other", "software_stack_hash": "other"}
+            record.write_text(json.dumps(json.loads(record.read_text()) | others))
+        give_one_date(tmp_path)
+        arguments = with_own(tmp_path, "grid={temperature: [0.5, 1.0]}")
+        work = planned_work(tmp_path, "--workflow-profile", f"profiles/{profile}", *arguments)
         cells = {"mine-K4-normal-tau1.0-seed1", "mine-K4-laplace-tau1.0-seed1"}
         assert work == {**NO_WORK, "train": cells, "select": {GROUP}, "evaluate": {GROUP}}
 
