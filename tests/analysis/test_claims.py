@@ -76,6 +76,14 @@ def test_the_verdict_at_a_dataset_and_K(verdicts, expected):
     assert verdict_here(verdicts, least=2) == expected
 
 
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_claim_1_needs_both_other_laws_of_the_paper_wherever_it_is_judged_and_other_claims_one(claim):
+    row = {"claim": claim, "difference": -1, "p": 0.01}
+    of_one, of_two = (comparisons([row] * laws)["claim_here"].unique().tolist() for laws in (1, 2))
+    assert of_one == (["inconclusive"] if claim.startswith("1") else ["supported"])
+    assert of_two == ["supported"]
+
+
 def whole(rows: list[dict], measure: str = "paper loss") -> str:
     return summarize_verdicts(comparisons(rows)).set_index("measure").loc[measure, "verdict"]
 
@@ -126,6 +134,23 @@ def test_faster_and_better_needs_all_three_measures():
         "epochs": "supported in 1 of 3",
         "all three measures": "supported in 1 of 3",
     }
+
+
+def test_a_summary_keeps_the_order_of_the_comparisons():
+    rows = [
+        {"measure": measure, "dataset": dataset, "p": 0.5}
+        for measure in ("paper loss", "IWAE bound")
+        for dataset in ("mnist", "fashion-mnist")
+    ]
+    summary = summarize_verdicts(comparisons(rows))
+    assert summary["measure"].tolist() == ["paper loss", "IWAE bound"]
+    assert summary["where"].tolist() == ["mnist 10; fashion-mnist 10"] * 2
+
+
+def test_a_p_of_5_percent_contradicts():
+    rows = [{"difference": 1, "p": 0.05}]
+    assert comparisons(rows)["verdict"].tolist() == ["higher"]
+    assert whole(rows) == "contradicted in 1 of 1 run, of 9"
 
 
 def test_claims_about_more_than_the_study_count_what_was_run():

@@ -18,9 +18,23 @@ def summary(bounds: pd.DataFrame) -> list[dict]:
 
 
 def test_quantities_are_summarized_over_seeds_for_each_law():
-    gumbel, normal = summary(pd.concat([bounds("gumbel", perplexity=[4.0, 6.0]), bounds("normal")]))
+    normal, gumbel = summary(pd.concat([bounds("normal"), bounds("gumbel", perplexity=[4.0, 6.0])]))
+    assert (normal["perturbation"], gumbel["perturbation"]) == ("normal", "gumbel"), "in the order of the selection"
     assert (gumbel["perplexity"], gumbel["perplexity_sd"], gumbel["seeds"]) == (5.0, np.sqrt(2), 2)
     assert (normal["perplexity"], normal["perplexity_sd"], normal["kl_of_codes"]) == (1.0, 0.0, 1.0)
+
+
+def test_a_quantity_is_its_mean_though_one_seed_is_far_off():
+    seeds = pd.concat([bounds("gumbel", perplexity=[1.0, 2.0]), bounds("gumbel", perplexity=9.0).assign(seed=[3, 4])])
+    (row,) = summary(seeds.head(3))
+    assert row["perplexity"] == (1 + 2 + 9) / 3
+
+
+def test_a_law_of_which_every_run_diverged_is_left_out_and_a_seed_that_lacks_an_older_column_is_not():
+    known, diverged = bounds("gumbel")[list(AXES)], bounds("normal")[list(AXES)].assign(temperature=np.nan)
+    selection = pd.concat([known, diverged]).assign(validation_kl_of_codes=np.nan)
+    (row,) = summarize_codes(selection, bounds("gumbel")).to_dict("records")
+    assert (row["perturbation"], row["seeds"]) == ("gumbel", 2)
 
 
 def test_what_is_missing_stays_missing():

@@ -48,6 +48,16 @@ def test_all_attempts_of_a_training_are_counted(training, wall, hours):
     assert costs.set_index("step").loc["train", "core_hours"] == hours
 
 
+def test_rows_keep_the_order_of_the_groups_and_of_their_runs():
+    """The steps alone are sorted."""
+    both = pd.concat([runs(training=9, where=GPU), runs(training=9)])
+    assert group_costs(both, 0, CPU)["hardware"].tolist() == ["a GPU", "a processor", "a processor"]
+    places = [(dataset, K) for dataset in ("mnist", "digits") for K in (50, 10, 30, 2, 9, 7, 4, 3, 8, 5)]
+    groups = [group_costs(runs(K=K, training=9).assign(dataset=dataset), 0, CPU) for dataset, K in places]
+    sums = sum_costs(pd.concat(groups))
+    assert list(zip(sums["dataset"], sums["K"], strict=True)) == [*places, *places]
+
+
 def test_a_stack_is_counted_once():
     costs = sum_costs(group_costs(runs(training=3600, cells_in_job=2), 0, CPU)).set_index("step")
     assert costs.loc["train", ["jobs", "core_hours"]].tolist() == [2, 1]

@@ -23,6 +23,9 @@ def test_the_table_has_mean_and_spread_over_seeds_and_marks_the_best():
     gumbel, normal = table[table["measure"] == "paper loss"].to_dict("records")
     assert (gumbel["mean"], normal["mean"]) == pytest.approx((21.6, 13.0))
     assert (gumbel["sd"], normal["sd"]) == pytest.approx((np.sqrt(0.5), np.sqrt(2)))
+    for row, losses in ((gumbel, (21.1, 22.1)), (normal, (12.0, 14.0))):
+        expected = scipy.stats.ttest_1samp(losses, 0).confidence_interval(0.95)
+        assert (row["low"], row["high"]) == pytest.approx(tuple(expected))
     assert (gumbel["best"], normal["best"]) == (False, True)
     assert (gumbel["edge_selections"], normal["edge_selections"]) == (2, 0)
     assert (gumbel["late_selections"], normal["late_selections"]) == (0, 0)
@@ -35,6 +38,18 @@ def test_a_best_epoch_among_the_last_is_not_marked_where_the_run_stopped_early()
     table = summarized(runs.assign(epochs_run=100, best_epoch=99, stopped_early=runs["seed"] == 1))
     of_loss = table[table["measure"] == "paper loss"].set_index("perturbation")["late_selections"]
     assert of_loss.to_dict() == {"normal": 1, "gumbel": 0}
+
+
+def test_diverged_runs_are_summed_over_seeds():
+    losses = {("normal", t, s): t for t in (0.1, 0.5) for s in (1, 2)}
+    table = summarized(runs_of(losses, diverged=[("normal", 0.1, 1), ("normal", 0.1, 2)]))
+    assert table["diverged_runs"].unique().tolist() == [2]
+
+
+def test_the_temperatures_of_the_seeds_are_sorted():
+    losses = {("normal", t, s): abs(t - best) for s, best in ((1, 1.0), (2, 0.5)) for t in (0.5, 1.0)}
+    table = summarized(runs_of(losses))
+    assert table["temperatures"].unique().tolist() == ["0.5 1.0"]
 
 
 def test_the_error_over_images_is_that_of_the_mean_over_seeds_of_the_selected_models():

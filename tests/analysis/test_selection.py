@@ -50,6 +50,11 @@ def test_diverged_runs_are_skipped_and_named():
     ]
 
 
+def test_every_diverged_run_of_a_law_is_counted():
+    runs = runs_of({("normal", t, 1): t for t in (0.1, 0.5, 1.0)}, diverged=[("normal", 0.1, 1), ("normal", 0.5, 1)])
+    assert select_temperatures(runs)[["runs", "diverged_runs"]].to_numpy().tolist() == [[3, 2]]
+
+
 def test_the_negative_elbo_selects_by_reconstruction_and_the_kl_of_the_codes():
     runs = runs_of({("normal", 0.1, 1): 1.0, ("normal", 0.5, 1): 2.0, ("normal", 1.0, 1): 3.0})
     runs["validation_kl_of_codes"] = [5.0, 1.0, np.nan]
@@ -101,3 +106,12 @@ def test_bounds_of_several_groups_are_read_though_one_has_none(tmp_path):
     bounds = read_bounds([str(tmp_path / "none.csv"), str(tmp_path / "some.csv")])
     assert Cell.of(bounds.iloc[0]) == Cell.of(row)
     assert (bounds["K"].dtype, bounds["paper_loss"].dtype) == (int, float)
+
+
+def test_what_older_bounds_lack_is_missing(tmp_path):
+    older = {"paper_loss": 2.0, "seed": 1, "dataset": "d", "K": 2, "perturbation": "normal", "temperature": 0.5}
+    pd.DataFrame([older]).to_csv(tmp_path / "bounds.csv", index=False)
+    bounds = read_bounds([str(tmp_path / "bounds.csv")])
+    assert bounds.columns.tolist() == BOUNDS
+    assert bounds["paper_loss"].tolist() == [2.0]
+    assert bounds[bounds.columns.difference(older)].isna().to_numpy().all()

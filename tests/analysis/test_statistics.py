@@ -12,6 +12,7 @@ from discrete_vae.analysis.statistics import (
     compare_with_zero,
     holm,
     mean_of_images,
+    spell_range,
     standard_errors,
     t_interval,
 )
@@ -40,10 +41,11 @@ def test_the_sign_flip_test_counts_all_signs():
 
 
 def test_the_sign_flip_test_is_missing_where_it_would_take_too_long():
-    seeds = pd.Series(np.arange(1.0, 41))
+    seeds = pd.Series(np.arange(1.0, 18))
     found = compare_paired(seeds, 0 * seeds)
     assert np.isnan(found["p_sign_flip"])
     assert found["p"] < 0.05
+    assert compare_paired(seeds[:16], 0 * seeds[:16])["p_sign_flip"] == 2 / 2**16
 
 
 @pytest.mark.parametrize(("centre", "level"), [(0.0, True), (0.5, True), (0.95, False), (-2.0, False)])
@@ -80,6 +82,19 @@ def test_equal_differences_have_the_p_of_their_signs(differences, p):
     assert np.isnan(t_interval([2.0, 2.0])).all()
 
 
+def test_a_law_whose_losses_are_all_equal_is_compared_by_the_spread_of_the_other():
+    first, second = [1.0, 1.0, 1.0], [2.0, 3.0, 2.5]
+    found = compare_paired(pd.Series(first), pd.Series(second))
+    assert found["p_welch"] == pytest.approx(scipy.stats.ttest_1samp(second, 1).pvalue)
+    assert np.isnan(found["correlation"])
+
+
+@pytest.mark.parametrize(("seeds", "known"), [(2, False), (3, True)])
+def test_a_correlation_needs_three_seeds(seeds, known):
+    first, second = pd.Series([1.0, 2.0, 4.0][:seeds]), pd.Series([2.0, 3.0, 3.5][:seeds])
+    assert np.isfinite(compare_paired(first, second)["correlation"]) == known
+
+
 def test_a_pair_with_a_diverged_run_is_left_out():
     for missing in (np.nan, np.inf):
         assert compare_paired(pd.Series([1.0, missing, 2.0]), pd.Series([1.0, 5.0, 1.0]))["n"] == 2
@@ -94,6 +109,7 @@ def test_holm_on_a_worked_example():
     adjusted = holm([0.5, np.nan, 0.9])
     assert np.isnan(adjusted[1])
     assert adjusted[[0, 2]].tolist() == [1, 1]
+    assert holm([0.01, np.nan, 0.04]).tolist() == pytest.approx([0.02, np.nan, 0.04], nan_ok=True), "two are known"
 
 
 def test_the_interval_of_a_mean_is_scipys_and_missing_for_one_value():
@@ -101,6 +117,11 @@ def test_the_interval_of_a_mean_is_scipys_and_missing_for_one_value():
     expected = scipy.stats.t.interval(0.95, 2, np.mean(values), scipy.stats.sem(values))
     assert t_interval(values) == pytest.approx(expected)
     assert np.isnan(t_interval([1.0])).all()
+
+
+def test_a_range_goes_from_the_lowest_to_the_highest_value_and_is_one_number_where_both_look_alike():
+    spelled = [spell_range(pd.Series(values, dtype=float)) for values in ([2, -1, 0.5], [1, 1.001], [])]
+    assert spelled == ["-1.00 to 2.00", "1.00", ""]
 
 
 def test_the_mean_of_images_needs_every_seed():
@@ -115,3 +136,4 @@ def test_the_mean_of_images_needs_every_seed():
 def test_the_standard_errors_over_images_are_scipys():
     losses = np.random.default_rng(0).normal(size=(3, 50))
     assert standard_errors(losses)["negative_elbo"] == pytest.approx(scipy.stats.sem(losses[1]))
+    assert np.isnan(list(standard_errors(losses[:, :1]).values())).all(), "one image has no spread"

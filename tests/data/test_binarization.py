@@ -68,6 +68,8 @@ class TestMnistFormat:
         assert np.array_equal(dataset.splits["test"], test >= 128)
         assert dataset.manifest["sources"][paths[0].name] == f"sha256:{sha256_of(paths[0])}"
         assert dataset.manifest["definition"] == {"source": "torchvision", "class": "KMNIST"}
+        assert dataset.manifest["images"] == {"train": 50, "validation": 10_000, "test": 20}
+        assert dataset.manifest["image_shape"] == [28, 28]
 
     def test_altered_mnist_is_refused(self, paths):
         with pytest.raises(InputError, match="truncated or altered"):
@@ -147,6 +149,8 @@ class TestOmniglotArchives:
                 archive.writestr(f"a/{i}.png", buffer.getvalue())
 
     def test_drawings_are_resized_as_pil_does_and_permuted_into_disjoint_splits_with_dark_ink(self, paths, monkeypatch):
+        together = binarization.OMNIGLOT_TRAIN + binarization.OMNIGLOT_VALIDATION
+        assert together == 24_345, "as many as the training images of chardata.mat"
         monkeypatch.setattr(binarization, "OMNIGLOT_TRAIN", 5)
         monkeypatch.setattr(binarization, "OMNIGLOT_VALIDATION", 2)
         rng = np.random.default_rng(0)
@@ -161,6 +165,7 @@ class TestOmniglotArchives:
         dataset = binarize(with_own_sums("omniglot", paths), paths)
         assert [len(dataset.splits[split]) for split in SPLITS] == [5, 2, 5]
         images = all_images(dataset)
+        assert images.dtype == np.uint8
         assert len(set(contents(images))) == 12
         assert 0.05 < images.mean() < 0.2  # 8 of 105 rows and some strokes are ink
         ink = [Image.fromarray(np.where(drawing, 0, 255).astype(np.uint8)) for drawing in drawings]

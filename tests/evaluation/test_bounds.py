@@ -133,10 +133,35 @@ def test_a_law_without_distribution_function_has_the_paper_loss_alone(tmp_path):
 
 
 def test_a_bound_of_more_samples_than_there_are_is_missing(tmp_path):
-    row, _ = evaluate_one(tmp_path, PAPER_LAWS["normal"])  # of 50 samples
+    row, _ = evaluate_one(tmp_path, PAPER_LAWS["normal"])
+    assert row["samples"] == 50
     assert row["bound_of_10_samples"] > row["importance_weighted_bound"]
     assert np.isnan(row["bound_of_100_samples"])
     assert 1 <= row["effective_samples"] <= 50
+
+
+@pytest.mark.parametrize("samples", [10, 100])
+def test_a_bound_of_fewer_samples_is_the_bound_where_there_are_just_so_many(samples):
+    weights = initial_weights(Architecture(pixels=6, hidden=5, variables=2, categories=3), generator(3, "weights"))
+    law, images = in_double(PAPER_LAWS["normal"]), torch.from_numpy(IMAGES).flatten(1)
+    all_samples, one_less = (
+        evaluate_images(
+            stack([weights]), images, NoiseSource(law, generator(0, "noise")), code_law=law, variables=2, samples=count
+        )
+        for count in (samples, samples - 1)
+    )
+    name = f"bound_of_{samples}_samples"
+    torch.testing.assert_close(getattr(all_samples, name), all_samples.importance_weighted_bound)
+    assert getattr(one_less, name).isnan().all()
+
+
+def test_no_more_codes_are_drawn_at_once_than_fit(tmp_path, monkeypatch):
+    drawn, plain_draw = [], NoiseSource.draw
+    monkeypatch.setattr(NoiseSource, "draw", lambda source, shape: drawn.append(shape[:2]) or plain_draw(source, shape))
+    for at_once in (100, 1):  # of 50 samples for each of seven images
+        monkeypatch.setitem(bounds.CODES_AT_ONCE, "cpu", at_once)
+        evaluate_one(tmp_path, PAPER_LAWS["normal"])
+    assert drawn == [(2, 50)] * 3 + [(1, 50)] * 8
 
 
 def test_the_noise_of_a_bound_is_that_of_the_cells_seed(tmp_path):
@@ -152,8 +177,9 @@ def test_use_of_codes_of_planted_models():
     use = use_of_codes(torch.stack([informative, noisy, constant], 1))
     assert use["active_variables"] == 1
     assert use["perplexity"] == pytest.approx((4 + 4 + 1) / 3)
-    # Variables with 0.0045 and 0.02 nats about a binary image: one below and one above what counts as active.
-    faint = [torch.tensor([[0.5 + shift, 0.5 - shift], [0.5 - shift, 0.5 + shift]]).double() for shift in (0.0474, 0.1)]
+    # Variables with 0.0095 and 0.0105 nats about a binary image: one below and one above what counts as active.
+    shifts = (0.0689, 0.0724)
+    faint = [torch.tensor([[0.5 + shift, 0.5 - shift], [0.5 - shift, 0.5 + shift]]).double() for shift in shifts]
     assert use_of_codes(torch.stack(faint, 1))["active_variables"] == 1
     assert math.isclose(use_of_codes(informative.unsqueeze(1))["perplexity"], 4)
 

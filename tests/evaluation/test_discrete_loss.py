@@ -1,13 +1,14 @@
 """The discrete loss against enumeration of all codes and against a plain loop."""
 
 import itertools
+import math
 
 import pytest
 import torch
 import torch.nn.functional as F
 from discrete_vae.config.definitions import law_of
 from discrete_vae.evaluation import discrete_loss as evaluation
-from discrete_vae.evaluation.discrete_loss import discrete_loss
+from discrete_vae.evaluation.discrete_loss import discrete_loss, mean_kl_of_codes
 from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.model.network import Architecture, initial_weights, model_of, stack
 from discrete_vae.model.noise import NoiseSource, distribution
@@ -66,8 +67,9 @@ def test_loss_agrees_with_a_plain_loop_over_the_same_noise(law):
             code = F.one_hot((model.encode(image) + gamma).argmax(-1), 3).float()
             losses.append(F.binary_cross_entropy_with_logits(model.decode(code), image, reduction="sum"))
         expected.append(torch.stack(losses).mean())
-    reconstruction, _ = evaluate([weights], [law], samples)
+    reconstruction, kl = evaluate([weights], [law], samples)
     torch.testing.assert_close(reconstruction[0].float(), torch.stack(expected))
+    assert reconstruction.dtype == kl.dtype == torch.float64, "means over thousands of images keep their digits"
 
 
 def test_a_model_is_evaluated_alike_in_any_stack_and_any_chunks(monkeypatch):
@@ -78,6 +80,27 @@ def test_a_model_is_evaluated_alike_in_any_stack_and_any_chunks(monkeypatch):
     monkeypatch.setitem(evaluation.CODES_AT_ONCE, "cpu", 4)  # one image at a time
     in_chunks = evaluate(models[1:2], ["normal"], samples=4)
     torch.testing.assert_close(alone, in_chunks)
+
+
+@pytest.mark.parametrize(("at_once", "images"), [(8, [2, 1]), (3, [1, 1, 1])])
+def test_no_more_codes_are_drawn_at_once_than_fit(monkeypatch, at_once, images):
+    drawn, plain_draw = [], NoiseSource.draw
+    monkeypatch.setattr(NoiseSource, "draw", lambda source, shape: drawn.append(shape[0]) or plain_draw(source, shape))
+    monkeypatch.setitem(evaluation.CODES_AT_ONCE, "cpu", at_once)
+    evaluate([far_from_uniform(1)], ["normal"], samples=4)
+    assert drawn == images
+
+
+@pytest.mark.parametrize("name", PAPER_LAWS)
+def test_the_kl_of_the_codes_is_zero_for_equal_logits_and_quietly_missing_where_one_is_infinite(name, caplog):
+    weights = {name: torch.zeros_like(values).unsqueeze(0) for name, values in far_from_uniform(1).items()}
+    laws = [distribution(law_of(PAPER_LAWS[name]), torch.float64)]
+    kl = mean_kl_of_codes(weights, IMAGES, variables=ARCHITECTURE.variables, code_laws=laws)
+    assert kl == pytest.approx([0], abs=1e-6)
+    weights["encoder.2.bias"][0, 0] = math.inf
+    (kl,) = mean_kl_of_codes(weights, IMAGES, variables=ARCHITECTURE.variables, code_laws=laws)
+    assert math.isnan(kl)
+    assert caplog.text == "", "a diverged model is no matter of quadrature"
 
 
 def test_an_evaluation_leaves_the_weights_as_they_are():

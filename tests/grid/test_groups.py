@@ -410,6 +410,7 @@ def test_what_is_missing_of_a_group_is_its_unfinished_cells_and_its_bounds(tmp_p
         ("figures/convergence/mnist.small.pdf", False),
         ("figures/fitting/mnist.png", False),
         ("groups/mnist/K10/seed1/bounds.csv", False),
+        ("gradients/mnist.csv", False),
     ],
 )
 def test_tables_and_figures_of_groups_to_be_made_are_outdated(tmp_path, name, outdated):

@@ -113,6 +113,8 @@ def test_probabilities_are_differentiable(name):
     [
         ({"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1}, "no distribution function"),
         ({"distribution": "Cauchy", "loc": 0, "scale": 1}, "tails that quadrature does not resolve"),
+        # Most of it lies beyond a million, where no quantile is looked for.
+        ({"distribution": "Normal", "loc": 0, "scale": 1e7}, "tails that quadrature does not resolve"),
     ],
 )
 def test_a_law_that_quadrature_cannot_serve_is_refused(definition, complaint):
@@ -159,8 +161,10 @@ def test_the_gradient_of_the_kl_is_the_limit_of_differences(name, spread):
     "definition",
     [
         {"distribution": "Gamma", "concentration": 0.8, "rate": 1},
+        {"distribution": "Gamma", "concentration": 0.8, "rate": 1e-3},  # where every density is low
         {"distribution": "Weibull", "scale": 1, "concentration": 0.9},
         {"distribution": "Kumaraswamy", "concentration1": 0.7, "concentration0": 0.7},
+        {"distribution": "Kumaraswamy", "concentration1": 2, "concentration0": 0.9},  # at the upper end alone
     ],
 )
 def test_the_gradient_under_an_unbounded_density_is_refused(definition):
@@ -173,7 +177,9 @@ def test_probabilities_of_logits_that_quadrature_does_not_resolve_are_missing():
     """Though those of others are known under the same law."""
     law = in_double({"distribution": "Gamma", "concentration": 0.8, "rate": 1})
     check_quadrature(law)
-    assert known_probabilities(3 * torch.randn(20, 10, generator=generator(0, "test")), law).isnan().all()
+    probabilities = known_probabilities(3 * torch.randn(20, 10, generator=generator(0, "test")), law)
+    assert probabilities.isnan().all()
+    assert probabilities.dtype == torch.float64
 
 
 @pytest.mark.parametrize("categories", [2, 10, 50])
@@ -187,13 +193,26 @@ def test_the_fixed_nodes_of_a_stack_are_fine_enough_for_any_logits(name, categor
     assert kl.item() == pytest.approx(expected.item(), abs=1e-5)
 
 
+def test_a_narrow_law_whose_density_is_high_has_the_kl_of_a_wide_one_at_wider_logits():
+    logits = torch.randn(1, 2, 4, 5, generator=generator(2, "test"), dtype=torch.float64)
+    narrow = in_double({"distribution": "Uniform", "low": -0.1, "high": 0.1})
+    kl, gradient = CodesKLWithGradient([narrow], 4)(0.1 * logits)
+    expected_kl, expected_gradient = CodesKLWithGradient([named("uniform")], 4)(logits)
+    torch.testing.assert_close(kl, expected_kl)
+    torch.testing.assert_close(gradient, 10 * expected_gradient)
+
+
 def test_a_large_stack_is_computed_in_parts(monkeypatch):
     logits = torch.randn(2, 3, 4, 50, generator=generator(3, "test"), dtype=torch.float64)
     laws = [named("normal"), named("laplace")]
     whole = CodesKLWithGradient(laws, 4)(logits)
     monkeypatch.setitem(quadrature.NUMBERS_AT_ONCE, "cpu", 2_000)
-    for found, expected in zip(CodesKLWithGradient(laws, 4)(logits), whole, strict=True):
+    kl, of_part, parts = CodesKLWithGradient(laws, 4), quadrature.Quadrature.of_part, []
+    monkeypatch.setattr(quadrature.Quadrature, "of_part", lambda *these: parts.append(these[1]) or of_part(*these))
+    for found, expected in zip(kl(logits), whole, strict=True):
         torch.testing.assert_close(found, expected)
+    assert sum(map(len, parts)) == 2 * 3 * 50
+    assert max(map(len, parts)) * 4 * 32 <= 2_000, "of 4 categories, at 32 nodes or more"
 
 
 def test_kl_of_gumbel_codes_is_that_of_the_softmax():
@@ -202,6 +221,17 @@ def test_kl_of_gumbel_codes_is_that_of_the_softmax():
         CodesKLWithGradient([named("gumbel")], 4)(logits), softmax_kl_with_gradient(logits), strict=True
     ):
         torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("name", PAPER_LAWS)
+def test_the_kl_of_almost_equal_logits_keeps_its_digits_though_they_are_in_single_precision(name):
+    """It is the small difference of two numbers near log K."""
+    logits = 1e-3 * torch.randn(1, 2, 4, 5, generator=generator(2, "test"))
+    (kl, gradient), (expected_kl, expected_gradient) = (
+        CodesKLWithGradient([named(name)], 4)(theta) for theta in (logits, logits.double())
+    )
+    assert kl.item() == pytest.approx(expected_kl.item(), rel=1e-6)
+    torch.testing.assert_close(gradient, expected_gradient.float(), rtol=1e-6, atol=0)
 
 
 def test_a_diverged_model_has_no_kl_and_disturbs_no_other():

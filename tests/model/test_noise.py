@@ -56,6 +56,16 @@ def test_samples_have_the_law_that_scipy_gives(name):
     assert scipy.stats.kstest(noise.double().numpy(), distribution_function).pvalue > 1e-3
 
 
+def test_the_logistic_law_which_torch_lacks_is_scipys():
+    loc, scale = 0.3, 1.5
+    law = distribution(law_of({"distribution": "Logistic", "loc": loc, "scale": scale}), torch.float64)
+    of_scipy = scipy.stats.logistic(loc, scale)
+    places = torch.linspace(-50, 50, 101, dtype=torch.float64)
+    assert law.log_prob(places).tolist() == pytest.approx(of_scipy.logpdf(places))
+    assert law.cdf(places).tolist() == pytest.approx(of_scipy.cdf(places))
+    assert law.variance.item() == pytest.approx(of_scipy.var())
+
+
 @pytest.mark.parametrize("name", sorted(LAWS.keys() - {"Logistic", "Uniform"}))
 def test_the_table_has_the_parameters_and_bounds_of_torch(name):
     def constraint(bounds):
@@ -111,6 +121,13 @@ def test_noise_is_finite_at_both_ends_of_the_uniform_numbers(name, monkeypatch):
     assert noise.abs().max() < 1e8
 
 
+@pytest.mark.parametrize("name", ["Gumbel", "Normal", "Logistic"])
+def test_noise_of_the_largest_uniform_number_is_its_quantile(name, monkeypatch):
+    largest = torch.tensor([1 - 2.0**-24])
+    monkeypatch.setattr(noise_module, "uniform", lambda shape, generator: largest.clone())
+    assert torch.equal(sample(torch_law(name), (1,), generator(0, "x")), torch_law(name).icdf(largest))
+
+
 def streams_of(*names):
     return NoiseStream([NoiseSource(torch_law(name), generator(1, name)) for name in names], (2, 3))
 
@@ -123,6 +140,12 @@ def test_a_stream_gives_each_source_its_own_noise_whatever_the_others(monkeypatc
         for noise in expected.draw((4, 2, 3)):
             assert torch.equal(alone.advance(), noise.unsqueeze(0))
             assert torch.equal(beside.advance()[1], noise)
+
+
+@pytest.mark.parametrize(("numbers", "steps"), [(4 * 2 * 3 + 1, 4), (2 * 3 - 1, 1)])
+def test_as_many_steps_are_drawn_at_once_as_fit_and_one_at_least(monkeypatch, numbers, steps):
+    monkeypatch.setitem(noise_module.NUMBERS_AT_ONCE, "cpu", numbers)
+    assert streams_of("Normal").steps_at_once == steps
 
 
 @pytest.mark.parametrize("taken", [0, 1, 4, 6])

@@ -234,6 +234,16 @@ def test_patience_stops_each_cell_of_a_stack_by_itself(tiny_dataset):
     assert lengths[0] != lengths[1]
 
 
+def test_a_stack_of_which_every_cell_stopped_early_is_trained_no_more(tiny_dataset, monkeypatch):
+    validations, plain_evaluate = [], StackTrainer.evaluate
+    monkeypatch.setattr(
+        StackTrainer, "evaluate", lambda *arguments: validations.append(arguments[-1]) or plain_evaluate(*arguments)
+    )
+    cells = [cell(temperature=temperature) for temperature in (0.1, 1.0)]
+    runs = run(tiny_dataset, *cells, epochs=30, learning_rate=0.1, patience=3)
+    assert validations.count("validation") == max(len(trained.history) for trained in runs) < 30
+
+
 def test_patience_that_is_never_tried_changes_nothing(tiny_dataset):
     (patient,), (expected,) = run(tiny_dataset, cell(), patience=4), run(tiny_dataset, cell())
     assert without_seconds(patient.history) == without_seconds(expected.history)
@@ -297,6 +307,24 @@ def test_progress_names_epoch_losses_and_time_left(tiny_dataset, caplog):
     losses = r"training \d+\.\d\d  validation \d+\.\d\d"
     line = rf"epoch 4/4  100%  {losses}  \S+ epochs/s  0:00:00 left"
     assert re.search(line, caplog.text)
+
+
+def test_the_speed_and_the_time_left_are_of_this_attempt(monkeypatch, caplog):
+    """After ten epochs of a hundred seconds."""
+    now = [0.0]
+    monkeypatch.setattr(clock.time, "monotonic", lambda: now[0])
+    rows = [{"training_loss": 1.0, "validation_loss": 2.0}, {"training_loss": 3.0, "validation_loss": 6.0}]
+    continued = clock.Clock(21)
+    continued.restore({"epoch": 10, "seconds": 1000.0, "seconds_of_epoch": 0.0})
+    for seconds in (2, 10, 10, 1):
+        now[0] += seconds
+        assert continued.end_epoch() == seconds
+        with caplog.at_level("INFO", logger=clock.__name__):
+            continued.report(rows)
+    first, second = caplog.messages  # the first epoch, and the one more than 20 seconds after it
+    losses = "training 2.00  validation 4.00  (means of 2 cells)"
+    assert first == f"epoch 11/21  52%  {losses}  0.5 epochs/s  0:00:20 left"
+    assert second == f"epoch 14/21  66%  {losses}  0.174 epochs/s  0:00:40 left"
 
 
 def test_the_second_evaluation_of_the_best_epoch_is_told(tiny_dataset, caplog):

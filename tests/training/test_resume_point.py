@@ -111,6 +111,7 @@ def test_the_seconds_of_an_interrupted_epoch_count(tiny_dataset, tmp_path, inter
         runs = run(tiny_dataset, point)
     assert [row["seconds"] for row in runs[0].history] == [STEPS_PER_EPOCH] * EPOCHS
     assert runs[0].seconds == STEPS_PER_EPOCH * EPOCHS
+    assert clock[0] == 86_400 + STEPS_PER_EPOCH * EPOCHS, "no step is taken twice"
 
 
 def test_a_cell_that_stopped_early_stays_so_when_its_stack_is_continued(tiny_dataset, tmp_path, interrupt_at):
@@ -163,6 +164,28 @@ def test_a_training_that_is_killed_continues_from_its_last_save(tiny_dataset, tm
         with pytest.raises(KeyboardInterrupt):
             run(tiny_dataset, point)
     assert saves[-1] > 0, "it should have died after the first epoch"
+    with ResumePoint(tmp_path / "c.pt", {}) as point:
+        assert_same_bits(run(tiny_dataset, point), undisturbed)
+
+
+def test_a_short_training_is_saved_at_its_end_alone_and_killed_after_that_does_not_train_again(
+    tiny_dataset, tmp_path, monkeypatch
+):
+    """What comes after is the final validation, which may take minutes."""
+    undisturbed, plain_save, plain_evaluate, saves = run(tiny_dataset), ResumePoint.save, StackTrainer.evaluate, []
+
+    def die_at_last(trainer, weights, samples, purpose):
+        if purpose == "final validation":
+            raise KeyboardInterrupt
+        return plain_evaluate(trainer, weights, samples, purpose)
+
+    with monkeypatch.context() as patch, ResumePoint(tmp_path / "c.pt", {}) as point:
+        patch.setattr(ResumePoint, "save", lambda point, state: saves.append(state) or plain_save(point, state))
+        patch.setattr(StackTrainer, "evaluate", die_at_last)
+        with pytest.raises(KeyboardInterrupt):
+            run(tiny_dataset, point)
+    assert [state["clock"]["epoch"] for state in saves] == [EPOCHS]
+    monkeypatch.setattr(StackTrainer, "step", lambda trainer: pytest.fail("it trains again"))
     with ResumePoint(tmp_path / "c.pt", {}) as point:
         assert_same_bits(run(tiny_dataset, point), undisturbed)
 
