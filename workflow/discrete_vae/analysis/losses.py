@@ -73,10 +73,10 @@ def _summary(
 
 def _image_errors(selection: pd.DataFrame, per_image: Mapping[str, np.ndarray]) -> pd.Series:
     errors = {}
-    for (dataset, K, law), group in selection.groupby(["dataset", "K", "perturbation"], sort=False):
+    for (dataset, K, law), group in selection.groupby(["dataset", "K", "perturbation"]):
         for measure, error in standard_errors(mean_of_images(selected_cells(group), per_image)).items():
             errors[dataset, K, measure, law] = error
-    return pd.Series(errors).rename_axis(SUMMARIZED)
+    return pd.Series(errors)
 
 
 def with_bounds(selection: pd.DataFrame, bounds: pd.DataFrame) -> pd.DataFrame:

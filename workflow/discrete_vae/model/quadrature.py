@@ -109,8 +109,8 @@ def resolve(rows: Tensor, law: Distribution) -> tuple[Quadrature, Tensor]:
         if error < TOLERANCE and (probabilities.detach().sum(-1) - 1).abs().max() < COARSE_SUM_TOLERANCE:
             return quadrature, probabilities
     raise InputError(
-        f"the law {law} has tails that quadrature does not resolve to {TOLERANCE}, expected lighter ones;"
-        " choose another law"
+        f"the law {law} has tails that quadrature does not resolve to {TOLERANCE}, expected lighter ones,"
+        " or a narrower law; choose another law"
     )
 
 
