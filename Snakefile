@@ -50,11 +50,14 @@ configfile: f"{workflow.current_basedir}/config.yaml"
 
 
 try:
-    # Those of a workflow that has this one as a module are not ours to judge.
+    # The files of a workflow that has this one as a module may hold what is not for us.
     check_yaml([] if workflow.modifier.parent_modifier else workflow.configfiles)
     configuration = read(config)
 except InputError as error:
     sys.exit(f"ERROR in the configuration: {error}")
+config.update(
+    configuration.plain()
+)  # for the report's captions, also where a module's configuration is partial
 
 
 pathvars:
@@ -91,7 +94,15 @@ for path in file_targets:
     if os.path.exists(path) or path in makeable_files():
         continue
     if is_beyond_the_grid(path):
-        print(f"{path} is not in the grid; it is made all the same", file=sys.stderr)
+        dataset = Path(path).relative_to(results).parts[1]
+        if configuration.training.epochs_of(dataset) is None:
+            sys.exit(
+                f"ERROR: training.epochs is {configuration.training.epochs}, expected a number for {dataset!r}; add it"
+            )
+        print(
+            f"{path} is not in the grid; it is made all the same, and joins its group if that is not finished",
+            file=sys.stderr,
+        )
         continue
     # Snakemake would say no more than that no rule makes it.
     near = targets.nearest(path, makeable_files())
@@ -143,7 +154,7 @@ onerror:
     failed = [
         (job.rule.name, ", ".join(job.log)) for job in workflow.scheduler.failed
     ]
-    said = "".join(Path(file).read_text(encoding="utf-8") for file in log)
+    said = "".join(Path(file).read_text(errors="replace") for file in log)
     for line in ending.explain(said, failed):
         print(line, file=sys.stderr)
 

@@ -7,6 +7,7 @@ from discrete_vae.analysis.losses import summarize_test_losses
 from discrete_vae.analysis.selection import LOSSES, NEGATIVE_ELBO, VALIDATION_LOSS, select_temperatures
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import MEASURES
+from discrete_vae.grid.paper import PAPER_TEMPERATURES
 
 SEEDS = (1, 2, 3, 4, 5)
 
@@ -86,8 +87,11 @@ NO_HISTORIES = pd.DataFrame(columns=[*AXES, "epoch", "training_loss", "validatio
 
 def judged(selection: pd.DataFrame, bounds: pd.DataFrame, per_image: dict | None = None, **laws: str) -> pd.DataFrame:
     """Judge test losses alone; ``laws`` are definitions of noise laws that are not what their names say."""
-    runs = selection[list(AXES)].assign(
-        stopped_early=False, law=selection["perturbation"].map(definition), training="{}"
+    runs = selection.reset_index(drop=True)
+    runs = runs.loc[runs.index.repeat(runs["runs"]), list(AXES)]
+    temperatures = runs.groupby(runs.index).cumcount().map(dict(enumerate(PAPER_TEMPERATURES)))
+    runs = runs.assign(
+        temperature=temperatures, stopped_early=False, law=runs["perturbation"].map(definition), training="{}"
     )
     runs["law"] = [laws.get(name, law) for name, law in runs[["perturbation", "law"]].to_numpy()]
     return judge(runs, selection, bounds, per_image or {}, NO_HISTORIES, temperature=1.0)

@@ -62,6 +62,17 @@ def test_a_place_that_cannot_be_written_is_told_in_one_line():
         write_text("/sys/kernel/a.txt", "text")
 
 
+def test_what_another_machine_is_writing_stays_where_locks_end_at_a_machine(tmp_path):
+    """As on some disks of clusters. The killed processes of this machine leave nothing."""
+    with written_whole(tmp_path / "a.txt") as abandoned:
+        pass
+    abandoned.touch()
+    there = tmp_path / abandoned.name.replace(os.uname().nodename, "another-node")
+    there.touch()
+    write_text(tmp_path / "a.txt", "text")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [there.name, "a.txt"]
+
+
 @pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
 def test_equal_tables_are_equal_bits_whatever_their_name(tmp_path, suffix):
     table = pd.DataFrame({"loss": [0.1, 2.0 / 3]})

@@ -106,6 +106,8 @@ def test_a_claim_as_a_whole_never_stands_without_its_extent():
     assert whole([*at(PLACES[:2], **level), *at(PLACES[2:3], **open_)]) == "supported in 0 of 3 run, of 9"
     assert whole(at(PLACES, **lower, n=7)) == "supported in 9 of 9 (7 seeds, the plan has 6)"
     assert whole(at(PLACES[:1], **lower, n=5)) == "supported in 1 of 1 run, of 9 (interim: 5 of 6 seeds)"
+    mixed = [*at(PLACES[:1], **lower, n=1), *at(PLACES[1:2], **lower, n=3)]
+    assert whole(mixed) == "supported in 2 of 2 run, of 9 (interim: 1 to 3 of 6 seeds)"
     counts = summarize_verdicts(comparisons([*at(PLACES[:2], **lower), *at(PLACES[2:3], **open_)])).iloc[0]
     assert counts[["supported", "contradicted", "level", "inconclusive"]].tolist() == [2, 0, 0, 1]
     assert counts["where"] == "mnist 10, 30, 50"

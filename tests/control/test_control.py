@@ -12,6 +12,7 @@ from discrete_vae.control.comparison import (
     design,
     estimate_effects,
     losses_of_laws,
+    stopped_early,
     with_design,
 )
 
@@ -103,8 +104,14 @@ def test_training_losses_are_those_of_the_last_epoch_at_the_temperature_nearest_
     )
     selection = pd.DataFrame({**cell, "perturbation": law, "temperature": 0.5} for law in ("normal", "gumbel"))
     bounds = selection.assign(paper_loss=3.0, negative_elbo=1.0, importance_weighted_bound=2.0)
-    losses = losses_of_laws(selection, bounds, histories, temperature=1.0)
+    runs = histories[["dataset", "K", "temperature"]].assign(stopped_early=histories["temperature"] == 0.5)
+    losses = losses_of_laws(selection, bounds, histories, runs, temperature=1.0)
     by_law = losses.set_index("perturbation")[list(CONTROL_MEASURES)]
     assert by_law.loc["normal"].tolist() == [3, 1, 2, 6]
     assert by_law.loc["gumbel"].tolist()[:3] == [3, 1, 2]
     assert np.isnan(by_law.loc["gumbel", "training_loss"])
+    assert stopped_early(runs, temperature=1.0) == []
+    stopped = runs.assign(stopped_early=True)
+    assert losses_of_laws(selection, bounds, histories, stopped, temperature=1.0)["training_loss"].isna().all()
+    (note,) = stopped_early(stopped, temperature=1.0)
+    assert note.startswith("the training loss is not judged on d at K = 10: a run stopped early")

@@ -251,6 +251,16 @@ def test_bounds_of_other_numbers_of_samples_are_not_shown_together(tmp_path):
         find_groups(tmp_path, config)
 
 
+def test_bounds_are_not_added_to_with_another_number_of_samples(tmp_path):
+    write_groups(tmp_path, config_of())
+    row = {**Cell("mnist", 10, "normal", 0.5, 1).coordinates(), "samples": 1000}
+    pd.DataFrame([row]).to_csv(tmp_path / GROUP.directory / "bounds.csv", index=False)
+    grid = {"seed": [1, 2]}
+    assert find_groups(tmp_path, config_of(grid=grid)).whole == [GROUP]
+    with pytest.raises(InputError, match=r"mnist have samples 1000 \(mnist/K10/seed1\) and 50 \(mnist/K10/seed2\)"):
+        find_groups(tmp_path, config_of(grid=grid, evaluation={"importance_samples": 50}))
+
+
 def test_groups_are_not_added_to_with_other_options(tmp_path):
     write_groups(tmp_path, config_of())
     changed = config_of(grid={"seed": [1, 2]}, training={"kl": "codes"})
@@ -299,6 +309,9 @@ def test_runs_of_jobs_that_would_train_other_cells_now_are_told_apart(tmp_path):
     groups = [GROUP, Group("digits", 10, 1)]
     assert runs_of_other_stacks(tmp_path, groups, []) == [of_a_stack]
     assert runs_of_other_stacks(tmp_path, groups, ["temperature"]) == [of_one, of_a_stack]
+    (tmp_path / "runs" / of_one / "summary.json").write_text('{"cells_in')
+    with pytest.raises(InputError, match=r"summary\.json is not readable .*; restore it, or remove its folder"):
+        runs_of_other_stacks(tmp_path, groups, [])
 
 
 def test_a_group_is_made_of_what_is_asked_for_and_of_all_finished_runs(tmp_path):
@@ -360,6 +373,12 @@ def test_fits_are_asked_for_at_every_temperature_and_seed_of_a_target_and_law():
     assert list(points) == [f"{target}/{law}" for target in targets for law in ("gumbel", "normal")]
     assert points["poisson/gumbel"] == [{"temperature": t, "seed": seed} for t in (0.5, 1.0) for seed in (1, 2)]
     assert asked_fits(config_of(draw_only=True)) == {}
+    parts = [{"seed": [3], "perturbation": ["normal"]}, {"seed": [4], "perturbation": ["normal"], "temperature": [2.0]}]
+    points = asked_fits(config_of(grid={"blocks": parts}))
+    assert {label.partition("/")[2] for label in points} == {"normal"}, "of all parts of the grid"
+    assert {(point["temperature"], point["seed"]) for point in points["poisson/normal"]} == {
+        *((0.5, 3), (1.0, 3), (2.0, 3), (0.5, 4), (1.0, 4), (2.0, 4)),
+    }
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])

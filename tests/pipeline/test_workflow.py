@@ -58,8 +58,14 @@ class TestFitting:
         assert fits["discrete_error"].iloc[-1] < 0.7 * fits["discrete_error"].iloc[0]
         assert (directory / "results/own/figures/fitting/mine.pdf").stat().st_size > 5_000
 
+    def test_without_fits_there_is_nothing_to_draw(self, tmp_path):
+        drawn = run_snakemake(tmp_path, "--dry-run", "--config", "draw_only=true", "fitting={enabled: true}")
+        assert "the study paper has nothing to make or to draw" in drawn.stdout
+
     def test_fits_that_are_there_are_never_made_again(self, fitted):
         directory, arguments = fitted
+        line = refusal(directory, f"{FITS}/mine/laplace.csv.gz", *arguments)
+        assert f"remove {FITS}/mine/laplace.csv.gz to make it again" in line
         targets = ("binomial", "poisson", "negative-binomial", "discrete")
         work = planned_work(directory, "fitting", *arguments)
         assert work == {**NO_WORK, "measure": {f"{FITS}/{target}/laplace.csv.gz" for target in targets}}
@@ -138,6 +144,13 @@ class TestControl:
         os.utime(directory / "results/own/gradients/mine/seed1.csv", (0, 0))
         assert planned_work(directory, *arguments) == NO_WORK
 
+    def test_gradients_without_a_whole_group_are_not_drawn(self, controlled, tmp_path):
+        directory, (_, _, *config) = controlled
+        shutil.copytree(directory / "results/own/gradients", tmp_path / "results/own/gradients")
+        make_own(tmp_path)
+        own = ("--configfile", str(tmp_path / "own.yaml"), *config, "draw_only=true")
+        assert "the study own has nothing to make or to draw" in run_snakemake(tmp_path, "--dry-run", *own).stdout
+
     def test_a_grid_that_asks_for_more_ends_in_one_line_with_the_folder_to_remove(self, controlled):
         directory, (*own_file, _, law, control) = controlled[0], controlled[1][:]
         line = refusal(directory, *own_file, "grid={temperature: [0.5, 1.0]}", law, control)
@@ -159,9 +172,15 @@ class TestConfiguration:
             grid = "grid={dataset: [digits], K: [10]}"
             completed = run_snakemake(tmp_path, target, "--dry-run", "--cores", "1", "--config", grid)
             assert "rule train_cells:" in completed.stdout
-            return f"{target} is not in the grid; it is made all the same\n" in completed.stdout
+            return f"{target} is not in the grid; it is made all the same, and joins its group" in completed.stdout
 
         assert (told(0.45), told(0.4)) == (True, False)
+
+    def test_a_cell_beyond_the_grid_needs_a_number_of_epochs(self, tmp_path):
+        target = "results/paper/runs/digits/K10/normal/tau0.4/seed775/summary.json"
+        config = ("grid={dataset: [mnist]}", "training={epochs: {mnist: 2}}")
+        line = refusal(tmp_path, target, "--config", *config)
+        assert line == "ERROR: training.epochs is {'mnist': 2}, expected a number for 'digits'; add it"
 
     def test_a_word_of_the_command_line_may_be_longer_than_a_name_of_a_file(self, tmp_path):
         grid = f"grid={{dataset: [digits], seed: {list(range(100))}}}"

@@ -19,7 +19,13 @@ def runs_of(histories: pd.DataFrame, **columns) -> pd.DataFrame:
     """Make the summaries of the runs of some histories, with the loss of the last epoch for all of their losses."""
     last = histories.groupby(list(AXES), sort=False).tail(1)
     losses = {f"validation_{part}": last["training_loss"] for part in ("loss", "reconstruction", "kl")}
-    constants = {"diverged": False, "stopped_early": False, "best_epoch": 40, "epochs_run": 40, "data_origin": "here"}
+    constants = {
+        "diverged": False,
+        "stopped_early": False,
+        "best_epoch": 40,
+        "epochs_run": 40,
+        "data_origin": "here",
+    } | {"training": "{}"}
     return last.assign(**losses, **{**constants, **columns})
 
 
@@ -87,6 +93,11 @@ def test_a_seed_that_was_not_run_at_every_temperature_is_not_counted_everywhere(
         assert seeds in figure.get_suptitle()
 
 
+def test_each_K_has_its_own_number_of_seeds(histories):
+    figure = convergence(histories[(histories["seed"] == 1) | (histories["K"] == 10)], temperature=0.5)
+    assert "range over 2 and 1 seeds" in figure.get_suptitle()
+
+
 def test_validation_is_drawn_at_each_seeds_selected_temperature(histories):
     curves = histories.rename(columns={"training_loss": "validation_loss"}).reset_index(drop=True)
     runs = runs_of(histories.reset_index(drop=True))
@@ -121,6 +132,7 @@ def test_loss_against_temperature_leaves_diverged_runs_out():
             "validation_loss": [3.0, 2.0, np.nan],
             "diverged": [False, False, True],
             "data_origin": "here",
+            "training": "{}",
         }
     )
     figure = draw_temperatures(runs, dataset="d", laws=LAWS)
@@ -134,18 +146,44 @@ def test_loss_against_temperature_leaves_diverged_runs_out():
 def test_at_a_single_temperature_the_laws_stand_side_by_side():
     losses = {("gumbel", 1): 3.0, ("gumbel", 2): 5.0, ("normal", 1): 2.0, ("normal", 2): 2.0}
     rows = [{"perturbation": law, "seed": seed, "validation_loss": loss} for (law, seed), loss in losses.items()]
-    runs = pd.DataFrame(rows).assign(K=10, temperature=0.5, diverged=False, data_origin="here")
+    runs = pd.DataFrame(rows).assign(K=10, temperature=0.5, diverged=False, data_origin="here", training="{}")
     (ax,) = draw_temperatures(runs, dataset="d", laws=LAWS).axes
     assert [label.get_text() for label in ax.get_xticklabels()] == ["Gumbel", "Normal"]
     assert ax.get_xlabel() == "noise law, at temperature 0.5"
+    assert {line.get_marker() for line in ax.lines} == {"o"}, "the axis names the laws"
     assert [line.get_xydata().tolist() for line in ax.lines] == [[[0, 4]], [[1, 2]]]
     spread = ax.collections[0].get_segments()[0]
     assert spread.tolist() == [[0, 3], [0, 5]]
 
 
+def test_laws_whose_names_do_not_fit_below_the_axis_have_markers_of_their_own_as_in_the_legend():
+    laws = [*LAWS, "laplace"]
+    runs = pd.DataFrame({"perturbation": laws, "seed": 1, "validation_loss": 1.0})
+    runs = runs.assign(K=10, temperature=0.5, diverged=False, data_origin="here", training="{}")
+    figure = draw_temperatures(runs, dataset="d", laws=laws)
+    named = figure.legends[0].get_lines()
+    markers = [line.get_marker() for line in figure.axes[0].lines]
+    assert markers == [line.get_marker() for line in named] == list("osD^")
+    assert {line.get_linestyle() for line in named} == {"None"}
+
+
+def test_an_annealed_temperature_is_called_so(histories):
+    """It is a start: the temperature falls from there."""
+    annealed = '{"annealing": {"rate": 1e-5, "minimum": 0.1, "interval": 1000}}'
+    figure = convergence(histories, temperature=1.0, training=annealed)
+    assert "annealed from temperature 0.85" in figure.get_suptitle()
+    runs = runs_of(histories, training=annealed)
+    curves = histories.rename(columns={"training_loss": "validation_loss"})
+    assert "annealed from selected temp" in draw_validation(curves, runs, dataset="d", laws=LAWS).get_suptitle()
+    (ax, _) = draw_temperatures(runs, dataset="d", laws=LAWS).axes
+    assert ax.get_xlabel() == "temperature at the start"
+    (ax, _) = draw_temperatures(runs[runs["temperature"] == 0.5], dataset="d", laws=LAWS).axes
+    assert ax.get_xlabel() == "noise law, annealed from temperature 0.5"
+
+
 def test_where_every_run_of_a_K_diverged_no_temperature_is_shown():
     runs = pd.DataFrame({"K": [10, 30], "perturbation": "normal", "temperature": 0.5, "seed": 1})
-    runs = runs.assign(validation_loss=[np.nan, 1.0], diverged=[True, False], data_origin="here")
+    runs = runs.assign(validation_loss=[np.nan, 1.0], diverged=[True, False], data_origin="here", training="{}")
     figure = draw_temperatures(runs, dataset="d", laws=LAWS)
     assert [[text.get_text() for text in ax.texts] for ax in figure.axes] == [["diverged"], []]
 
@@ -157,7 +195,7 @@ def test_each_temperature_that_was_run_has_a_tick_and_no_names_touch(columns):
         {"dataset": "d", "K": K, "perturbation": "normal", "temperature": t, "seed": 1, "validation_loss": t}
         for K in range(10, 10 + columns)
         for t in temperatures
-    ).assign(diverged=False, data_origin="here")
+    ).assign(diverged=False, data_origin="here", training="{}")
     figure = draw_temperatures(runs, dataset="d", laws=LAWS)
     figure.draw_without_rendering()
     for ax in figure.axes:
@@ -218,6 +256,9 @@ def test_a_curve_ends_where_the_first_of_its_seeds_stopped_early(histories):
     figure = draw_convergence(curves, runs, dataset="d", temperature=0.5, laws=LAWS)
     lengths = [[len(line.get_xdata()) for line in ax.lines if len(line.get_xdata())] for ax in figure.axes]
     assert lengths == [[40, 15], [40, 40]]
+    assert "until the first stopped early" in figure.get_suptitle()
+    unstopped = draw_convergence(histories, runs_of(histories), dataset="d", temperature=0.5, laws=LAWS)
+    assert "stopped early" not in unstopped.get_suptitle()
 
 
 def test_the_same_data_give_the_same_bits(histories, tmp_path):

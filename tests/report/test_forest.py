@@ -62,6 +62,17 @@ def test_a_goal_that_is_not_reached_is_an_arrow():
     assert r"$\rightarrow$" in [line.get_marker() for line in final.lines]
 
 
+def test_the_legend_explains_what_is_drawn_and_nothing_else():
+    def others(table):
+        texts = {text.get_text() for text in draw_claims(table).legends[0].get_texts()}
+        return texts - {text for *_, text in VERDICTS.values()} - {""}
+
+    assert others(judged(*selected(LAWS))) == {"within 1 nat of zero"}
+    assert others(judged(*selected(LAWS, seeds=(1,)))) == {"within 1 nat of zero", "no interval: one seed"}
+    assert others(judged_curves(curves(2.0)).assign(not_reached=0)) == set()
+    assert others(judged_curves(curves(2.0)).assign(not_reached=1)) == {"lower bound: not reached"}
+
+
 @pytest.mark.parametrize("seeds", [(), (1,)])
 def test_without_intervals_or_comparisons_the_figure_is_drawn(tmp_path, seeds):
     table = judged(*selected({"gumbel": 1.0, "normal": 0.0} if seeds else {"gumbel": 1.0}, seeds=seeds or (1,)))

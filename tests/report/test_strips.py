@@ -1,7 +1,9 @@
 """Strips of images show every law, and say what is missing."""
 
 import numpy as np
-from discrete_vae.report.strips import draw_images
+import pandas as pd
+from discrete_vae.report.strips import draw_images, paper_losses
+from planted import selected
 
 
 def test_images_have_a_labelled_row_per_law():
@@ -15,6 +17,14 @@ def test_images_have_a_labelled_row_per_law():
     assert labels == [["data", "Normal\n101.3 nats", "Laplace"], ["", "Normal\n101.3 nats", "Laplace"]]
     shown = figure.axes[0].images[0].get_array()
     assert np.array_equal(shown[:5, :7], 255 - images["data"][0])
+
+
+def test_the_loss_of_a_law_is_of_the_model_that_the_paper_loss_selects():
+    """The bounds also hold the models that the negative ELBO selects, which are not drawn."""
+    selection, bounds = selected({"gumbel": 1.0, "normal": 0.0}, seeds=(1,))
+    of_elbo = bounds[bounds["perturbation"] == "normal"].assign(temperature=1.0, paper_loss=90.0)
+    losses = paper_losses(selection, pd.concat([bounds, of_elbo]))
+    assert losses == bounds.set_index("perturbation")["paper_loss"].to_dict()
 
 
 def test_twenty_samples_of_a_law_stand_in_two_rows():

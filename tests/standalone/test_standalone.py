@@ -22,7 +22,10 @@ from discrete_vae.standalone.plan import Plan, write_plan
 from discrete_vae.training.resume_point import SIGNALS
 from discrete_vae.training.stack import StackTrainer
 
-HIDDEN = ("pydantic", "pydantic_core", "snakemake", "jsonschema", "yaml", "requests", "torchvision", "seaborn")
+HIDDEN = (
+    *("pydantic", "pydantic_core", "snakemake", "jsonschema", "yaml", "requests", "torchvision"),
+    *("scipy", "sklearn", "matplotlib", "seaborn", "tabulate"),
+)
 GROUPS = [f"mine/K{K}/seed{seed}" for seed in (1, 2) for K in (3, 4)]
 GRID = "grid={K: [3, 4], seed: [1, 2], temperature: [0.5, 1.0]}"
 STACK = "training={epochs: 3, stack: [temperature, perturbation]}"

@@ -61,6 +61,8 @@ def test_other_images_than_those_of_a_datasets_groups_are_refused(tmp_path):
     check_images(tmp_path, "mnist", "b")
     with pytest.raises(InputError, match=rf"digits.npz has the sum b, expected a as the images of {folder}; put those"):
         check_images(tmp_path, "digits", "b")
+    folder.rename(folder.with_name("seed1.bak"))
+    check_images(tmp_path, "digits", "b")
 
 
 @pytest.mark.parametrize(

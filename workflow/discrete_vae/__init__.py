@@ -1,7 +1,7 @@
 """The discrete-VAE experiment of arXiv 2406.02180: what the workflow's rules compute, without Snakemake.
 
-The Snakefile imports modules such as ``configuration``, ``cells`` and ``sources``. They import no torch, so Snakemake
-plans quickly and in an environment of its own. The other modules do the work.
+What the Snakefile imports needs no torch, so Snakemake plans quickly and in an environment of its own. The other
+modules do the work.
 """
 
 from typing import Any

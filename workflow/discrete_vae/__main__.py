@@ -32,6 +32,9 @@ def parse_arguments() -> argparse.Namespace:
 
     on_a_device = argparse.ArgumentParser(add_help=False)
     on_a_device.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: a GPU if any")
+    on_a_device.add_argument(
+        "--no-cuda-graph", action="store_true", help="on a GPU, launch every kernel by itself: slower"
+    )
 
     train = commands.add_parser(
         "train",
@@ -47,7 +50,6 @@ def parse_arguments() -> argparse.Namespace:
     train.add_argument(
         "--minutes", type=_minutes, help="begin no group that would take longer, and end after this time"
     )
-    train.add_argument("--no-cuda-graph", action="store_true", help="on a GPU, launch every kernel by itself: slower")
     train.add_argument("--fused-kernels", action="store_true", help="on a GPU, use the Triton kernels")
     train.add_argument("--data", type=Path, default=Path("data"), help="folder of the binarized datasets")
     train.add_argument("--archives", type=Path, default=Path("archives"), help="folder for the finished groups")
@@ -110,7 +112,7 @@ def check_this_device(options: argparse.Namespace) -> None:
     device = choose_device(options.device, gpus=torch.cuda.device_count())
     print(", ".join(f"{key} {value}" for key, value in environment(device).items()), flush=True)
     faults = 0
-    for passed, text in check_device(device):
+    for passed, text in check_device(device, cuda_graph=not options.no_cuda_graph):
         print(f"{'ok   ' if passed else 'FAULT'} {text}", flush=True)
         faults += not passed
     if faults:

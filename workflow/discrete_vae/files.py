@@ -20,6 +20,7 @@ CANNOT_WRITE = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG),  # no place for a file
 )
+NODE = os.uname().nodename
 RESTORE = "restore it, or remove its folder to make it again"
 
 
@@ -33,7 +34,7 @@ def written_whole(path: Path | str) -> Iterator[Path]:
         OutputError: the disk is full or the folder is read-only.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.part-{uuid.uuid4().hex}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.part-{NODE}-{uuid.uuid4().hex}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(path)
@@ -57,8 +58,11 @@ def written_whole(path: Path | str) -> Iterator[Path]:
 
 
 def remove_abandoned(path: Path) -> None:
-    """Remove the temporary files beside ``path`` whose process was killed."""
-    for temporary in path.parent.glob(f".{path.stem}.part-*{path.suffix}"):
+    """Remove the temporary files beside ``path`` whose process was killed on this machine.
+
+    On some file systems of clusters, the locks of one machine are not seen by another.
+    """
+    for temporary in path.parent.glob(f".{path.stem}.part-{NODE}-*{path.suffix}"):
         with suppress(OSError), temporary.open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails if its process still runs
             temporary.unlink()

@@ -135,13 +135,21 @@ kept = [
     *(results / "runs" / run for run in runs_of_other_stacks),
     *(results / "gradients", results / "fits"),
 ]
+
+
+def removable(path):
+    """Return what to remove to make a finished file again: a table by itself, a run or group with its folder."""
+    alone = any(map(path.is_relative_to, (results / "gradients", results / "fits")))
+    return path if alone else path.parent
+
+
 # os.path's isfile takes a word of any length.
 for path in map(Path, filter(os.path.isfile, file_targets)):
     if any(map(path.is_relative_to, kept)):
         # Snakemake would say that no rule makes it.
         sys.exit(
             f"ERROR: {path} is finished, and what is finished is kept; leave it out of the command,"
-            f" or remove {path.parent} to make it again"
+            f" or remove {removable(path)} to make it again"
         )
     if planning.is_outdated(results, path, found_groups.to_make):
         # Snakemake would say that nothing is to be done.
@@ -200,9 +208,13 @@ def of_first_pictures(name, wildcards):
 
 
 gradients_labels = sorted({*found_gradients, *asked_gradients})
-control_datasets = list(
-    dict.fromkeys(label.partition("/")[0] for label in gradients_labels)
-)
+control_datasets = [
+    name
+    for name in dict.fromkeys(label.partition("/")[0] for label in gradients_labels)
+    if groups_at(
+        dataset=name
+    )  # none without a whole group in a study that is only drawn
+]
 
 
 def gradients_of(dataset):

@@ -62,6 +62,11 @@ rule estimate_effects:
         "../../envs/figures.yaml"
     params:
         temperature=configuration.figures.convergence_temperature,
+        left_out=[
+            str(group)
+            for group in found_groups.unfinished
+            if group.dataset in control_datasets
+        ],
     script:
         "../scripts/estimate_effects.py"
 

@@ -91,7 +91,7 @@ rule plot_fits:
 
 
 fitting_results = [
-    "<results>/tables/fitting.csv",
+    *(["<results>/tables/fitting.csv"] if fit_labels else []),
     *expand(
         "<results>/figures/fitting/{target}.{suffix}",
         target=dict.fromkeys(label.split("/")[0] for label in fit_labels),

@@ -10,7 +10,7 @@ Steps:  train_cells
 """
 
 # A job that reads the Snakefile again, when others have finished, must stack what the main process planned.
-stacked_in_main = f"DISCRETE_VAE_STACK_{configuration.study}".replace("-", "_")
+stacked_in_main = re.sub(r"\W", "_", f"DISCRETE_VAE_STACK_{results}")
 if workflow.is_main_process:
     os.environ[stacked_in_main] = json.dumps(
         planning.stacked_axes(results, found_groups.to_make, asked_cells, stack)

@@ -19,8 +19,8 @@ with logged(snakemake.log[0]):
     errors = fit(
         target_probabilities(configuration.fitting.targets[target]),
         configuration.perturbations[perturbation],
-        temperatures=configuration.grid.temperature,
-        seeds=configuration.grid.seed,
+        temperatures=configuration.grid.values("temperature"),
+        seeds=configuration.grid.values("seed"),
         options=configuration.fitting,
     )
     write_csv(snakemake.output[0], errors.assign(target=target, perturbation=perturbation))

@@ -9,16 +9,18 @@ with logged(snakemake.log[0]):
     from discrete_vae.files import read_tables
     from discrete_vae.report.style import save
 
+    runs = read_tables(snakemake.input.summaries)
     losses = losses_of_laws(
         read_tables(snakemake.input.selection),
         read_bounds(snakemake.input.bounds),
         read_tables(snakemake.input.histories),
+        runs,
         temperature=snakemake.params.temperature,
     )
     figure = draw_control(
         losses,
         read_tables(snakemake.input.gradients),
-        law_definitions(read_tables(snakemake.input.summaries)),
+        law_definitions(runs),
         dataset=snakemake.wildcards.dataset,
         laws=snakemake.params.laws,
     )

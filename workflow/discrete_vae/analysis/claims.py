@@ -37,8 +37,8 @@ class Claim:
 
 
 BEST = Claim("1", "Normal-Softmax has the lowest test loss at the best temperature", comparisons=2, places=9)
-WITHOUT_CHOICE = Claim(
-    "1 at one temperature", "claim 1 where a single temperature was run; the paper chooses from ten", comparisons=2
+FEWER_TEMPERATURES = Claim(
+    "1 with fewer temperatures", "claim 1 where not all ten temperatures of the paper were run", comparisons=2
 )
 ELSEWHERE = Claim(
     "1 elsewhere", "claim 1 on datasets, K or annealed temperatures that the paper does not report", comparisons=2
@@ -57,7 +57,7 @@ CONVERGENCE_ELSEWHERE = Claim(
 CLAIMS = {
     claim.name: claim
     for claim in (
-        *(BEST, WITHOUT_CHOICE, ELSEWHERE, FURTHER_LAW),
+        *(BEST, FEWER_TEMPERATURES, ELSEWHERE, FURTHER_LAW),
         *(CONVERGENCE, CONVERGENCE_OF_VALIDATION, CONVERGENCE_ELSEWHERE),
     )
 }
@@ -139,11 +139,11 @@ def _in_words(claim: Claim, compared: pd.DataFrame, counts: Mapping[str, int]) -
     contradicted = len(against.drop_duplicates(PLACE))
     alike = next((kind for kind in ("level", "inconclusive") if counts[kind] == run), "supported")
     verdict = f"contradicted in {contradicted}" if contradicted else f"{alike} in {counts[alike]}"
-    seeds = compared.loc[compared["n"] > 0, "n"].min()  # a law may lack a bound, or have diverged
-    if pd.isna(seeds):
+    seeds = compared.loc[compared["n"] > 0, "n"]  # a law may lack a bound, or have diverged
+    if seeds.empty:
         return f"{verdict} {extent} (nothing to compare)"
-    if seeds < PLANNED_SEEDS:
-        return f"{verdict} {extent} (interim: {seeds:.0f} of {PLANNED_SEEDS} seeds)"
-    return f"{verdict} {extent}" + (
-        f" ({seeds:.0f} seeds, the plan has {PLANNED_SEEDS})" if seeds > PLANNED_SEEDS else ""
-    )
+    if seeds.min() < PLANNED_SEEDS:
+        return f"{verdict} {extent} (interim: {spell_range(seeds, decimals=0)} of {PLANNED_SEEDS} seeds)"
+    if seeds.max() > PLANNED_SEEDS:
+        return f"{verdict} {extent} ({spell_range(seeds, decimals=0)} seeds, the plan has {PLANNED_SEEDS})"
+    return f"{verdict} {extent}"

@@ -5,7 +5,6 @@ definition: Normal noise is Normal(0, 1), whatever its name here.
 """
 
 import itertools
-import json
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -14,7 +13,12 @@ import pandas as pd
 from discrete_vae.analysis import claims
 from discrete_vae.analysis.claims import Claim, add_verdicts
 from discrete_vae.analysis.losses import with_bounds
-from discrete_vae.analysis.selection import at_nearest_temperature, law_definitions
+from discrete_vae.analysis.selection import (
+    at_nearest_temperature,
+    is_annealed,
+    law_definitions,
+    places_stopped_early,
+)
 from discrete_vae.analysis.statistics import compare_paired, mean_of_images, standard_errors
 from discrete_vae.evaluation.selected import selected_cells
 from discrete_vae.grid import paper
@@ -76,15 +80,15 @@ def compare_test_losses(
     for (dataset, K), group in selected.groupby(["dataset", "K"], sort=False):
         present = group["perturbation"].unique()
         normal = _first(present, laws, "normal")
-        several = group.groupby("perturbation")["runs"].min() > 1
+        whole = _laws_at_all_temperatures(runs[(runs["dataset"] == dataset) & (runs["K"] == K)])
         losses = {column: group.pivot(index="seed", columns="perturbation", values=column) for column in MEASURES}
         understated = losses["negative_elbo"] - losses["paper_loss"]
-        as_studied = _is_studied(dataset, K, runs)
+        as_studied = is_studied(dataset, K, runs)
         others = [law for law in present if laws.get(law) != "normal"] if normal else []
         for (column, measure), other in itertools.product(MEASURES.items(), others):
             claim = claims.FURTHER_LAW
             if other in laws:
-                chosen = claims.BEST if several[[normal, other]].all() else claims.WITHOUT_CHOICE
+                chosen = claims.BEST if {normal, other} <= whole else claims.FEWER_TEMPERATURES
                 claim = chosen if as_studied else claims.ELSEWHERE
             row = _row(claim, dataset, K, measure, normal, other)
             row |= compare_paired(losses[column][normal], losses[column][other])
@@ -120,7 +124,7 @@ def compare_convergence(histories: pd.DataFrame, runs: pd.DataFrame, temperature
         if not (normal and gumbel) or (dataset, K) in stopped:
             continue
         setting = (paper.STANDS_FOR.get(dataset, dataset), group["temperature"].iloc[0])
-        as_studied = setting == (paper.CONVERGENCE_DATASET, paper.CONVERGENCE_TEMPERATURE) and _is_studied(
+        as_studied = setting == (paper.CONVERGENCE_DATASET, paper.CONVERGENCE_TEMPERATURE) and is_studied(
             dataset, K, runs
         )
         for loss, goal, claimed in CURVES:
@@ -153,20 +157,25 @@ def stopped_early(runs: pd.DataFrame, temperature: float) -> list[str]:
 def _stopped_early(runs: pd.DataFrame, temperature: float) -> list[tuple[str, int]]:
     laws = paper.paper_laws(law_definitions(runs))
     shown = at_nearest_temperature(runs, temperature)
-    compared = shown[shown["perturbation"].map(laws).isin(["normal", "gumbel"])]
-    stopped = compared.loc[compared["stopped_early"], ["dataset", "K"]].drop_duplicates()
-    return list(stopped.itertuples(index=False, name=None))
+    return places_stopped_early(shown[shown["perturbation"].map(laws).isin(["normal", "gumbel"])])
 
 
-def _is_studied(dataset: str, K: int, runs: pd.DataFrame) -> bool:
+def is_studied(dataset: str, K: int, runs: pd.DataFrame) -> bool:
     """Tell whether the paper reports a dataset and K, at constant temperatures.
 
     A dataset may stand for another one, at the K where that one was not run.
     """
     stands_for = paper.STANDS_FOR.get(dataset, dataset)
     replaced = ((runs["dataset"] == stands_for) & (runs["K"] == K)).any() and stands_for != dataset
-    annealed = any(json.loads(options).get("annealing") for options in runs.loc[runs["dataset"] == dataset, "training"])
+    annealed = is_annealed(runs[runs["dataset"] == dataset])
     return stands_for in paper.PAPER_IMAGES and K in paper.PAPER_CATEGORIES and not replaced and not annealed
+
+
+def _laws_at_all_temperatures(runs: pd.DataFrame) -> set[str]:
+    """Name the noise laws of one dataset and K whose every seed was run at all temperatures of the paper."""
+    of_the_paper = runs["temperature"].where(runs["temperature"].isin(paper.PAPER_TEMPERATURES))
+    fewest = of_the_paper.groupby([runs["perturbation"], runs["seed"]]).nunique().groupby("perturbation").min()
+    return set(fewest.index[fewest == len(paper.PAPER_TEMPERATURES)])
 
 
 def _compare_curves(claimed: pd.DataFrame, reference: pd.DataFrame, goal: str) -> dict[str, dict[str, float]]:

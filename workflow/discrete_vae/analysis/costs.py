@@ -20,7 +20,7 @@ def group_costs(runs: pd.DataFrame, evaluation_seconds: float, environment: Mapp
     trained = groups["seconds"].agg(jobs="size", seconds="sum").reset_index()
     where = {name: environment[name] for name in ("device", "hardware", "threads")}
     evaluated = trained.head(1).assign(step="evaluate", jobs=1, seconds=evaluation_seconds, **where)
-    return pd.concat([trained, evaluated], ignore_index=True)[COLUMNS].round({"seconds": 3})
+    return pd.concat([trained, evaluated])[COLUMNS].round({"seconds": 3})
 
 
 def sum_costs(costs: pd.DataFrame) -> pd.DataFrame:
@@ -29,4 +29,4 @@ def sum_costs(costs: pd.DataFrame) -> pd.DataFrame:
     table = costs.assign(core_hours=hours * costs["threads"], gpu_hours=hours.where(costs["device"] == "cuda", 0.0))
     groups = table.groupby(["step", "dataset", "K", "hardware"], sort=False)
     sums = groups[["jobs", "core_hours", "gpu_hours"]].sum().reset_index()
-    return sums.sort_values("step", ascending=False, kind="stable", ignore_index=True)
+    return sums.sort_values("step", ascending=False, kind="stable")

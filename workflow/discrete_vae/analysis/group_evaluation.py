@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 import torch
 
 from discrete_vae.analysis.costs import group_costs
@@ -13,7 +12,7 @@ from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.evaluation.bounds import evaluate_selected
 from discrete_vae.evaluation.pictures import draw_selected
 from discrete_vae.evaluation.selected import selected_models
-from discrete_vae.files import write_arrays, write_csv
+from discrete_vae.files import read_table, write_arrays, write_csv
 from discrete_vae.training.run_files import environment, write_weights
 
 
@@ -42,8 +41,8 @@ def evaluate_group(
         InputError: the runs used other images.
     """
     torch.set_float32_matmul_precision("highest")  # whatever the training used
-    runs = pd.read_csv(folder / "summaries.csv")
-    selections = [pd.read_csv(folder / "selection.csv"), select_temperatures(runs, by=NEGATIVE_ELBO)]
+    runs = read_table(folder / "summaries.csv")
+    selections = [read_table(folder / "selection.csv"), select_temperatures(runs, by=NEGATIVE_ELBO)]
     by_paper_loss, by_negative_elbo = (
         selected_models(runs, selection, models, data_sha256=dataset.manifest["sha256"]) for selection in selections
     )

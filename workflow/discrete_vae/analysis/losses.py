@@ -27,11 +27,17 @@ def summarize_test_losses(
         bounds, per_image: of the groups.
 
     Returns:
-        One row for each dataset, K, measure and perturbation: mean over seeds in nats per image, sample standard
-        deviation, 95% t interval and number of seeds; ``image_se``, the standard error of the mean over the test
-        images; the selected temperatures; the numbers of selections at the edge of the grid, of selections of an epoch
-        among the last tenth, and of diverged runs; ``best``, the lowest mean of its dataset, K and measure. The
-        measures are MEASURES, and the negative ELBO of the models that it selects.
+        One row for each dataset, K, measure and perturbation. The measures are MEASURES, and the negative ELBO of the
+        models that it selects. Columns:
+
+        - ``mean``, ``sd``, ``low``, ``high``, ``seeds``: mean over seeds in nats per image, sample standard deviation,
+          95% t interval and number of seeds;
+        - ``image_se``: standard error of the mean over the test images;
+        - ``temperatures``: those that the seeds selected;
+        - ``edge_selections``, ``late_selections``: how many seeds selected the lowest or highest temperature, or an
+          epoch among the last tenth;
+        - ``diverged_runs``: how many there are;
+        - ``best``: whether the mean is the lowest of its dataset, K and measure.
     """
     tables = [
         _summary(selections[VALIDATION_LOSS], bounds, per_image, MEASURES),

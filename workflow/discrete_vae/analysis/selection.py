@@ -48,13 +48,24 @@ def read_bounds(paths: Sequence[str]) -> pd.DataFrame:
     """Read the bounds of some groups; a table is empty where every run diverged. Older ones lack some columns."""
     types = {"dataset": str, "K": int, "perturbation": str, "temperature": float, "seed": int}
     types = {name: types.get(name, float) for name in BOUNDS}
-    return pd.concat([read_table(path).reindex(columns=BOUNDS).astype(types) for path in paths], ignore_index=True)
+    return pd.concat([read_table(path).reindex(columns=BOUNDS).astype(types) for path in paths])
 
 
 def law_definitions(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Return the definition of each noise law of some runs."""
     first = runs.drop_duplicates("perturbation")
     return {name: json.loads(law) for name, law in zip(first["perturbation"], first["law"], strict=True)}
+
+
+def places_stopped_early(runs: pd.DataFrame) -> list[tuple[str, int]]:
+    """List each dataset and K with a run that stopped early, as ``training.patience`` says."""
+    places = runs.loc[runs["stopped_early"], ["dataset", "K"]].drop_duplicates()
+    return list(places.itertuples(index=False, name=None))
+
+
+def is_annealed(runs: pd.DataFrame) -> bool:
+    """Tell whether the temperature fell during the training of any of some runs. A cell's temperature is its start."""
+    return any(json.loads(options).get("annealing") for options in runs["training"].unique())
 
 
 def select_temperatures(runs: pd.DataFrame, by: str = VALIDATION_LOSS) -> pd.DataFrame:

@@ -96,9 +96,10 @@ def _has_spread(values: np.ndarray) -> bool:
     return len(values) > 1 and np.ptp(values) > NO_SPREAD * np.abs(values).max()
 
 
-def spell_range(values: pd.Series) -> str:
-    """Spell the lowest and the highest value with two decimals: one number if both look alike, none without values."""
-    return " to ".join(dict.fromkeys(f"{value:.2f}" for value in (values.min(), values.max()) if len(values)))
+def spell_range(values: pd.Series, *, decimals: int = 2) -> str:
+    """Spell the lowest and the highest value: one number if both look alike, none without values."""
+    ends = (values.min(), values.max()) if len(values) else ()
+    return " to ".join(dict.fromkeys(f"{value:.{decimals}f}" for value in ends))
 
 
 def holm(p_values: Values) -> np.ndarray:

@@ -164,9 +164,3 @@ class Table(Section):
 
 
 Target = Binomial | Poisson | NegativeBinomial | Table
-TARGETS = {"binomial": Binomial, "poisson": Poisson, "negative-binomial": NegativeBinomial, "table": Table}
-
-
-def target_of(definition: Mapping[str, Any]) -> Target:
-    """Make a target of a definition such as ``{family: poisson, rate: 50, K: 100}`` that has been checked."""
-    return TARGETS[definition["family"]](**definition)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from discrete_vae.analysis.claims import PLANNED_SEEDS
 from discrete_vae.analysis.losses import with_bounds
-from discrete_vae.analysis.selection import at_nearest_temperature
+from discrete_vae.analysis.selection import at_nearest_temperature, places_stopped_early
 from discrete_vae.analysis.statistics import SIGNIFICANCE, compare_with_zero, holm
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import MEASURES
@@ -52,16 +52,27 @@ def design(definitions: Mapping[str, Definition]) -> dict[str, str]:
 
 
 def losses_of_laws(
-    selection: pd.DataFrame, bounds: pd.DataFrame, histories: pd.DataFrame, *, temperature: float
+    selection: pd.DataFrame, bounds: pd.DataFrame, histories: pd.DataFrame, runs: pd.DataFrame, *, temperature: float
 ) -> pd.DataFrame:
     """Add a column for each of CONTROL_MEASURES to the selected models, missing where it is not known.
 
-    The training loss is the one after the last epoch at ``temperature``, or the nearest.
+    The training loss is the one after the last epoch at ``temperature``, or the nearest. It is not known at a dataset
+    and K with a run that stopped early there.
     """
     shown = at_nearest_temperature(histories, temperature)
     last = shown[shown["epoch"] == shown.groupby("dataset")["epoch"].transform("max")]
+    stopped = places_stopped_early(at_nearest_temperature(runs, temperature))
+    last = last[~pd.MultiIndex.from_frame(last[["dataset", "K"]]).isin(stopped)]
     of_a_law = [axis for axis in AXES if axis != "temperature"]
     return with_bounds(selection, bounds).merge(last[[*of_a_law, "training_loss"]], on=of_a_law, how="left")
+
+
+def stopped_early(runs: pd.DataFrame, temperature: float) -> list[str]:
+    """Say where the training loss is not judged, as a run stopped early."""
+    return [
+        f"the training loss is not judged on {dataset} at K = {K}: a run stopped early, as training.patience says"
+        for dataset, K in places_stopped_early(at_nearest_temperature(runs, temperature))
+    ]
 
 
 def with_design(losses: pd.DataFrame, definitions: Mapping[str, Definition]) -> pd.DataFrame:
@@ -104,6 +115,7 @@ def control_to_markdown(table: pd.DataFrame, *, temperature: float, notes: Itera
     shown = table.assign(interval=interval_texts(table)).rename(columns={"p_holm": "Holm"})
     columns = [*COLUMNS[:6], "interval", "p", "Holm", "verdict"]
     all_notes = [*(note.format(temperature=temperature) for note in NOTES), *notes]
-    if table["n"].min() < PLANNED_SEEDS:
-        all_notes.insert(0, f"interim: {table['n'].min()} of the {PLANNED_SEEDS} seeds that the analysis plan asks for")
+    seeds = table.loc[table["n"] > 0, "n"]  # none where a loss is not known
+    if seeds.min() < PLANNED_SEEDS:
+        all_notes.insert(0, f"interim: {seeds.min()} of the {PLANNED_SEEDS} seeds that the analysis plan asks for")
     return to_markdown(shown[columns], all_notes, formats={"difference": ".2f", "p": ".2g", "Holm": ".2g"})

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ class SelectedModel:
     cell: Cell
     law: Law
     variables: int
-    path: str
+    path: str | Path
 
 
 def selected_cells(selection: pd.DataFrame) -> list[Cell]:
@@ -27,7 +28,7 @@ def selected_cells(selection: pd.DataFrame) -> list[Cell]:
 
 
 def selected_models(
-    runs: pd.DataFrame, selection: pd.DataFrame, models: Sequence[str], *, data_sha256: str
+    runs: pd.DataFrame, selection: pd.DataFrame, models: Sequence[str | Path], *, data_sha256: str
 ) -> list[SelectedModel]:
     """List the selected models of a group.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -37,7 +38,7 @@ class TrainedModel:
     image_shape: tuple[int, int]
 
     @torch.inference_mode()
-    def encode(self, images: Tensor) -> Tensor:
+    def encode(self, images: Tensor | np.ndarray) -> Tensor:
         """Map images of 0 and 1, images x height x width, to logits theta, images x N x K."""
         return self.network.encode(torch.as_tensor(images).flatten(1).float())
 

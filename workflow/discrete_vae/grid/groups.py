@@ -11,18 +11,19 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from discrete_vae.config.options import Evaluation, Model, Training
 from discrete_vae.errors import InputError, reading
+from discrete_vae.files import RESTORE
 from discrete_vae.grid.cells import CELL_FILES, WILDCARD_PATTERNS, Cell, Group, asked_cells
 
 if TYPE_CHECKING:  # its module needs pydantic
     from discrete_vae.config.configuration import Configuration
 
-# Of a group's label; a copy such as seed1.bak is none.
+# Of a group's label.
 GROUP_PATTERN = f"[^/]+/K(?:{WILDCARD_PATTERNS['K']})/seed(?:{WILDCARD_PATTERNS['seed']})"
 # Pictures may be missing: older results have none.
 WHOLE_GROUP_FILES = (
@@ -50,9 +51,15 @@ def recorded_rows(path: Path) -> list[dict[str, str]]:
         content = path.read_bytes()
     except FileNotFoundError:
         return []
-    with reading(path, "a table as it was written", "restore it, or remove its folder to make it again"):
+    with reading(path, "a table as it was written", RESTORE):
         text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
         return list(csv.DictReader(io.StringIO(text), strict=True))
+
+
+def groups_on_disk(study: Path) -> list[Group]:
+    """List the groups of a study that have summaries, finished or not. A copy such as seed1.bak is none."""
+    labels = ("/".join(path.parts[-4:-1]) for path in study.glob("groups/*/K*/seed*/summaries.csv"))
+    return sorted((Group.of(label) for label in labels if re.fullmatch(GROUP_PATTERN, label)), key=astuple)
 
 
 @dataclass(frozen=True)
@@ -87,9 +94,7 @@ def find_groups(study: Path, configuration: "Configuration") -> GroupsOnDisk:
     asked_of = by_group(asked)
     rows: list[dict[str, str]] = []
     whole, to_make, unfinished = [], [], []
-    labels = ("/".join(path.parts[-4:-1]) for path in study.glob("groups/*/K*/seed*/summaries.csv"))
-    on_disk = {Group.of(label) for label in labels if re.fullmatch(GROUP_PATTERN, label)}
-    for group in sorted(asked_of.keys() | on_disk, key=lambda group: (group.dataset, group.K, group.seed)):
+    for group in sorted(asked_of.keys() | set(groups_on_disk(study)), key=astuple):
         folder = study / group.directory
         summaries = recorded_rows(folder / "summaries.csv")
         recorded = _recorded_cells(folder, summaries, group)
@@ -104,7 +109,8 @@ def find_groups(study: Path, configuration: "Configuration") -> GroupsOnDisk:
         else:
             unfinished.append(group)
     laws = {name: asdict(law) for name, law in configuration.perturbations.items()}
-    options = {name: configuration.result_options(name) for name in configuration.asked_datasets}
+    samples = {"samples": configuration.evaluation.importance_samples}
+    options = {name: configuration.result_options(name) | samples for name in configuration.asked_datasets}
     check_alike([*rows, *option_rows(asked, laws=laws, options=options)])
     return GroupsOnDisk(whole, to_make, unfinished)
 
@@ -122,14 +128,14 @@ def _recorded_cells(folder: Path, summaries: Iterable[Mapping[str, str]], group:
 def option_rows(
     cells: Iterable[Cell], *, laws: Mapping[str, Mapping[str, Any]], options: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return the options of some cells as rows of summaries.csv, one row for each dataset and noise law.
+    """Return the options of some cells as rows of summaries.csv and bounds.csv, one for each dataset and noise law.
 
-    ``laws`` are definitions by name; ``options`` are what determines a result, by dataset and section.
+    ``laws`` are definitions by name; ``options`` are what determines a result, by dataset and column.
     """
     rows = []
     for cell in {(cell.dataset, cell.perturbation): cell for cell in cells}.values():
-        sections = {"law": laws[cell.perturbation], **options[cell.dataset]}
-        rows.append({**cell.coordinates(), **{section: json.dumps(values) for section, values in sections.items()}})
+        columns = {"law": laws[cell.perturbation], **options[cell.dataset]}
+        rows.append({**cell.coordinates(), **{column: json.dumps(values) for column, values in columns.items()}})
     return rows
 
 
@@ -212,7 +218,7 @@ def is_whole(study: Path, group: Group, asked: Set[Cell]) -> bool:
 
 
 def absent_files(folder: Path, names: Iterable[str] = WHOLE_GROUP_FILES) -> list[str]:
-    """List the files, by default those of a group, that a folder must have and has not, or has empty."""
+    """List the files that are absent or empty in a folder, by default of a group's files."""
     paths = {name: folder / name for name in names}
     return [name for name, path in paths.items() if not path.exists() or not path.stat().st_size]
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from discrete_vae.errors import InputError
+from discrete_vae.errors import InputError, reading
+from discrete_vae.files import RESTORE
 from discrete_vae.grid.cells import CELL_DIRECTORY, CELL_FILES, WILDCARD_PATTERNS, Cell, Group, values_of
 from discrete_vae.grid.groups import is_finished, recorded_rows
 
@@ -39,11 +40,12 @@ def runs_of_other_stacks(study: Path, to_make: Iterable[Group], stack: Sequence[
         Their folders in runs/.
     """
     runs = (study / cell.directory for group in to_make for cell in finished_cells(study, group))
-    return [
-        str(run.relative_to(study / "runs"))
-        for run in runs
-        if stack or json.loads((run / "summary.json").read_text(encoding="utf-8"))["cells_in_job"] > 1
-    ]
+    return [str(run.relative_to(study / "runs")) for run in runs if stack or _was_stacked(run)]
+
+
+def _was_stacked(run: Path) -> bool:
+    with reading(run / "summary.json", "the summary of a run", RESTORE):
+        return json.loads((run / "summary.json").read_text(encoding="utf-8"))["cells_in_job"] > 1
 
 
 def cells_to_group(study: Path, group: Group, asked: Iterable[Cell], laws: Sequence[str]) -> list[Cell]:
@@ -86,9 +88,10 @@ def asked_fits(configuration: "Configuration") -> Points:
     if configuration.draw_only:
         return {}
     grid = configuration.grid
-    axes = itertools.product(grid.temperature, grid.seed)
+    axes = itertools.product(grid.values("temperature"), grid.values("seed"))
     points = [{"temperature": temperature, "seed": seed} for temperature, seed in axes]
-    return {f"{target}/{law}": points for target in configuration.fitting.targets for law in grid.perturbation}
+    labels = itertools.product(configuration.fitting.targets, grid.values("perturbation"))
+    return {f"{target}/{law}": points for target, law in labels}
 
 
 def find_tables(folder: Path, suffix: str, asked: Points) -> list[str]:

@@ -15,7 +15,7 @@ from discrete_vae.files import write_text
 
 CONFIG_FILE = "config.yaml"
 HEADER = (
-    "# The options of this study, fixed when it began. The grid is that of the beginning; groups/ holds what was run.\n"
+    "# The options of this study, fixed when it began. The grid is the one it began with; groups/ holds what was run.\n"
 )
 # Where the results are that depend on the options of a section.
 EVIDENCE = {

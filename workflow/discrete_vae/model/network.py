@@ -8,6 +8,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -57,7 +58,7 @@ class DiscreteVAE(nn.Module):
         return self.decoder(codes.flatten(-2))
 
 
-def load_model(path: str, *, variables: int) -> DiscreteVAE:
+def load_model(path: str | Path, *, variables: int) -> DiscreteVAE:
     """Load a run's model.pt."""
     return model_of(torch.load(path, weights_only=True), variables=variables)
 

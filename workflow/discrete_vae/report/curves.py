@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from pandas.core.groupby import SeriesGroupBy
 
-from discrete_vae.analysis.selection import at_nearest_temperature, law_definitions, select_temperatures
+from discrete_vae.analysis.selection import at_nearest_temperature, is_annealed, law_definitions, select_temperatures
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.paper import paper_laws
 from discrete_vae.report import style
@@ -39,8 +39,8 @@ def draw_convergence(
 ) -> Figure:
     """Draw one dataset's training loss against epoch at one temperature: a column for each K, the laws of ``runs``."""
     shown = at_nearest_temperature(histories[histories["perturbation"].isin(runs["perturbation"])], temperature)
-    what = f"{dataset}, temperature {shown['temperature'].iloc[0]:g}"
-    title = _title(what, runs, style.seeds_in_words(shown, CURVE))
+    what = f"{dataset}, {_how(runs)} temperature {shown['temperature'].iloc[0]:g}"
+    title = _title(what, runs, _seeds_of_curves(shown, runs))
     looks = style.looks(runs["perturbation"], laws)
     with style.applied():
         figure, axes = style.columns_of_K(runs["K"].unique(), title)
@@ -60,7 +60,7 @@ def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str
     shown = histories.merge(select_temperatures(runs)[[*AXES, "best_epoch"]], on=list(AXES))
     temperatures = runs["temperature"].unique()
     at = "selected temperatures" if len(temperatures) > 1 else f"temperature {temperatures[0]:g}"
-    title = _title(f"{dataset}, {at}", runs, style.seeds_in_words(runs, CURVE))
+    title = _title(f"{dataset}, {_how(runs)} {at}", runs, _seeds_of_curves(shown, runs))
     looks = style.looks(runs["perturbation"], laws)
     with style.applied():
         figure, axes = style.columns_of_K(runs["K"].unique(), title, sharey=False)
@@ -94,7 +94,7 @@ def draw_temperatures(runs: pd.DataFrame, *, dataset: str, laws: Sequence[str]) 
         if runs["temperature"].nunique() > 1:
             style.add_legend(figure, looks, others=[ring])
         elif len(looks) > SIDE_BY_SIDE:
-            style.add_legend(figure, looks)
+            style.add_legend(figure, looks, lines=False, markers=True)
     return figure
 
 
@@ -105,8 +105,8 @@ def _plot_against_temperature(ax: Axes, runs: pd.DataFrame, looks: style.Looks, 
     if finite.empty:
         style.say_diverged(ax)
     elif len(temperatures) == 1:
-        plot_side_by_side(ax, finite, y="validation_loss", looks=looks)
-        ax.set_xlabel(f"noise law, at temperature {temperatures[0]:g}")
+        plot_side_by_side(ax, finite, y="validation_loss", looks=looks, markers=len(looks) > SIDE_BY_SIDE)
+        ax.set_xlabel(f"noise law, {_how(runs)} temperature {temperatures[0]:g}")
     else:
         plot_curves(ax, finite, x="temperature", y="validation_loss", looks=looks, marker="o", markersize=3.5)
         means = finite.groupby(["perturbation", "temperature"])["validation_loss"].mean()
@@ -114,6 +114,18 @@ def _plot_against_temperature(ax: Axes, runs: pd.DataFrame, looks: style.Looks, 
         for law, temperature in dict.fromkeys(zip(selected["perturbation"], selected["temperature"], strict=True)):
             ax.plot(temperature, means[law, temperature], color=looks[law].colour, **RING)
         style.set_temperature_axis(ax, temperatures, width=width)
+        ax.set_xlabel("temperature at the start" if is_annealed(runs) else "temperature")
+
+
+def _how(runs: pd.DataFrame) -> str:
+    return "annealed from" if is_annealed(runs) else "at"
+
+
+def _seeds_of_curves(shown: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """Say how many seeds the curves are over, and that they end early where runs did, see `_until_one_stops`."""
+    seeds = style.seeds_in_words(shown, CURVE)
+    stopped = runs.loc[runs["stopped_early"], list(AXES)].merge(shown[list(AXES)])
+    return f"{seeds}, until the first stopped early" if len(stopped) else seeds
 
 
 def _title(what: str, runs: pd.DataFrame, seeds: str) -> str:

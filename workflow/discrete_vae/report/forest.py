@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from discrete_vae.analysis import claims
 from discrete_vae.analysis.comparisons import read_comparisons
-from discrete_vae.analysis.statistics import MARGIN
+from discrete_vae.analysis.statistics import MARGIN, spell_range
 from discrete_vae.grid.measures import MEASURES
 from discrete_vae.report import style
-from discrete_vae.report.notes import extent
 
 # Colour, marker and meaning of each verdict.
 VERDICTS = {
@@ -24,8 +25,10 @@ VERDICTS = {
     "open": ("0.5", "o", "open: not established"),
 }
 OF_THE_PAPER = [
-    claim.name for claim in (claims.BEST, claims.WITHOUT_CHOICE, claims.CONVERGENCE, claims.CONVERGENCE_OF_VALIDATION)
+    claim.name
+    for claim in (claims.BEST, claims.FEWER_TEMPERATURES, claims.CONVERGENCE, claims.CONVERGENCE_OF_VALIDATION)
 ]
+BAND, ARROW = "0.93", {"marker": r"$\rightarrow$", "markersize": 7}
 GROUP = ["study", "dataset", "K"]
 LINE_HEIGHT = 0.14  # inches
 MARGIN_HEIGHT = 0.85  # inches, of the titles and axes of a block of panels
@@ -52,11 +55,31 @@ def draw_claims(comparisons: pd.DataFrame) -> Figure:
             title = name if loss and loss in name else f"{name}: {loss or 'test loss'}"
             part.suptitle(title, fontsize=style.TITLE_SIZE, fontweight="bold")
             _draw_block(part, block)
-        handles = [
-            Line2D([], [], linestyle="", label=text, **_marker(verdict)) for verdict, (*_, text) in VERDICTS.items()
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+        _add_legend(figure, table)
     return figure
+
+
+def _add_legend(figure: Figure, table: pd.DataFrame) -> None:
+    """Explain the verdicts in one row, and what else is drawn in the next."""
+    verdicts = [_sign(text, **_marker(verdict)) for verdict, (*_, text) in VERDICTS.items()]
+    others = _other_signs(table)
+    figure.set_figheight(figure.get_figheight() + style.LEGEND_HEIGHT * bool(others))
+    others += [_sign("")] * (len(verdicts) - len(others))
+    handles = [sign for column in zip(verdicts, others, strict=True) for sign in column]  # a legend fills columns
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(verdicts), frameon=False)
+
+
+def _other_signs(table: pd.DataFrame) -> list[Artist]:
+    drawn = {
+        Patch(color=BAND, label=f"within {MARGIN:g} nat of zero"): table["measure"].isin(MEASURES.values()),
+        _sign("no interval: one seed", **_marker("open")): table["n"] == 1,
+        _sign("lower bound: not reached", color="0.5", **ARROW): table["not_reached"] > 0,
+    }
+    return [sign for sign, rows in drawn.items() if rows.any()]
+
+
+def _sign(text: str, **marker: Any) -> Line2D:
+    return Line2D([], [], linestyle="", label=text, **marker)
 
 
 def _lines(block: pd.DataFrame) -> tuple[list[str], dict[tuple, int]]:
@@ -78,7 +101,7 @@ def _lines(block: pd.DataFrame) -> tuple[list[str], dict[tuple, int]]:
 
 
 def _noun(seeds: pd.Series) -> str:
-    return "1 seed" if seeds.max() == 1 else f"{extent(seeds)} seeds"
+    return "1 seed" if seeds.max() == 1 else f"{spell_range(seeds, decimals=0)} seeds"
 
 
 def _draw_block(figure: SubFigure, block: pd.DataFrame) -> None:
@@ -91,7 +114,7 @@ def _draw_block(figure: SubFigure, block: pd.DataFrame) -> None:
             _draw_difference(ax, places[*(row[axis] for axis in GROUP), row["other"]], row)
         ax.axvline(0, color="0.3", linewidth=0.8, zorder=0)
         if of_tests:
-            ax.axvspan(-MARGIN, MARGIN, color="0.93", linewidth=0, zorder=-1)
+            ax.axvspan(-MARGIN, MARGIN, color=BAND, linewidth=0, zorder=-1)
         ax.set(title=measure.rpartition(": ")[2], xlabel="epochs" if "epochs to" in measure else "nats")
         ax.tick_params(axis="y", length=0)
         ax.grid(visible=False, axis="y")
@@ -104,7 +127,7 @@ def _draw_block(figure: SubFigure, block: pd.DataFrame) -> None:
 def _draw_difference(ax: Axes, line: int, row: dict[str, Any]) -> None:
     marker = _marker(row["verdict"])
     if row["not_reached"] > 0:
-        marker |= {"marker": r"$\rightarrow$", "markersize": 7}  # a lower bound
+        marker |= ARROW  # a lower bound
     ax.plot([row["low"], row["high"]], [line, line], color=marker["color"], linewidth=1.2)
     ax.plot(row["difference"], line, zorder=3, **marker)
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from discrete_vae.analysis.comparisons import is_studied
+from discrete_vae.analysis.statistics import spell_range
 from discrete_vae.grid.paper import PAPER_IMAGES, PAPER_LAWS, PAPER_OPTIONS, PAPER_TEMPERATURES, STANDS_FOR
 
 # The rows of `describe_runs` that list the values of a column.
@@ -35,12 +37,12 @@ def notes_on_runs(runs: pd.DataFrame, bounds: pd.DataFrame, *, left_out: Sequenc
     for dataset, group in runs.groupby("dataset", sort=False):
         seeds = ", ".join(map(str, sorted(group["seed"].unique())))
         lines.append(
-            f"{dataset}: {group['data_origin'].iloc[0]}; {extent(group['epochs_run'])} epochs;"
+            f"{dataset}: {group['data_origin'].iloc[0]}; {spell_range(group['epochs_run'], decimals=0)} epochs;"
             f" {_noun('temperature', group)} {temperatures_in_words(group)}; {_noun('seed', group)} {seeds}"
         )
-        stands_for = STANDS_FOR.get(dataset)
-        if stands_for and stands_for not in set(runs["dataset"]):
-            lines.append(f"{dataset}: stands for {stands_for}, which was not run")
+        standing = [K for K in group["K"].unique() if dataset in STANDS_FOR and is_studied(dataset, K, runs)]
+        if standing:
+            lines.append(f"{dataset}: stands for {STANDS_FOR[dataset]}, not run at K {', '.join(map(str, standing))}")
         if departures := _departures(group, samples.get(dataset)):
             lines.append(f"{dataset}: not as in the paper: {', '.join(departures)}")
         lines += [f"{dataset}: {note}" for note in _notes_on_devices(group)]
@@ -52,7 +54,7 @@ def describe_runs(runs: pd.DataFrame) -> pd.DataFrame:
     columns = {}
     for dataset, group in runs.groupby("dataset", sort=False):
         values = {item: " / ".join(map(str, sorted(group[column].dropna().unique()))) for item, column in ITEMS.items()}
-        epochs = {"epochs": extent(group["epochs_run"])}
+        epochs = {"epochs": spell_range(group["epochs_run"], decimals=0)}
         columns[dataset] = {"runs": len(group), "temperatures": temperatures_in_words(group), **values, **epochs}
     return pd.DataFrame(columns).rename_axis("item").reset_index()
 
@@ -69,12 +71,6 @@ def temperatures_in_words(runs: pd.DataFrame) -> str:
         ]
         parts.append(", ".join(map(str, temperatures)) + (f" ({'; '.join(narrowed)})" if narrowed else ""))
     return " and ".join(parts)
-
-
-def extent(values: pd.Series) -> str:
-    """Spell the lowest and the highest of some whole numbers, such as ``3 to 5``, or the only one."""
-    low, high = int(values.min()), int(values.max())
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def _departures(runs: pd.DataFrame, importance_samples: float | None) -> list[str]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from discrete_vae.analysis.losses import SELECTED_BY_ELBO
 from discrete_vae.analysis.statistics import spell_range
-from discrete_vae.report.notes import extent, notes_on_runs
+from discrete_vae.report.notes import notes_on_runs
 from discrete_vae.report.tables import NOT_EVALUATED, mean_and_deviation, to_markdown
 
 EDGE, LATE, DIVERGED = "†", "§", "‡"
@@ -100,7 +100,8 @@ def results_notes(
     """Return what a reader of the table must know: measures, spread, runs, groups left out, and marks."""
     seeds = table.loc[table["seeds"] > 0, "seeds"]
     several = seeds.max() > 1
-    spread = f"mean ± standard deviation over {extent(seeds)} seeds" if several else "one seed: no spread, no verdict"
+    number = spell_range(seeds, decimals=0)
+    spread = f"mean ± standard deviation over {number} seeds" if several else "one seed: no spread, no verdict"
     marked = {mark for mark, count in MARKS.items() if table[count].any()}
     lines = [
         *MEANINGS,

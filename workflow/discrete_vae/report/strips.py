@@ -4,13 +4,20 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from discrete_vae.analysis.losses import with_bounds
 from discrete_vae.evaluation.image_rows import in_rows
 from discrete_vae.report import style
 
 IMAGES_IN_A_ROW = 10
+
+
+def paper_losses(selection: pd.DataFrame, bounds: pd.DataFrame) -> dict[str, float]:
+    """Return the paper loss of the selected model of each law of one group, on the test set."""
+    return with_bounds(selection, bounds).set_index("perturbation")["paper_loss"].to_dict()
 
 
 def draw_images(images: Mapping[str, np.ndarray], *, title: str, losses: Mapping[str, float]) -> Figure:

@@ -18,9 +18,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
+from discrete_vae.analysis.statistics import spell_range
 from discrete_vae.files import write_bytes
 from discrete_vae.grid.paper import PAPER_LAWS
-from discrete_vae.report.notes import extent
 
 PAGE_WIDTH = 6.75  # inches: two columns of a conference paper
 TITLE_SIZE = 7.5
@@ -156,27 +156,31 @@ def say_diverged(ax: Axes) -> None:
 
 
 def seeds_in_words(table: pd.DataFrame, of: Sequence[str]) -> str:
-    """Say how many seeds a mean is over. There is one mean for each combination of the columns ``of``."""
+    """Say how many seeds a mean is over, for each K where these differ.
+
+    There is one mean for each combination of the columns ``of``.
+    """
     if table.empty:
         return "none is known"
     counts = table.groupby(list(of))["seed"].nunique()
-    return "one seed" if counts.max() == 1 else f"mean and range over {extent(counts)} seeds"
+    if counts.max() == 1:
+        return "one seed"
+    by_K = counts.groupby("K").agg(spell_range, decimals=0) if "K" in of else pd.Series()
+    if by_K.nunique() > 1:
+        *others, last = by_K
+        return f"mean and range over {', '.join(others)} and {last} seeds"
+    return f"mean and range over {spell_range(counts, decimals=0)} seeds"
 
 
-def add_legend(figure: Figure, laws: Looks, *, markers: bool = False, others: Sequence[Line2D] = ()) -> None:
-    """Name the noise laws below the figure, with their markers if these are drawn, and the ``others`` that it shows."""
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=look.colour,
-            dashes=look.dash or (None, None),
-            marker=look.marker if markers else None,
-            markersize=4,
-            label=f"{name_of(law)} noise",
-        )
-        for law, look in laws.items()
-    ]
+def add_legend(
+    figure: Figure, laws: Looks, *, lines: bool = True, markers: bool = False, others: Sequence[Line2D] = ()
+) -> None:
+    """Name the noise laws below the figure, with the lines and markers that are drawn, and the ``others`` it shows."""
+    handles = []
+    for law, look in laws.items():
+        drawn = {"dashes": look.dash or (None, None)} if lines else {"linestyle": ""}
+        drawn |= {"marker": look.marker, "markersize": 4} if markers else {}
+        handles.append(Line2D([], [], color=look.colour, label=f"{name_of(law)} noise", **drawn))
     handles += others
     columns = int(figure.get_figwidth() // LEGEND_WIDTH)
     rows = math.ceil(len(handles) / columns)

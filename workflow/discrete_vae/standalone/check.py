@@ -1,8 +1,11 @@
 """Check that a device trains and evaluates as the CPU does, and time it, before it is trusted with hours."""
 
+import functools
+import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,38 +24,56 @@ from discrete_vae.training.stack import StackTrainer
 
 CPU = torch.device("cpu")
 LAWS = {name: law_of(definition) for name, definition in PAPER_LAWS.items()}
-# Bounds on the relative error of each layer's gradient. The encoder's first layer has a small remainder of large terms:
-# 1.5e-2 with the 10 bits of TensorFloat32, 4.3e-2 with the 7 bits of bfloat16.
-GRADIENT_ERRORS = {"highest": 1e-5, "high": 3e-2}
+# Bounds on the relative error of the gradient, in the last layer and in those before it. There, rounding may turn a
+# unit of a ReLU on or off: one in a million units gives 1e-3. The encoder's first layer has a small remainder of large
+# terms: 1.5e-2 with the 10 bits of TensorFloat32, 4.3e-2 with the 7 bits of bfloat16.
+GRADIENT_ERRORS = {"highest": (1e-5, 5e-3), "high": (3e-2, 3e-2)}
+LAST_LAYER = "decoder.2."
 WARM = 0.25  # lower temperatures magnify rounding
 LOSS_DIFFERENCE = 3.0  # nats, of the first epoch: a CPU and a GPU draw other noise
 BOUND_DIFFERENCE = 0.5  # nats, of a hundred images with 1,000 samples each
-WARM_UP_STEPS, TIMED_STEPS = 10, 20
+WARM_UP_STEPS, TIMED_STEPS = 10, 100
 
 Finding = tuple[bool, str]  # whether it is as expected, and what was found
 
 
-def check_device(device: torch.device, *, images: int = 2_000, temperatures: int = 10) -> Iterator[Finding]:
+def check_device(
+    device: torch.device, *, images: int = 2_050, temperatures: int = 10, cuda_graph: bool = True
+) -> Iterator[Finding]:
     """Compare a device with the CPU, on random images and the paper's model, and time its steps.
 
-    The stack has the paper's three noise laws at its highest ``temperatures``.
+    The stack has the paper's three noise laws at its highest ``temperatures``. The last minibatch of an epoch is short.
+    What raises an error is a fault, and the rest is still checked. ``cuda_graph`` is whether steps are captured.
     """
     cells = [Cell("random", 10, law, tau, 775) for tau in PAPER_TEMPERATURES[-temperatures:] for law in PAPER_LAWS]
     few, many = random_images(200), random_images(images)
-    for precision in GRADIENT_ERRORS:
-        yield _gradient(trainer_of(cells, few, device), precision)
-    torch.set_float32_matmul_precision("highest")
-    yield _captured(cells, many, device)
-    yield _resumed(cells, many, device)
-    yield _first_epoch(cells, many, device)
-    trained = trainer_of(cells, many, device)
-    _train_epoch(trained)
-    for member, cell in enumerate(cells[-len(LAWS) :], start=len(cells) - len(LAWS)):
-        yield _bounds(trained, member, cell, device)
-    if device.type == "cuda":
-        yield steps_without_waiting(trained)
-    for K in (10, 50):
-        yield True, _speed([replace(cell, K=K) for cell in cells], random_images(5 * images), device)
+    training = {"device": device, "cuda_graph": cuda_graph}
+
+    @functools.cache
+    def trained() -> StackTrainer:
+        trainer = trainer_of(cells, many, **training)
+        _train_epoch(trainer)
+        return trainer
+
+    last = range(len(cells) - len(LAWS), len(cells))
+    comparisons = [
+        *(functools.partial(_gradient, cells, few, device, precision) for precision in GRADIENT_ERRORS),
+        *([functools.partial(_captured, cells, many, device)] if cuda_graph else []),
+        functools.partial(_resumed, cells, many, **training),
+        functools.partial(_first_epoch, cells, many, **training),
+        *(functools.partial(_bounds, trained, member, cells[member], device) for member in last),
+        *([functools.partial(_unhindered, trained)] if device.type == "cuda" else []),
+        *(
+            functools.partial(_speed, [replace(cell, K=K) for cell in cells], random_images(5 * images), **training)
+            for K in (10, 50)
+        ),
+    ]
+    for comparison in comparisons:
+        torch.set_float32_matmul_precision("highest")
+        try:
+            yield comparison()
+        except Exception as error:  # whatever it is, the rest is still checked
+            yield False, f"{comparison.func.__name__.strip('_')}: {' '.join(str(error).split())}"
 
 
 def random_images(count: int) -> BinarizedDataset:
@@ -63,9 +84,12 @@ def random_images(count: int) -> BinarizedDataset:
     )
 
 
-def trainer_of(cells: list[Cell], dataset: BinarizedDataset, device: torch.device, **options: bool) -> StackTrainer:
+def trainer_of(
+    cells: list[Cell], dataset: BinarizedDataset, *, device: torch.device, cuda_graph: bool = True
+) -> StackTrainer:
     """Make a trainer of the paper's model."""
-    return StackTrainer(cells, dataset, laws=LAWS, model=Model(), training=Training(**options), device=device)
+    training = Training(cuda_graph=cuda_graph)
+    return StackTrainer(cells, dataset, laws=LAWS, model=Model(), training=training, device=device)
 
 
 def _train_epoch(trainer: StackTrainer) -> tuple[list[float], list[float]]:
@@ -74,11 +98,12 @@ def _train_epoch(trainer: StackTrainer) -> tuple[list[float], list[float]]:
     return trainer.end_epoch()
 
 
-def _gradient(trainer: StackTrainer, precision: str) -> Finding:
+def _gradient(cells: list[Cell], dataset: BinarizedDataset, device: torch.device, precision: str) -> Finding:
     """Compare the gradient with one in float64 on the CPU."""
+    trainer = trainer_of(cells, dataset, device=device)
     torch.set_float32_matmul_precision(precision)
     random = torch.Generator().manual_seed(1)
-    members, device = len(trainer.temperatures), trainer.sums.device
+    members = len(cells)
     temperature = torch.tensor(trainer.temperatures).view(-1, 1, 1, 1)
     images = (torch.rand(members, 100, 784, generator=random) < 0.13).float()
     noise = torch.randn(members, 10, 10, 100, generator=random)
@@ -88,9 +113,13 @@ def _gradient(trainer: StackTrainer, precision: str) -> Finding:
     exact = {name: torch.empty_like(values) for name, values in weights.items()}
     loss_and_gradient(weights, exact, images.double(), noise.double(), temperature.double())
     warm = temperature.flatten() >= WARM
-    error = max(_relative(trainer.optimized.gradient[name].cpu()[warm], exact[name][warm]) for name in exact)
-    bound = GRADIENT_ERRORS[precision]
-    return error < bound, f"gradient, precision {precision}: relative error {error:.1e}, expected below {bound:.0e}"
+    errors = {name: _relative(trainer.optimized.gradient[name].cpu()[warm], exact[name][warm]) for name in exact}
+    parts = [[error for name, error in errors.items() if name.startswith(LAST_LAYER) == last] for last in (True, False)]
+    found, bounds = list(map(max, parts)), GRADIENT_ERRORS[precision]
+    return found[0] < bounds[0] and found[1] < bounds[1], (
+        f"gradient, precision {precision}: relative error {found[0]:.1e} in the last layer, expected below"
+        f" {bounds[0]:.0e}; {found[1]:.1e} before it, expected below {bounds[1]:.0e}"
+    )
 
 
 def _relative(values: Tensor, expected: Tensor) -> float:
@@ -99,40 +128,52 @@ def _relative(values: Tensor, expected: Tensor) -> float:
 
 def _captured(cells: list[Cell], dataset: BinarizedDataset, device: torch.device) -> Finding:
     """Compare training with and without a captured step. A capture that fails raises its own error."""
-    captured, plain = (trainer_of(cells, dataset, device, cuda_graph=graph) for graph in (True, False))
-    same = [_train_epoch(captured) == _train_epoch(plain) for _ in range(2)]
-    equal = torch.equal(captured.optimized.flat, plain.optimized.flat)
-    return all(same) and equal, "two epochs with and without a captured step: the same losses and weights"
+    captured, plain = (trainer_of(cells, dataset, device=device, cuda_graph=graph) for graph in (True, False))
+    losses = [np.ravel([_train_epoch(trainer) for _ in range(2)]) for trainer in (captured, plain)]
+    same = np.array_equal(*losses)
+    return _same_weights("two epochs with and without a captured step", captured, plain, and_also=same)
 
 
-def _resumed(cells: list[Cell], dataset: BinarizedDataset, device: torch.device) -> Finding:
-    straight, first, second = (trainer_of(cells, dataset, device) for _ in range(3))
+def _resumed(cells: list[Cell], dataset: BinarizedDataset, **training: Any) -> Finding:
+    """Compare training with training that continues from a saved state within an epoch."""
+    straight, first, second = (trainer_of(cells, dataset, **training) for _ in range(3))
     _train_epoch(straight)
     for _ in range(2):
         first.step()
     _train_epoch(second)  # elsewhere, and with its step captured
-    second.restore(first.state())
+    file = io.BytesIO()
+    torch.save(first.state(), file)
+    file.seek(0)
+    second.restore(torch.load(file, weights_only=True, map_location="cpu"))
     _train_epoch(second)
-    return torch.equal(straight.optimized.flat, second.optimized.flat), "resumed within an epoch: the same weights"
+    return _same_weights("resumed within an epoch", straight, second)
 
 
-def _first_epoch(cells: list[Cell], dataset: BinarizedDataset, device: torch.device) -> Finding:
-    losses = [np.sum(_train_epoch(trainer_of(cells, dataset, place)), axis=0) for place in (CPU, device)]
+def _same_weights(what: str, first: StackTrainer, second: StackTrainer, *, and_also: bool = True) -> Finding:
+    """Compare all weights bit by bit."""
+    apart = (first.optimized.flat - second.optimized.flat).abs().max().item()
+    same = torch.equal(first.optimized.flat, second.optimized.flat) and and_also
+    return same, f"{what}: weights at most {apart:.0e} apart, expected the same losses and weights"
+
+
+def _first_epoch(cells: list[Cell], dataset: BinarizedDataset, *, device: torch.device, cuda_graph: bool) -> Finding:
+    trainers = [trainer_of(cells, dataset, device=place, cuda_graph=cuda_graph) for place in (CPU, device)]
+    losses = [np.sum(_train_epoch(trainer), axis=0) for trainer in trainers]
     difference = np.abs(losses[0] - losses[1]).max()
     text = f"first epoch on the CPU and here: losses {difference:.2f} nats apart, expected below {LOSS_DIFFERENCE:g}"
     return bool(difference < LOSS_DIFFERENCE), text
 
 
-def _bounds(trained: StackTrainer, member: int, cell: Cell, device: torch.device) -> Finding:
+def _bounds(trained: Callable[[], StackTrainer], member: int, cell: Cell, device: torch.device) -> Finding:
     """Compare the bounds of one model on the CPU and on the device."""
-    means = []
+    trainer, means = trained(), []
     for place in (CPU, device):
         losses = evaluate_images(
-            {name: values[member : member + 1].to(place) for name, values in trained.weights.items()},
-            trained.validation_images[::20].to(place),
+            {name: values[member : member + 1].to(place) for name, values in trainer.weights.items()},
+            trainer.validation_images[::20].to(place),
             NoiseSource(distribution(LAWS[cell.perturbation], torch.float64), generator(1, "check", place)),
             code_law=distribution(LAWS[cell.perturbation], torch.float64, place),
-            variables=trained.architecture.variables,
+            variables=trainer.architecture.variables,
             samples=1_000,
         )
         compared = (losses.kl_of_codes, losses.negative_elbo, losses.importance_weighted_bound)
@@ -143,6 +184,10 @@ def _bounds(trained: StackTrainer, member: int, cell: Cell, device: torch.device
         f"{cell.perturbation} noise, on the CPU and here: KL of codes {kl:.0e} nats apart, expected below 1e-3;"
         f" negative ELBO {elbo:.3f} and IWAE bound {bound:.3f}, expected below {BOUND_DIFFERENCE:g}"
     )
+
+
+def _unhindered(trained: Callable[[], StackTrainer]) -> Finding:
+    return steps_without_waiting(trained())
 
 
 def steps_without_waiting(trainer: StackTrainer) -> Finding:
@@ -159,10 +204,10 @@ def steps_without_waiting(trainer: StackTrainer) -> Finding:
     return True, "steps do not wait for the device"
 
 
-def _speed(cells: list[Cell], dataset: BinarizedDataset, device: torch.device) -> str:
+def _speed(cells: list[Cell], dataset: BinarizedDataset, *, device: torch.device, cuda_graph: bool) -> Finding:
     """Time steps and a validation, in the precision of the default configuration."""
     torch.set_float32_matmul_precision("high")
-    trainer = trainer_of(cells, dataset, device)
+    trainer = trainer_of(cells, dataset, device=device, cuda_graph=cuda_graph)
     for _ in range(WARM_UP_STEPS):
         trainer.step()
     trainer.evaluate(trainer.weights, 10, "validation")
@@ -173,8 +218,9 @@ def _speed(cells: list[Cell], dataset: BinarizedDataset, device: torch.device) -
     started = _now(device)
     trainer.evaluate(trainer.weights, 10, "validation")
     image = (_now(device) - started) / len(trainer.validation_images)
-    minutes = 300 * (500 * step + 10_000 * image) / 60
-    return (
+    # The best epoch is validated again, with ten times the samples.
+    minutes = (300 * 500 * step + (300 + 10) * 10_000 * image) / 60
+    return True, (
         f"K = {cells[0].K}, {len(cells)} cells: {1e6 * step:.0f} us a step, {1e6 * image:.0f} us a validation image;"
         f" 300 epochs of MNIST would take {minutes:.1f} minutes"
     )

@@ -17,12 +17,14 @@ from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.errors import InputError
 from discrete_vae.files import written_whole
 from discrete_vae.grid.cells import CELL_FILES, Group
-from discrete_vae.grid.groups import check_alike, is_finished, is_whole, recorded_rows
+from discrete_vae.grid.groups import check_alike, groups_on_disk, is_finished, is_whole, recorded_rows
 from discrete_vae.model.network import Architecture
 from discrete_vae.source import git_revision, source_sum
 from discrete_vae.standalone.plan import Plan
 from discrete_vae.training.job import run_job
 from discrete_vae.training.run_files import check_images, hardware_of
+
+SLACK = 1.2  # a group of a larger K takes longer than the number of its weights says
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +50,9 @@ class GroupMaker:
         self.plan, self.archives, self.device, self.how_to_train = plan, archives, device, how_to_train
         self.study = Path("results", plan.study)
         self.images = functools.cache(lambda name: read_images(data / f"{name}.npz", plan.data_sha256[name]))
-        recorded = sorted(self.study.glob("groups/*/K*/seed*/summaries.csv"))
-        check_alike([*(row for path in recorded for row in recorded_rows(path)), *plan.option_rows()])
+        folders = map(self.folder, groups_on_disk(self.study))
+        tables = (folder / name for folder in folders for name in ("summaries.csv", "bounds.csv"))
+        check_alike([*(row for table in tables for row in recorded_rows(table)), *plan.option_rows()])
         # The revision of the plan holds if the source is the same, also without git.
         self.revision = plan.revision if plan.source_sha256 == source_sum() else git_revision()
 
@@ -67,7 +70,7 @@ class GroupMaker:
             needed = self.expected_seconds(group) if seconds < math.inf else 0
             remaining = deadline - time.monotonic()
             if remaining <= 0 or (needed > remaining and not self.checkpoint(group).exists()):
-                log.info("%s is left: it takes about %.0f s, and %.0f s remain", group, needed, remaining)
+                log.info("%s is left: it takes about %.0f s, and %.0f s remain", group, needed, max(remaining, 0))
                 left.append(group)
             else:
                 self.make(group)
@@ -137,7 +140,7 @@ class GroupMaker:
             costs = recorded_rows(self.folder(finished) / "costs.csv")
             if costs and all(row["hardware"] == hardware for row in costs):
                 rates.append(sum(float(row["seconds"]) for row in costs) / self._work(finished))
-        return max(rates) * self._work(group)
+        return SLACK * max(rates) * self._work(group)
 
     def _work(self, group: Group) -> int:
         """Count the weights of a group's models, times the images that they see in all epochs."""

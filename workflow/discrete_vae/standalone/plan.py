@@ -68,6 +68,7 @@ class Plan:
                 "model": asdict(Model(**sections["model"])),
                 "training": Training.of(sections["training"]).result_options(),
                 "evaluation": Evaluation(**sections["evaluation"]).result_options(),
+                "samples": self.importance_samples,
             }
             for dataset, sections in self.options.items()
         }

@@ -41,6 +41,7 @@ def choose_device(name: str, *, gpus: int) -> torch.device:
             f"training.device is {name!r} and the job's gpu is {gpus}, expected a GPU and torch sees none; check the"
             f" driver (nvidia-smi), that torch has CUDA (it is {torch.__version__}), and CUDA_VISIBLE_DEVICES"
             f" ({visible or 'empty'}); or compute on CPUs: set gpu of the rule to 0, or training.device to cpu"
+            " (--device cpu without Snakemake)"
         )
     log.info("device: %s", torch.cuda.get_device_name())
     return torch.device("cuda")

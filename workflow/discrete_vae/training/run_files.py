@@ -12,7 +12,7 @@ import torch
 
 from discrete_vae.errors import InputError
 from discrete_vae.files import write_bytes, write_csv, write_json
-from discrete_vae.grid.groups import recorded_rows
+from discrete_vae.grid.groups import groups_on_disk, recorded_rows
 from discrete_vae.source import git_revision
 from discrete_vae.training.runs import Run
 
@@ -59,12 +59,13 @@ def check_images(study: Path, dataset: str, data_sha256: str) -> None:
     Raises:
         InputError: a group used other images.
     """
-    for path in sorted(study.glob(f"groups/{dataset}/K*/seed*/summaries.csv")):
-        for row in recorded_rows(path)[:1]:
+    for group in groups_on_disk(study):
+        folder = study / group.directory
+        for row in recorded_rows(folder / "summaries.csv")[:1] if group.dataset == dataset else ():
             if row["data_sha256"] != data_sha256:
                 raise InputError(
                     f"data/{dataset}.npz has the sum {data_sha256}, expected {row['data_sha256']} as the images of"
-                    f" {path.parent}; put those images back, or choose another name with --config study=NAME"
+                    f" {folder}; put those images back, or choose another name with --config study=NAME"
                 )
 
 
