@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT
 from discrete_vae.errors import InputError, OutputError
 from discrete_vae.files import (
+    NODE,
     check_writable,
     read_arrays,
     read_tables,
@@ -67,7 +68,7 @@ def test_what_another_machine_is_writing_stays_where_locks_end_at_a_machine(tmp_
     with written_whole(tmp_path / "a.txt") as abandoned:
         pass
     abandoned.touch()
-    there = tmp_path / abandoned.name.replace(os.uname().nodename, "another-node")
+    there = tmp_path / abandoned.name.replace(NODE, "another")
     there.touch()
     write_text(tmp_path / "a.txt", "text")
     assert sorted(path.name for path in tmp_path.iterdir()) == [there.name, "a.txt"]

@@ -54,6 +54,7 @@ def trained(directory: Path, *arguments: str) -> list[int]:
         ((*GPU, "--config", "training={device: cpu}"), [1] * 270),
         ((*GPU, "--config", "training={stack: [temperature]}"), [10] * 27),
         ((*BY_NAME, *GPU), [1, 1]),
+        ((BY_NAME[0], "all", *GPU), [30] * 9),
     ],
 )
 def test_a_job_with_a_gpu_trains_a_group_unless_its_cells_are_asked_for_by_name(tmp_path, arguments, cells):

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
 from conftest import ROOT, run_snakemake
+from discrete_vae.analysis import claims
+from discrete_vae.analysis.comparisons import read_comparisons
 from discrete_vae.files import write_arrays
 from discrete_vae.grid.cells import AXES, Cell
 from discrete_vae.grid.paper import STANDS_FOR
@@ -244,3 +247,17 @@ def headings(path: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub makes them."""
     titles = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_claim_1_is_judged_over_all_studies_as_the_pages_say():
+    """The studies have no case in common."""
+    tables = pd.concat(map(read_comparisons, sorted((ROOT / "results").glob("*/tables/claims.csv"))))
+    of_claim = tables[tables["claim"] == claims.BEST.name].reset_index(drop=True)
+    places = of_claim.groupby("measure")[["dataset", "K", "other"]]
+    assert not places.apply(pd.DataFrame.duplicated).any()
+    verdicts = claims.summarize_verdicts(claims.add_verdicts(of_claim)).set_index("measure")["verdict"]
+    words = " ".join(PAGES["results.md"].split())
+    for measure, verdict in verdicts.items():
+        assert f"| {measure} | {verdict} |" in words
+    short = verdicts["paper loss"].partition(" (")[0].replace(" run", " cases run")
+    assert f"- **Claim 1, the best temperature: {short}**" in PAGES["README.md"]

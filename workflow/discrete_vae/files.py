@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import uuid
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ CANNOT_WRITE = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG),  # no place for a file
 )
-NODE = os.uname().nodename
+NODE = f"{zlib.crc32(os.uname().nodename.encode()):08x}"  # of this machine, short as names of files have an end
 RESTORE = "restore it, or remove its folder to make it again"
 
 
@@ -34,7 +35,7 @@ def written_whole(path: Path | str) -> Iterator[Path]:
         OutputError: the disk is full or the folder is read-only.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.part-{NODE}-{uuid.uuid4().hex}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.part-{NODE}-{uuid.uuid4().hex[:16]}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(path)

@@ -100,15 +100,14 @@ wildcard_patterns = cells.wildcard_patterns(
 
 # The command line, where it is ours to judge: not in a job, nor in a workflow that has this one as a module.
 is_own_command = workflow.is_main_process and not workflow.modifier.parent_modifier
+own_targets = asked_targets if is_own_command else []
 file_targets = [
-    target
-    for target in asked_targets
-    if is_own_command and target.startswith(("results/", "data/"))
+    target for target in own_targets if target.startswith(("results/", "data/"))
 ]
 stack = scheduling.stack_of(
     configuration,
     gpus_of_training,
-    by_name=targets.are_all_within(file_targets, results / "runs"),
+    by_name=targets.are_all_within(own_targets, results / "runs"),
 )
 # Only the main process plans.
 runs_of_other_stacks = (

@@ -26,8 +26,8 @@ def draw_control(
 ) -> Figure:
     """Draw one dataset's losses against the variance of the noise, and the gradients of small models.
 
-    A small number at a point counts its seeds. Each K with all four laws of the control's design is drawn. If there is
-    none, all K are drawn.
+    A small number at a point counts its seeds where others have more. Each K with all four laws of the control's design
+    is drawn. If there is none, all K are drawn.
 
     Args:
         losses, gradients: of `comparison.losses_of_laws` and `gradients.measure_gradients`.
@@ -50,7 +50,7 @@ def draw_control(
         seeds = style.seeds_in_words(measured, ["perturbation", "temperature"])
         small_models.suptitle(f"relaxed against exact gradient, on small models · {seeds}", fontsize=style.TITLE_SIZE)
         _plot_gradients(small_models, gradients, looks)
-        style.add_legend(figure, looks, markers=True)
+        style.add_legend(figure, looks, lines=gradients["temperature"].nunique() > 1, markers=True)
     return figure
 
 
@@ -74,7 +74,7 @@ def _plot_losses(figure: SubFigure, losses: pd.DataFrame, variances: pd.Series, 
             for law, place in places.items():
                 values = group.loc[group["perturbation"] == law, column]
                 plot_mean_and_range(ax, place, values, color=looks[law].colour, marker=looks[law].marker)
-                _print_count(ax, place, values)
+                _print_count(ax, place, values, of=losses["seed"].nunique())
             ax.set(xticks=range(len(levels)), xticklabels=labels, xlim=(-0.6, len(levels) - 0.3))
     for ax, measure in zip(axes[0], CONTROL_MEASURES.values(), strict=True):
         ax.set_title(measure)
@@ -100,9 +100,9 @@ def _laws_by_variance(variances: Mapping[str, float]) -> list[list[str]]:
     return groups
 
 
-def _print_count(ax: Axes, x: float, values: pd.Series) -> None:
-    """Print the number of seeds beside a mean."""
-    if values.notna().any():
+def _print_count(ax: Axes, x: float, values: pd.Series, *, of: int) -> None:
+    """Print the number of seeds beside a mean, if there are fewer than others have."""
+    if 0 < values.count() < of:
         ax.annotate(str(values.count()), (x, values.mean()), **COUNT)
 
 
@@ -115,7 +115,8 @@ def _plot_gradients(figure: SubFigure, gradients: pd.DataFrame, looks: style.Loo
         if len(temperatures) == 1:
             plot_side_by_side(ax, gradients, y=column, looks=looks, markers=True)
             for place, law in enumerate(looks):
-                _print_count(ax, place, gradients.loc[gradients["perturbation"] == law, column])
+                values = gradients.loc[gradients["perturbation"] == law, column]
+                _print_count(ax, place, values, of=gradients["seed"].nunique())
             ax.set(xticks=[], xlabel=f"noise law, at temperature {temperatures[0]:g}")  # the legend names them
         else:
             plot_curves(ax, gradients, x="temperature", y=column, looks=looks, markers=markers, **SMALL)
