@@ -1,6 +1,6 @@
 """The paper's claims, and the verdicts on them by the analysis plan of 2026-11-28 (docs/method.md has it in words).
 
-The plan was fixed before the whole grid was run. A comparison is about one claim, dataset, K, measure and other noise
+A comparison is about one claim, dataset, K, measure and other noise
 law. Its difference is Normal noise minus the other law.
 """
 

@@ -42,7 +42,8 @@ def notes_on_runs(runs: pd.DataFrame, bounds: pd.DataFrame, *, left_out: Sequenc
         )
         standing = [K for K in group["K"].unique() if dataset in STANDS_FOR and is_studied(dataset, K, runs)]
         if standing:
-            lines.append(f"{dataset}: stands for {STANDS_FOR[dataset]}, not run at K {', '.join(map(str, standing))}")
+            places = ", ".join(map(str, standing))
+            lines.append(f"{dataset}: stands for {STANDS_FOR[dataset]} at K {places}, where that was not run")
         if departures := _departures(group, samples.get(dataset)):
             lines.append(f"{dataset}: not as in the paper: {', '.join(departures)}")
         lines += [f"{dataset}: {note}" for note in _notes_on_devices(group)]

@@ -31,16 +31,17 @@ NOTES_ON_LOOSENESS = (
 )
 NOT_EVALUATED = "not evaluated"
 RULES = (
-    "the verdicts follow the analysis plan of 2026-11-28, fixed before the whole grid was run (docs/method.md). The"
+    "the verdicts follow the analysis plan of 2026-11-28. docs/method.md has it, and the results known by then. The"
     " paper loss is the primary measure, negative ELBO and IWAE bound are secondary",
     "difference: law, which is Normal(0, 1) noise, minus other, in nats per image or epochs, averaged over n paired"
     " seeds. interval: 95%, by Student's t. p: of the paired t test. Holm: p adjusted over the laws compared at one"
     " dataset, K and measure",
     "lower: the difference is below zero, with p at most 0.05. higher: it is above zero, with Holm's p at most 0.05."
-    " level: neither, and a test shows that it is within 1 nat: the 90% interval is, while the 95% interval may reach"
-    " beyond. open: everything else",
+    " level: neither, and its 90% interval lies within 1 nat, though the 95% interval may reach beyond. open:"
+    " everything else",
     "supported at a dataset and K: all comparisons are lower, and for claim 1 both other laws of the paper are"
-    " compared. contradicted: one is higher. level: all are lower or level",
+    " compared. contradicted: one is higher. level: all are lower or level, but not all"
+    " lower",
     "contradicted as a whole: one comparison is higher, with p at most 0.05 after Holm's adjustment over all"
     " comparisons of the claim under that measure (Holm of all)",
     f"the plan asks for {claims.PLANNED_SEEDS} seeds. A verdict of fewer seeds is interim. Earlier looks at interim"
