@@ -55,9 +55,8 @@ try:
     configuration = read(config)
 except InputError as error:
     sys.exit(f"ERROR in the configuration: {error}")
-config.update(
-    configuration.plain()
-)  # for the report's captions, also where a module's configuration is partial
+# With what a module of another workflow leaves out: captions of the report read it.
+config = {**config, **configuration.plain()}
 
 
 pathvars:
@@ -94,8 +93,9 @@ for path in file_targets:
     if os.path.exists(path) or path in makeable_files():
         continue
     if is_beyond_the_grid(path):
-        dataset = Path(path).relative_to(results).parts[1]
-        if configuration.training.epochs_of(dataset) is None:
+        folder_of_cells, dataset, *_ = Path(path).relative_to(results).parts
+        epochs = configuration.training.epochs_of(dataset)
+        if folder_of_cells == "runs" and epochs is None:
             sys.exit(
                 f"ERROR: training.epochs is {configuration.training.epochs}, expected a number for {dataset!r}; add it"
             )
@@ -113,10 +113,12 @@ for path in file_targets:
         f"ERROR: nothing makes {path} in the study {configuration.study}; {advice}"
     )
 if is_own_command and "control" in asked_targets and not control_datasets:
-    sys.exit(
-        "ERROR: the target control is asked for and control.enabled is false, expected true; add"
-        " --configfile configs/control.yaml"
+    reason = (
+        "there is no finished group, expected one to draw; unset draw_only"
+        if configuration.control.enabled
+        else "control.enabled is false, expected true; add --configfile configs/control.yaml"
     )
+    sys.exit(f"ERROR: the target control is asked for and {reason}")
 
 
 default_targets = [
@@ -154,7 +156,9 @@ onerror:
     failed = [
         (job.rule.name, ", ".join(job.log)) for job in workflow.scheduler.failed
     ]
-    said = "".join(Path(file).read_text(errors="replace") for file in log)
+    said = "".join(
+        Path(file).read_text(encoding="utf-8", errors="replace") for file in log
+    )
     for line in ending.explain(said, failed):
         print(line, file=sys.stderr)
 

@@ -72,6 +72,9 @@ def test_what_another_machine_is_writing_stays_where_locks_end_at_a_machine(tmp_
     there.touch()
     write_text(tmp_path / "a.txt", "text")
     assert sorted(path.name for path in tmp_path.iterdir()) == [there.name, "a.txt"]
+    os.utime(there, (0, 0))
+    write_text(tmp_path / "a.txt", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "csv.gz"])

@@ -58,6 +58,20 @@ def test_a_wrong_gradient_is_found(monkeypatch):
     ]
 
 
+def test_a_small_error_in_the_last_layer_is_found(monkeypatch):
+    """No ReLU hides it. With TensorFloat32 it would be rounding."""
+    right = check.loss_and_gradient
+
+    def wrong(weights, gradient, *arguments):
+        losses = right(weights, gradient, *arguments)
+        if weights["decoder.2.bias"].dtype == torch.float32:
+            gradient["decoder.2.bias"].mul_(1.001)
+        return losses
+
+    monkeypatch.setattr(check, "loss_and_gradient", wrong)
+    assert [text.partition(":")[0] for text in faults()] == ["gradient, precision highest"]
+
+
 def test_a_trainer_that_is_not_restored_is_found(monkeypatch):
     monkeypatch.setattr(StackTrainer, "restore", lambda trainer, state: None)
     (fault,) = faults()

@@ -5,6 +5,7 @@ import fcntl
 import gzip
 import json
 import os
+import time
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +23,7 @@ CANNOT_WRITE = (
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG),  # no place for a file
 )
 NODE = f"{zlib.crc32(os.uname().nodename.encode()):08x}"  # of this machine, short as names of files have an end
+WEEK = 7 * 24 * 3600  # seconds
 RESTORE = "restore it, or remove its folder to make it again"
 
 
@@ -59,14 +61,16 @@ def written_whole(path: Path | str) -> Iterator[Path]:
 
 
 def remove_abandoned(path: Path) -> None:
-    """Remove the temporary files beside ``path`` whose process was killed on this machine.
+    """Remove the temporary files beside ``path`` whose process was killed.
 
-    On some file systems of clusters, the locks of one machine are not seen by another.
+    On some file systems of clusters, the locks of one machine are not seen by another. Its files must be a week old.
     """
-    for temporary in path.parent.glob(f".{path.stem}.part-{NODE}-*{path.suffix}"):
+    for temporary in path.parent.glob(f".{path.stem}.part-*{path.suffix}"):
         with suppress(OSError), temporary.open("r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails if its process still runs
-            temporary.unlink()
+            is_here = temporary.name.startswith(f".{path.stem}.part-{NODE}-")
+            if is_here or time.time() - temporary.stat().st_mtime > WEEK:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails if its process still runs
+                temporary.unlink()
 
 
 def check_writable(paths: Iterable[Path | str]) -> None:

@@ -109,12 +109,15 @@ stack = scheduling.stack_of(
     gpus_of_training,
     by_name=targets.are_all_within(own_targets, results / "runs"),
 )
-# Only the main process plans.
-runs_of_other_stacks = (
-    planning.runs_of_other_stacks(results, found_groups.to_make, stack)
-    if workflow.is_main_process
-    else []
-)
+try:
+    # Only the main process plans.
+    runs_of_other_stacks = (
+        planning.runs_of_other_stacks(results, found_groups.to_make, stack)
+        if workflow.is_main_process
+        else []
+    )
+except InputError as error:
+    sys.exit(f"ERROR: {error}")
 # A group without bounds needs no list: the rule of its bounds asks for its runs.
 evaluated_before = {
     group

@@ -62,10 +62,11 @@ def draw_claims(comparisons: pd.DataFrame) -> Figure:
 def _add_legend(figure: Figure, table: pd.DataFrame) -> None:
     """Explain the verdicts in one row, and what else is drawn in the next."""
     verdicts = [_sign(text, **_marker(verdict)) for verdict, (*_, text) in VERDICTS.items()]
-    others = _other_signs(table)
-    figure.set_figheight(figure.get_figheight() + style.LEGEND_HEIGHT * bool(others))
-    others += [_sign("")] * (len(verdicts) - len(others))
-    handles = [sign for column in zip(verdicts, others, strict=True) for sign in column]  # a legend fills columns
+    rows = [verdicts]
+    if others := _other_signs(table):
+        rows.append([*others, *[_sign("")] * (len(verdicts) - len(others))])
+        figure.set_figheight(figure.get_figheight() + style.LEGEND_HEIGHT)
+    handles = [sign for column in zip(*rows, strict=True) for sign in column]  # a legend fills columns
     figure.legend(handles=handles, loc="outside lower center", ncols=len(verdicts), frameon=False)
 
 
