@@ -392,7 +392,7 @@ class TestDrawingInAClone:
         assert "metadata" not in output.lower()
         assert "warning" not in output.lower()
         report = (redrawn / "report.html").read_text()
-        for text in ("Claims", "Convergence", "Temperature", "Tables", "Costs", "What the models learned", "my.npz"):
+        for text in ("Claims", "Convergence", "Temperature", "Tables", "Costs", "What the models learned"):
             assert text in report
 
     def test_a_narrower_grid_leaves_groups_and_tables_as_they_are(self, clone):

@@ -17,7 +17,7 @@ from discrete_vae.__main__ import main, parse_arguments
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Group
 from discrete_vae.standalone import maker as maker_module
-from discrete_vae.standalone.maker import GroupMaker, read_images
+from discrete_vae.standalone.maker import SLACK, GroupMaker, read_images
 from discrete_vae.standalone.plan import Plan, write_plan
 from discrete_vae.training.resume_point import SIGNALS
 from discrete_vae.training.stack import StackTrainer
@@ -161,9 +161,9 @@ def maker(machine, monkeypatch) -> GroupMaker:
 def test_only_groups_that_fit_the_time_are_begun(maker):
     groups = [Group.of(label) for label in GROUPS]
     # Of 3 variables, 30 pixels and 16 hidden units: 960 weights, and 96 more for each category.
-    larger = 10 * (960 + 4 * 96) / (960 + 3 * 96)
-    assert [maker.expected_seconds(group) for group in groups] == pytest.approx([10, larger, 10, larger])
-    left = maker.make_groups(groups, seconds=10.5)
+    alike, larger = SLACK * 10, SLACK * 10 * (960 + 4 * 96) / (960 + 3 * 96)
+    assert [maker.expected_seconds(group) for group in groups] == pytest.approx([alike, larger, alike, larger])
+    left = maker.make_groups(groups, seconds=(alike + larger) / 2)
     assert (maker.made, list(map(str, left))) == ([GROUPS[2]], [GROUPS[1], GROUPS[3]])
 
 
