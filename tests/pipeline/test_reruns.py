@@ -394,6 +394,8 @@ class TestDrawingInAClone:
         report = (redrawn / "report.html").read_text()
         for text in ("Claims", "Convergence", "Temperature", "Tables", "Costs", "What the models learned"):
             assert text in report
+        # Under Tables, what was run.
+        assert "my.npz" in (redrawn / "results/own/tables/runs.csv").read_text()
 
     def test_a_narrower_grid_leaves_groups_and_tables_as_they_are(self, clone):
         for file in (clone / FOLDER).iterdir():

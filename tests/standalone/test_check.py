@@ -42,34 +42,25 @@ def test_after_an_error_the_rest_is_still_checked(monkeypatch):
     assert len(findings) == FINDINGS - 1
 
 
-def test_a_wrong_gradient_is_found(monkeypatch):
+@pytest.mark.parametrize(
+    ("layer", "factor", "precisions"),
+    [
+        ("decoder.0.bias", 1.1, ["highest", "high"]),
+        ("decoder.2.bias", 1.001, ["highest"]),  # no ReLU hides it; with TensorFloat32 it would be rounding
+    ],
+)
+def test_a_wrong_gradient_is_found(monkeypatch, layer, factor, precisions):
     right = check.loss_and_gradient
 
     def wrong(weights, gradient, *arguments):
         losses = right(weights, gradient, *arguments)
-        if weights["decoder.0.bias"].dtype == torch.float32:
-            gradient["decoder.0.bias"].mul_(1.1)
+        if weights[layer].dtype == torch.float32:
+            gradient[layer].mul_(factor)
         return losses
 
     monkeypatch.setattr(check, "loss_and_gradient", wrong)
-    assert [text.partition(":")[0] for text in faults()] == [
-        "gradient, precision highest",
-        "gradient, precision high",
-    ]
-
-
-def test_a_small_error_in_the_last_layer_is_found(monkeypatch):
-    """No ReLU hides it. With TensorFloat32 it would be rounding."""
-    right = check.loss_and_gradient
-
-    def wrong(weights, gradient, *arguments):
-        losses = right(weights, gradient, *arguments)
-        if weights["decoder.2.bias"].dtype == torch.float32:
-            gradient["decoder.2.bias"].mul_(1.001)
-        return losses
-
-    monkeypatch.setattr(check, "loss_and_gradient", wrong)
-    assert [text.partition(":")[0] for text in faults()] == ["gradient, precision highest"]
+    found = [text.partition(":")[0] for text in faults()]
+    assert found == [f"gradient, precision {precision}" for precision in precisions]
 
 
 def test_a_trainer_that_is_not_restored_is_found(monkeypatch):

@@ -1,7 +1,7 @@
 """The paper's claims, and the verdicts on them by the analysis plan of 2026-11-28 (docs/method.md has it in words).
 
-A comparison is about one claim, dataset, K, measure and other noise
-law. Its difference is Normal noise minus the other law.
+A comparison is about one claim, dataset, K, measure and other noise law. Its difference is Normal noise minus the other
+law.
 """
 
 from collections.abc import Collection, Mapping

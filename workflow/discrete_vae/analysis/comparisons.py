@@ -18,6 +18,7 @@ from discrete_vae.analysis.selection import (
     is_annealed,
     law_definitions,
     places_stopped_early,
+    say_not_judged,
 )
 from discrete_vae.analysis.statistics import compare_paired, mean_of_images, standard_errors
 from discrete_vae.evaluation.selected import selected_cells
@@ -148,10 +149,7 @@ def _first(names: Iterable[str], laws: Mapping[str, str], law: str) -> str | Non
 
 def stopped_early(runs: pd.DataFrame, temperature: float) -> list[str]:
     """Say where `compare_convergence` compares nothing, as a run stopped early."""
-    return [
-        f"convergence (claim 2) is not judged on {dataset} at K = {K}: a run stopped early, as training.patience says"
-        for dataset, K in _stopped_early(runs, temperature)
-    ]
+    return say_not_judged("convergence (claim 2)", _stopped_early(runs, temperature))
 
 
 def _stopped_early(runs: pd.DataFrame, temperature: float) -> list[tuple[str, int]]:

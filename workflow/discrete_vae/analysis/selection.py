@@ -63,6 +63,14 @@ def places_stopped_early(runs: pd.DataFrame) -> list[tuple[str, int]]:
     return list(places.itertuples(index=False, name=None))
 
 
+def say_not_judged(what: str, places: Iterable[tuple[str, int]]) -> list[str]:
+    """Say that something is not judged at some `places_stopped_early`."""
+    return [
+        f"{what} is not judged on {dataset} at K = {K}: a run stopped early, as training.patience says"
+        for dataset, K in places
+    ]
+
+
 def is_annealed(runs: pd.DataFrame) -> bool:
     """Tell whether the temperature fell during the training of any of some runs. A cell's temperature is its start."""
     return any(json.loads(options).get("annealing") for options in runs["training"].unique())

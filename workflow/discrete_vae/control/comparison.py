@@ -14,7 +14,7 @@ import pandas as pd
 
 from discrete_vae.analysis.claims import PLANNED_SEEDS
 from discrete_vae.analysis.losses import with_bounds
-from discrete_vae.analysis.selection import at_nearest_temperature, places_stopped_early
+from discrete_vae.analysis.selection import at_nearest_temperature, places_stopped_early, say_not_judged
 from discrete_vae.analysis.statistics import SIGNIFICANCE, compare_with_zero, holm
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import MEASURES
@@ -69,10 +69,7 @@ def losses_of_laws(
 
 def stopped_early(runs: pd.DataFrame, temperature: float) -> list[str]:
     """Say where the training loss is not judged, as a run stopped early."""
-    return [
-        f"the training loss is not judged on {dataset} at K = {K}: a run stopped early, as training.patience says"
-        for dataset, K in places_stopped_early(at_nearest_temperature(runs, temperature))
-    ]
+    return say_not_judged("the training loss", places_stopped_early(at_nearest_temperature(runs, temperature)))
 
 
 def with_design(losses: pd.DataFrame, definitions: Mapping[str, Definition]) -> pd.DataFrame:

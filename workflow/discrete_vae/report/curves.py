@@ -114,7 +114,8 @@ def _plot_against_temperature(ax: Axes, runs: pd.DataFrame, looks: style.Looks, 
         for law, temperature in dict.fromkeys(zip(selected["perturbation"], selected["temperature"], strict=True)):
             ax.plot(temperature, means[law, temperature], color=looks[law].colour, **RING)
         style.set_temperature_axis(ax, temperatures, width=width)
-        ax.set_xlabel("temperature at the start" if is_annealed(runs) else "temperature")
+        if is_annealed(runs):
+            ax.set_xlabel("temperature at the start")
 
 
 def _how(runs: pd.DataFrame) -> str:
