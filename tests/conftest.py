@@ -31,11 +31,22 @@ ROOT = Path(__file__).parents[1]
 LOCAL_MIRROR = ROOT.parent / "shared" / "data"  # real MNIST, Fashion-MNIST and Omniglot, where a developer has them
 
 
+def snakemake_command(directory: Path, *arguments: str) -> list[str]:
+    """Return the command that runs Snakemake on this project in a working directory of its own."""
+    return [sys.executable, "-m", "snakemake", *_in(directory, arguments)]
+
+
 def start_snakemake(directory: Path, *arguments: str, **options) -> subprocess.Popen:
     """Start Snakemake on this project in a working directory of its own; stdout and stderr come together in stdout."""
-    command = [sys.executable, "-m", "snakemake", *_in(directory, arguments)]
     options = {"stdout": subprocess.PIPE, **options}
-    return subprocess.Popen(command, cwd=ROOT, env=_environment(), text=True, stderr=subprocess.STDOUT, **options)
+    return subprocess.Popen(
+        snakemake_command(directory, *arguments),
+        cwd=ROOT,
+        env=_environment(),
+        text=True,
+        stderr=subprocess.STDOUT,
+        **options,
+    )
 
 
 def run_snakemake(

@@ -5,6 +5,7 @@ Needs root, the packages slurm-wlm and munge (`make test-slurm` installs them), 
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -19,11 +20,13 @@ import pytest
 import torch
 from conftest import (
     QUICKSTART,
+    ROOT,
     assert_same_result,
     make_own,
     outputs_less_times,
     result_of,
     run_snakemake,
+    snakemake_command,
     start_snakemake,
 )
 
@@ -224,6 +227,15 @@ def test_without_a_gpu_each_cell_is_a_job(cluster, tmp_path):
     for law in ("laplace", "normal"):
         log = tmp_path / f"logs/own/train_cells/mine-K4-{law}-tau0.5-seed1.log"
         assert "device: cpu, 1 thread" in log.read_text()
+
+
+def test_snakemake_itself_may_run_in_a_job(cluster, expected, tmp_path):
+    command = snakemake_command(tmp_path, *SLURM, *cell_arguments(tmp_path))
+    log = tmp_path / "snakemake.log"
+    slurm("sbatch", "--wait", "--mem=3G", f"--chdir={ROOT}", f"--output={log}", f"--wrap={shlex.join(command)}")
+    assert "SLURM job context" in log.read_text()
+    assert states(tmp_path) == ["COMPLETED"], "the training that it submitted"
+    assert_same_whole_result(tmp_path, expected)
 
 
 def test_a_killed_controller_is_started_again_and_retrains_no_finished_cell(cluster, expected_quickstart, tmp_path):
