@@ -89,48 +89,13 @@ include: "workflow/rules/fitting.smk"
 include: "workflow/rules/standalone.smk"
 
 
-for path in file_targets:
-    if os.path.exists(path) or path in makeable_files():
-        continue
-    if is_beyond_the_grid(path):
-        folder_of_cells, dataset, *_ = Path(path).relative_to(results).parts
-        epochs = configuration.training.epochs_of(dataset)
-        if folder_of_cells == "runs" and epochs is None:
-            sys.exit(
-                f"ERROR: training.epochs is {configuration.training.epochs}, expected a number for {dataset!r}; add it"
-            )
-        print(
-            f"{path} is not in the grid; it is made all the same, and joins its group if that is not finished",
-            file=sys.stderr,
-        )
-        continue
-    # Snakemake would say no more than that no rule makes it.
-    near = targets.nearest(path, makeable_files())
-    advice = f"did you mean {near}?" if near else "correct the path or the study"
-    if stack and Path(path).is_relative_to(results / "runs"):
-        advice += f" training.stack has {', '.join(stack)}, so add new values to the grid, or set it to []"
-    sys.exit(
-        f"ERROR: nothing makes {path} in the study {configuration.study}; {advice}"
-    )
-if is_own_command and "control" in asked_targets and not control_datasets:
-    reason = (
-        "there is no finished group, expected one to draw; unset draw_only"
-        if configuration.control.enabled
-        else "control.enabled is false, expected true; add --configfile configs/control.yaml"
-    )
-    sys.exit(f"ERROR: the target control is asked for and {reason}")
-
-
 default_targets = [
     *(*tables_results, *figures_results, *control_results),
     *(fitting_results if found_fits or configuration.fitting.enabled else []),
 ]
-if is_own_command and not default_targets:
-    print(
-        f"the study {configuration.study} has nothing to make or to draw: the grid has no dataset, or"
-        " draw_only is true and there is no group",
-        file=sys.stderr,
-    )
+
+
+include: "workflow/rules/command.smk"
 
 
 # The signals of a workflow that has this one as a module are its own.

@@ -132,36 +132,6 @@ missing_files = [
         [cell for cell in asked_cells if cell.group in evaluated_before],
     )
 ]
-kept = [
-    *(results / group.directory for group in found_groups.whole),
-    *(results / "runs" / run for run in runs_of_other_stacks),
-    *(results / "gradients", results / "fits"),
-]
-
-
-def removable(path):
-    """Return what to remove to make a finished file again: a table by itself, a run or group with its folder."""
-    alone = any(map(path.is_relative_to, (results / "gradients", results / "fits")))
-    return path if alone else path.parent
-
-
-# os.path's isfile takes a word of any length.
-for path in map(Path, filter(os.path.isfile, file_targets)):
-    if any(map(path.is_relative_to, kept)):
-        # Snakemake would say that no rule makes it.
-        sys.exit(
-            f"ERROR: {path} is finished, and what is finished is kept; leave it out of the command,"
-            f" or remove {removable(path)} to make it again"
-        )
-    if planning.is_outdated(results, path, found_groups.to_make):
-        # Snakemake would say that nothing is to be done.
-        sys.exit(
-            f"ERROR: {path} does not show all groups of the grid ({len(found_groups.to_make)} not"
-            " finished); leave the file out of the command to make them first, or draw what is there"
-            " with --config draw_only=true"
-        )
-
-
 # Those that are asked for by name have their rule, which then has nothing to do.
 datasets_there = [
     path.stem
@@ -235,65 +205,3 @@ def control_files(name):
         for dataset in control_datasets
         for file in group_files(name, dataset=dataset)
     ]
-
-
-def files_to_write(jobs):
-    """List the files that some jobs write, and a file beside the resume points if one of them trains."""
-    written = [file for job in jobs for file in (*job.output, *job.log)]
-    trains = any(job.rule.name == "train_cells" for job in jobs)
-    return [*written, *([checkpoints / "any.pt"] if trains else [])]
-
-
-def planned_cells(jobs):
-    """List the coordinates of the cells that some jobs train."""
-    trainings = (job for job in jobs if job.rule.name == "train_cells")
-    return [cell for job in trainings for cell in job.params.cells]
-
-
-group_file_names = [
-    *(*groups.WHOLE_GROUP_FILES, "pictures.npz"),
-    *(["models.pt"] if configuration.evaluation.keep_models else []),
-]
-
-
-@functools.cache
-def makeable_files():
-    """Return all files that the study can make by its grid, as the command line spells them."""
-    files = [
-        *(*tables_results, *figures_results, *control_results, *fitting_results),
-        *(
-            f"<results>/{place.directory}/{name}"
-            for places, names in (
-                (asked_cells, cells.CELL_FILES),
-                (found_groups.to_make, group_file_names),
-            )
-            for place in places
-            for name in names
-        ),
-        *(f"<results>/gradients/{label}.csv" for label in gradients_labels),
-        *(f"<results>/fits/{label}.csv.gz" for label in fit_labels),
-        *(
-            f"data/{name}.{suffix}"
-            for name in options["datasets"]
-            for suffix in ["npz", "json"]
-        ),
-        *(file for name in options["datasets"] for file in sources_of(name)),
-        "<results>/plan.json",
-    ]
-    return {str(folder(file)) for file in files}
-
-
-def is_beyond_the_grid(path):
-    """Tell whether a path is a file of a cell that is not in the grid, or of a group of such cells."""
-    if not any(maker.is_producer(path) for maker in workflow.rules):
-        return False
-    if Path(path).is_relative_to(results / "groups"):
-        return bool(
-            planning.finished_cells(results, cells.Group.of(path_of_group(path)))
-        )
-    return Path(path).is_relative_to(results / "runs")
-
-
-def path_of_group(path):
-    """Return the label in a path of a group's file."""
-    return Path(path).parent.relative_to(results / "groups").as_posix()
