@@ -24,7 +24,12 @@ def test_every_key_has_a_meaning():
 
 def test_editors_take_the_configuration_and_find_its_errors():
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    jsonschema.validate(config, SCHEMA)
-    for wrong in ({"sede": 1}, {"training": {"epochs": "many"}}, {"perturbations": {"x": {"distribution": "Norml"}}}):
+
+    def law(distribution):
+        return {"perturbations": {"x": {"distribution": distribution, "loc": 0, "scale": 1}}}
+
+    for right in ({}, law("Normal")):
+        jsonschema.validate({**config, **right}, SCHEMA)
+    for wrong in ({"sede": 1}, {"training": {"epochs": "many"}}, law("Norml")):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**config, **wrong}, SCHEMA)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from discrete_vae.control.comparison import CONTROL_MEASURES
 from discrete_vae.control.figure import draw_control
 from discrete_vae.report.style import save
 from test_control import CORNERS, LAWS, planted
@@ -50,6 +51,15 @@ def test_the_control_shows_every_measure_against_the_variance_of_the_noise_and_t
     assert [label.get_text() for label in above[-1].get_xticklabels()] == ["1", "1.65", "3.29"]
     assert len(below) == 3
     assert below[2].lines[0].get_xydata().tolist() == [[10.0, 0.1], [1.0, 1.0]]
+
+
+def test_each_panel_shows_its_own_measure():
+    losses = planted(0, 0, 0)
+    losses[list(CONTROL_MEASURES)] += 10 * np.arange(len(CONTROL_MEASURES))
+    figure = draw_control(losses, gradients_of(VARIANCES), LAWS, dataset="d", laws=list(VARIANCES))
+    for ax, column in zip(figure.axes[: len(CONTROL_MEASURES)], CONTROL_MEASURES, strict=True):
+        shown = [line.get_ydata()[0] for line in ax.lines if len(line.get_xdata()) == 1]
+        assert sorted(shown) == pytest.approx(sorted(losses.groupby("perturbation")[column].mean()))
 
 
 def test_without_the_design_every_K_is_shown():

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -121,6 +122,13 @@ def test_models_whose_codes_tell_nothing_about_the_images_are_left_out(tiny_data
     table = measured(tiny_dataset, cells, PAPER_LAWS, replace(TRAINING, learning_rate=1e-6))
     assert table["relative_bias"].isna().all()
     assert "no gradients of tiny-K3-normal-tau0.5-seed1: its codes tell nothing about the images" in caplog.text
+
+
+def test_small_models_are_trained_for_all_their_epochs_whatever_the_patience(tiny_dataset):
+    cells, small = [Cell("tiny", 3, "normal", 0.5, 2)], replace(TINY, hidden=32, epochs=60)
+    tables = [measured(tiny_dataset, cells, PAPER_LAWS, replace(TRAINING, patience=p), small) for p in (None, 1)]
+    assert np.isfinite(tables[0]["relative_bias"]).all()
+    pd.testing.assert_frame_equal(*tables)
 
 
 def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_dataset):

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import scipy.io
 import sklearn.datasets
+from conftest import ROOT
 from discrete_vae.config.definitions import Digits, Omniglot, OwnFile, Torchvision
 from discrete_vae.data import binarization
 from discrete_vae.data.binarization import binarize
 from discrete_vae.data.dataset import SPLITS, BinarizedDataset
 from discrete_vae.errors import InputError
+from discrete_vae.grid.groups import recorded_rows
 from PIL import Image
 
 KMNIST = Torchvision("torchvision", "KMNIST")
@@ -202,11 +204,17 @@ class TestOmniglotArchives:
             binarize(with_own_sums("omniglot", paths), paths)
 
 
-def test_digits_are_split_without_overlap():
+def test_digits_are_split_without_overlap_as_in_the_published_study():
     dataset = binarize(Digits("sklearn"), [])
     assert [len(dataset.splits[split]) for split in SPLITS] == [1_297, 250, 250]
     original = (sklearn.datasets.load_digits().images >= 8).astype(np.uint8)
     assert contents(all_images(dataset)) == contents(original)
+    (published,) = {
+        row["data_sha256"]
+        for path in (ROOT / "results/digits-control/groups/digits").glob("*/*/summaries.csv")
+        for row in recorded_rows(path)
+    }
+    assert dataset.manifest["sha256"] == published
 
 
 class TestOwnFile:

@@ -94,17 +94,21 @@ def test_bounds_of_few_samples_agree_with_a_plain_loop(name, monkeypatch):
 IMAGES = np.random.default_rng(0).integers(0, 2, (7, 2, 3)).astype(np.uint8)
 
 
-def evaluate(tmp_path, definition, *seeds):
-    """Evaluate the same model as that of several seeds."""
-    architecture = Architecture(pixels=6, hidden=5, variables=2, categories=3)
+def evaluate(tmp_path, *points):
+    """Evaluate the same weights as models of some definitions of noise laws and seeds."""
     path = tmp_path / "model.pt"
-    torch.save(initial_weights(architecture, generator(3, "weights")), path)
-    models = [SelectedModel(Cell("d", 3, "law", 0.5, seed), law_of(definition), 2, str(path)) for seed in seeds]
+    torch.save(
+        initial_weights(Architecture(pixels=6, hidden=5, variables=2, categories=3), generator(3, "weights")), path
+    )
+    models = [
+        SelectedModel(Cell("d", 3, f"law{place}", 0.5, seed), law_of(definition), 2, str(path))
+        for place, (definition, seed) in enumerate(points)
+    ]
     return evaluate_selected(models, IMAGES, samples=50, device=torch.device("cpu"))
 
 
 def evaluate_one(tmp_path, definition):
-    table, per_image = evaluate(tmp_path, definition, 1)
+    table, per_image = evaluate(tmp_path, (definition, 1))
     (of_images,) = per_image.values()
     return table.iloc[0], of_images
 
@@ -164,9 +168,16 @@ def test_no_more_codes_are_drawn_at_once_than_fit(tmp_path, monkeypatch):
     assert drawn == [(2, 50)] * 3 + [(1, 50)] * 8
 
 
-def test_the_noise_of_a_bound_is_that_of_the_cells_seed(tmp_path):
-    table, _ = evaluate(tmp_path, PAPER_LAWS["normal"], 1, 2)
-    assert table["reconstruction"].nunique() == 2
+def test_the_codes_of_each_model_are_drawn_with_the_noise_of_its_law_and_seed(tmp_path):
+    points = list(itertools.product(SCALED.values(), (1, 2)))
+    table, _ = evaluate(tmp_path, *points)
+    weights = stack([torch.load(tmp_path / "model.pt", weights_only=True)])
+    images = torch.from_numpy(IMAGES).flatten(1)
+    for (definition, seed), found in zip(points, table["reconstruction"], strict=True):
+        law = in_double(definition)
+        noise = NoiseSource(law, generator(seed, "bound noise"))
+        losses = evaluate_images(weights, images, noise, code_law=law, variables=2, samples=50)
+        assert found == pytest.approx(losses.reconstruction.mean().item(), rel=1e-6)
 
 
 def test_use_of_codes_of_planted_models():

@@ -7,24 +7,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
 from conftest import ROOT
 from discrete_vae import load_run, load_selected
 from discrete_vae.__main__ import main
+from discrete_vae.analysis import group_evaluation
 from discrete_vae.analysis.gathering import gather_group
 from discrete_vae.analysis.group_evaluation import evaluate_group
 from discrete_vae.config.options import Evaluation, Training
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation.trained import TrainedModel
+from discrete_vae.files import read_arrays
 from discrete_vae.grid.cells import CELL_FILES, Cell
 from discrete_vae.grid.paper import PAPER_LAWS
+from discrete_vae.training import job
 from discrete_vae.training.job import run_job
 from PIL import Image
 
 CELLS = [Cell("tiny", 4, law, temperature, 1) for law in ("gumbel", "normal") for temperature in (0.5, 1.0)]
+GROUP = CELLS[0].group.directory
 OPTIONS = {
     "model": {"variables": 3, "hidden": 16},
     "training": Training(epochs=3, batch_size=10).result_options(),
@@ -35,16 +40,28 @@ OPTIONS = {
 @pytest.fixture
 def study(tiny_dataset, tmp_path) -> Path:
     """A study with one group of four runs, which keeps its models."""
-    dataset = BinarizedDataset(tiny_dataset.splits, {"sha256": "abc", "origin": "made up"})
-    device, group = torch.device("cpu"), tmp_path / "groups" / str(CELLS[0].group)
-    how = {"device": device, "started": 0, "how_to_train": {}}
-    run_job(
-        CELLS, dataset, study=tmp_path, checkpoint=tmp_path / "checkpoint.pt", laws=PAPER_LAWS, options=OPTIONS, **how
-    )
-    histories, summaries, models = ([tmp_path / cell.directory / name for cell in CELLS] for name in CELL_FILES)
-    gather_group(group, summaries=summaries, histories=histories)
-    evaluate_group(group, dataset, models=models, samples=5, keep_models=True, device=device, started=0)
+    train(tmp_path, tiny_dataset)
+    histories, summaries, _ = ([tmp_path / cell.directory / name for cell in CELLS] for name in CELL_FILES)
+    gather_group(tmp_path / GROUP, summaries=summaries, histories=histories)
+    evaluate(tmp_path, tiny_dataset)
     return tmp_path
+
+
+HERE = {"device": torch.device("cpu"), "started": 0}
+
+
+def with_manifest(dataset: BinarizedDataset) -> BinarizedDataset:
+    return BinarizedDataset(dataset.splits, {"sha256": "abc", "origin": "made up"})
+
+
+def train(study: Path, dataset: BinarizedDataset, **how_to_train: str) -> None:
+    what = {"study": study, "checkpoint": study / "checkpoint.pt", "laws": PAPER_LAWS, "options": OPTIONS}
+    run_job(CELLS, with_manifest(dataset), **what, how_to_train=how_to_train, **HERE)
+
+
+def evaluate(study: Path, dataset: BinarizedDataset) -> None:
+    models = [study / cell.directory / "model.pt" for cell in CELLS]
+    evaluate_group(study / GROUP, with_manifest(dataset), models=models, samples=5, keep_models=True, **HERE)
 
 
 @pytest.fixture
@@ -93,15 +110,48 @@ def same(a: TrainedModel, b: TrainedModel) -> bool:
 
 def test_the_selected_model_of_a_law_is_read_from_its_group(study):
     for law in ("gumbel", "normal"):
-        selected = load_selected(study / "groups/tiny/K4/seed1", law)
+        selected = load_selected(study / GROUP, law)
         assert same(selected, load_run(study / selected.cell.directory))
     with pytest.raises(InputError, match="no model of 'logistic', expected one of gumbel, normal"):
-        load_selected(study / "groups/tiny/K4/seed1", "logistic")
+        load_selected(study / GROUP, "logistic")
+
+
+def test_kept_models_and_pictures_are_of_the_selection_by_the_paper_loss(study, tiny_dataset):
+    """Where the negative ELBO selects the other models, these are evaluated, too."""
+    runs = pd.read_csv(study / GROUP / "summaries.csv")
+    selection = pd.read_csv(study / GROUP / "selection.csv").set_index("perturbation")["temperature"]
+    others = runs["temperature"] != runs["perturbation"].map(selection)
+    runs.assign(validation_kl_of_codes=np.where(others, -100, 0)).to_csv(study / GROUP / "summaries.csv", index=False)
+    evaluate(study, tiny_dataset)
+    assert len(pd.read_csv(study / GROUP / "bounds.csv")) == 4
+    pictures = read_arrays([study / GROUP / "pictures.npz"])
+    for law, temperature in selection.items():
+        model = load_run(study / Cell("tiny", 4, law, temperature, 1).directory)
+        assert same(load_selected(study / GROUP, law), model)
+        assert pictures[f"{law}/samples"] == pytest.approx(255 * model.sample(20).numpy(), abs=0.501)
+
+
+def test_a_job_computes_products_as_its_training_says_and_an_evaluation_in_the_highest_precision(
+    study, tiny_dataset, monkeypatch
+):
+    def record(*arguments, **options):
+        seen.append(torch.get_float32_matmul_precision())
+        sys.exit()
+
+    seen = []
+    monkeypatch.setattr(job, "train", record)
+    monkeypatch.setattr(group_evaluation, "evaluate_selected", record)
+    for asked in ("medium", "high"):
+        with pytest.raises(SystemExit):
+            train(study, tiny_dataset, matmul_precision=asked)
+    with pytest.raises(SystemExit):
+        evaluate(study, tiny_dataset)
+    assert seen == ["medium", "high", "highest"]
 
 
 def test_models_of_a_former_selection_are_void(study):
     """Runs are gathered again when the group grows, and its models may not be kept this time."""
-    group = study / "groups/tiny/K4/seed1"
+    group = study / GROUP
     histories, summaries, _ = ([study / cell.directory / name for cell in CELLS] for name in CELL_FILES)
     gather_group(group, summaries=summaries, histories=histories)
     with pytest.raises(InputError, match=r"models.pt is not readable .*, expected the weights of trained models"):
@@ -161,7 +211,7 @@ def test_samples_are_drawn_on_the_command_line(run):
 
 
 def test_a_group_needs_the_name_of_a_law(study, sample):
-    group = str(study / "groups/tiny/K4/seed1")
+    group = str(study / GROUP)
     assert "expected --perturbation with it; name a noise law" in sample(group)
     assert "64 samples of tiny-K4-normal" in sample(group, "--perturbation", "normal")
 

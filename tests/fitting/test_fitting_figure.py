@@ -39,6 +39,8 @@ def test_fits_have_columns_of_steps_and_one_of_temperatures_and_a_row_for_each_e
     titles = [ax.get_title() for ax in figure.axes]
     assert titles == ["temperature 0.1", "temperature 0.5", "temperature 1", "after 15 steps", *[""] * 4]
     assert [figure.axes[first].get_ylabel() for first in (0, 4)] == ["codes", "mean relaxed sample"]
+    ends = [[line.get_ydata()[-1] for line in figure.axes[i].lines if len(line.get_xdata())] for i in range(3)]
+    assert ends == [[pytest.approx(0.1 * temperature + 0.02)] * 2 for temperature in (0.1, 0.5, 1.0)]
     last = [[line.get_xydata() for line in figure.axes[i].lines if len(line.get_xdata())] for i in (3, 7)]
     assert [len(curves) for curves in last] == [2, 2]
     assert last[0][0].tolist() == [[t, pytest.approx(0.1 * t + 0.02)] for t in (0.1, 0.3, 0.5, 1.0)]

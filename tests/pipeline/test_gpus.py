@@ -50,7 +50,6 @@ def trained(directory: Path, *arguments: str) -> list[int]:
         (("--workflow-profile", "profiles/slurm"), [30] * 9),
         (("--workflow-profile", "profiles/cluster-generic"), [30] * 9),
         (("--workflow-profile", "profiles/slurm", "--set-resources", "train_cells:gpu=0"), [1] * 270),
-        (("--set-resources", "train_cells:gpu=0"), [1] * 270),
         ((*GPU, "--config", "training={device: cpu}"), [1] * 270),
         ((*GPU, "--config", "training={stack: [temperature]}"), [10] * 27),
         ((*BY_NAME, *GPU), [1, 1]),

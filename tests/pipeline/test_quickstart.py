@@ -13,16 +13,15 @@ from discrete_vae.model.network import kl_to_uniform, load_model
 
 class TestQuickstart:
     def test_it_makes_every_figure_and_table(self, quickstart):
-        figures = quickstart / "results/quickstart/figures"
-        for suffix in ("pdf", "png"):
-            for name in (
-                "claims",
-                "convergence/digits",
-                "temperature/digits",
-                "images/digits-K5",
-            ):
-                assert (figures / f"{name}.{suffix}").stat().st_size > 5_000
-        table = pd.read_csv(quickstart / "results/quickstart/tables/results.csv")
+        figures, tables = (quickstart / "results/quickstart" / kind for kind in ("figures", "tables"))
+        of_digits = [f"{kind}/digits" for kind in ("convergence", "temperature", "validation")]
+        expected = {f"{name}.{end}" for name in ("claims", "images/digits-K5", *of_digits) for end in ("pdf", "png")}
+        assert {path.relative_to(figures).as_posix() for path in figures.rglob("*.*")} == expected
+        assert min((figures / name).stat().st_size for name in expected) > 5_000
+        csv = [f"{name}.csv" for name in ("claims", "codes", "costs", "diverged", "results", "runs", "selection")]
+        pages = ["claims.md", "codes.md", "costs.md", "results.md", "results.tex", "verdicts.csv"]
+        assert sorted(path.name for path in tables.iterdir()) == sorted([*csv, *pages])
+        table = pd.read_csv(tables / "results.csv")
         assert len(table) == 12
         assert (table["seeds"] == 2).all()
         assert table["mean"].between(10, 35).all()
@@ -30,10 +29,10 @@ class TestQuickstart:
         assert (means["IWAE bound"] < means["negative ELBO"]).all()
         gumbel = means.xs("gumbel", level="perturbation")
         assert gumbel["paper loss"].tolist() == pytest.approx(gumbel["negative ELBO"].tolist(), rel=0.005)
-        assert "digits" in (quickstart / "results/quickstart/tables/results.md").read_text()
-        assert "\\toprule" in (quickstart / "results/quickstart/tables/results.tex").read_text()
-        assert pd.read_csv(quickstart / "results/quickstart/tables/diverged.csv").empty
-        claims = pd.read_csv(quickstart / "results/quickstart/tables/claims.csv")
+        assert "digits" in (tables / "results.md").read_text()
+        assert "\\toprule" in (tables / "results.tex").read_text()
+        assert pd.read_csv(tables / "diverged.csv").empty
+        claims = pd.read_csv(tables / "claims.csv")
         assert len(claims) == 3 * 2 + 6
         assert claims["n"].unique().tolist() == [2]
 

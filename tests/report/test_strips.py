@@ -17,6 +17,10 @@ def test_images_have_a_labelled_row_per_law():
     assert labels == [["data", "Normal\n101.3 nats", "Laplace"], ["", "Normal\n101.3 nats", "Laplace"]]
     shown = figure.axes[0].images[0].get_array()
     assert np.array_equal(shown[:5, :7], 255 - images["data"][0])
+    for ax, kind in zip(figure.axes, ("reconstructions", "samples"), strict=True):
+        for row, law in enumerate(("normal", "laplace"), start=1):
+            strip = ax.images[0].get_array()[6 * row : 6 * row + 5]
+            assert np.array_equal(strip[:, :7], 255 - images[f"{law}/{kind}"][0])
 
 
 def test_the_loss_of_a_law_is_of_the_model_that_the_paper_loss_selects():

@@ -260,13 +260,26 @@ def test_a_resume_point_is_of_the_same_training(tmp_path, caplog, change, differ
         assert f"it has another {differing};" in caplog.text
 
 
-def test_a_training_starts_again_where_the_source_was_updated(tmp_path, caplog, monkeypatch):
+@pytest.mark.parametrize(
+    ("module", "name", "differing"), [(resume_point, "source_sum", "source"), (torch, "__version__", "torch")]
+)
+def test_a_training_starts_again_after_an_update(tmp_path, caplog, monkeypatch, module, name, differing):
     with ResumePoint(tmp_path / "c.pt", identity_of(**JOB)) as point:
         point.save({"weights": torch.arange(3)})
-    monkeypatch.setattr(resume_point, "source_sum", lambda: "updated")
+    monkeypatch.setattr(module, name, lambda: "updated")
     with ResumePoint(tmp_path / "c.pt", identity_of(**JOB)) as point:
         assert point.load() is None
-    assert "it has another source;" in caplog.text
+    assert f"it has another {differing};" in caplog.text
+
+
+def test_a_save_is_due_again_some_minutes_later(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(resume_point.time, "monotonic", lambda: now[0])
+    with ResumePoint(tmp_path / "c.pt", {}) as point:
+        now[0] = 1.01 * resume_point.SECONDS_BETWEEN_SAVES
+        assert point.is_due()
+        point.save({})
+        assert not point.is_due()
 
 
 def test_signals_are_handled_as_before_after_the_job(tmp_path):
