@@ -119,6 +119,15 @@ def test_two_names_of_one_law_are_both_compared_and_not_with_each_other():
     assert compared == [[10, "normal", "gumbel"], [30, "mine", "gumbel"], [50, "normal", "gumbel"]]
 
 
+def test_a_second_name_of_another_law_does_not_stand_for_the_third():
+    """Claim 1 needs Gumbel and Logistic noise; two comparisons with Gumbel noise are not enough."""
+    laws = {"again": '{"distribution": "Gumbel", "loc": 0, "scale": 1}'}
+    table = judged(*selected({"gumbel": 1.0, "again": 1.0, "normal": 0.0}), **laws)
+    of_paper_loss = table[table["measure"] == "paper loss"].set_index("other")
+    assert of_paper_loss["claim"].to_dict() == {"gumbel": "1", "again": "beyond the paper"}
+    assert of_paper_loss.loc["gumbel", "claim_here"] == "inconclusive"
+
+
 def test_a_grid_without_the_claimed_law_has_no_claims():
     assert judged(*selected({"gumbel": 1.0, "logistic": 0.0})).empty
     assert judged(

@@ -87,7 +87,7 @@ def test_gradients_at_a_single_temperature_stand_side_by_side_and_tell_which_hav
 
 def test_a_control_without_a_measured_gradient_is_drawn(tmp_path):
     losses = pd.DataFrame({"dataset": ["d"], "K": 10, "perturbation": "t5", "seed": 1, "paper_loss": 100.0})
-    losses = losses.assign(negative_elbo=np.nan, importance_weighted_bound=np.nan, training_loss=90.0)
+    losses = losses.assign(negative_elbo=np.nan, importance_weighted_bound=np.nan, final_training_loss=90.0)
     gradients = pd.DataFrame({"perturbation": ["t5"], "temperature": 0.5, "seed": 1, "noise_variance": 5 / 3})
     gradients = gradients.assign(relative_bias=np.nan, relative_variance=np.nan)
     laws = {"t5": {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1}}

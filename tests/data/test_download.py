@@ -138,6 +138,14 @@ def test_a_mirror_directory_may_hold_the_file_compressed_or_not(tmp_path, destin
     assert_obtained(source_file(), destination, mirror=str(tmp_path / "mirror"))
 
 
+def test_only_http_is_a_url(tmp_path, destination, monkeypatch):
+    """A folder may be written with two slashes."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nas:/mirror/mnist").mkdir(parents=True)
+    (tmp_path / "nas:/mirror/mnist/images").write_bytes(CONTENT)
+    assert_obtained(source_file(), destination, mirror="nas://mirror")
+
+
 def test_a_hand_placed_file_comes_before_the_network(tmp_path):
     (tmp_path / "images.gz").write_bytes(gzip.compress(CONTENT))
     obtain(source_file(NOWHERE), tmp_path / "images", mirror=None)

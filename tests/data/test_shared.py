@@ -49,17 +49,16 @@ def test_a_damaged_manifest_is_told(tmp_path, own_dataset, text):
         check_datasets(tmp_path / "data", {"mine": own_dataset})
 
 
-def test_images_under_the_name_of_others_are_refused(tmp_path, own_dataset):
-    made = BinarizedDataset.load(tmp_path / "data/mine.npz").manifest["definition"]
+def test_what_a_job_loads_is_checked_as_a_plan_checks_it(tmp_path, own_dataset):
+    """A plan does not see a dataset beyond the grid, or one without the manifest beside it."""
+    made = BinarizedDataset.load(tmp_path / "data/mine.npz").manifest
     check_definition(tmp_path / "data/mine.npz", made, own_dataset)
     with pytest.raises(
         InputError, match=r'datasets.digits is {"source": "sklearn"}, expected {"source": "npz".*remove'
     ):
         check_definition(tmp_path / "data/digits.npz", made, {"source": "sklearn"})
-
-
-def test_a_damaged_dataset_is_told(tmp_path, own_dataset):
-    path = tmp_path / "data/mine.npz"
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(InputError, match=r"mine.npz is not readable .*, expected a binarized dataset; remove it"):
-        BinarizedDataset.load(path)
+    (tmp_path / "my.npz").write_bytes(b"other images")
+    with pytest.raises(InputError, match=r"my.npz has changed since"):
+        check_definition(tmp_path / "data/mine.npz", made, own_dataset)
+    (tmp_path / "my.npz").unlink()
+    check_definition(tmp_path / "data/mine.npz", made, own_dataset)

@@ -1,6 +1,7 @@
 """The selected models of a group."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -20,19 +21,19 @@ RUNS = pd.DataFrame(
     }
     for cell in CELLS
 )
-FILES = [f"{cell}.pt" for cell in CELLS]
 
 
 def test_the_selected_models_are_those_of_the_selection_in_its_order():
     gumbel, normal = CELLS[2], CELLS[1]
     none = {**CELLS[0].coordinates(), "perturbation": "logistic", "temperature": None}  # every run diverged
     selection = pd.DataFrame([gumbel.coordinates(), none, normal.coordinates()])
-    assert selected_models(RUNS, selection, FILES, data_sha256="a") == [
-        SelectedModel(cell, law_of(PAPER_LAWS[cell.perturbation]), 7, f"{cell}.pt") for cell in (gumbel, normal)
+    assert selected_models(RUNS, selection, study=Path("mine"), data_sha256="a") == [
+        SelectedModel(cell, law_of(PAPER_LAWS[cell.perturbation]), 7, Path("mine", cell.directory, "model.pt"))
+        for cell in (gumbel, normal)
     ]
 
 
 def test_other_images_than_those_of_the_runs_are_refused():
     selection = pd.DataFrame([CELLS[0].coordinates()])
     with pytest.raises(InputError, match=r"digits.npz has the sum b, expected a as the images of the runs; put those"):
-        selected_models(RUNS, selection, FILES, data_sha256="b")
+        selected_models(RUNS, selection, study=Path("mine"), data_sha256="b")

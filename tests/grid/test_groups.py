@@ -19,6 +19,7 @@ from discrete_vae.grid.groups import (
     GroupsOnDisk,
     check_alike,
     find_groups,
+    is_whole,
     recorded_rows,
 )
 from discrete_vae.grid.planning import (
@@ -111,6 +112,8 @@ def test_a_group_under_the_name_of_another_is_refused(tmp_path, to):
     shutil.copytree(tmp_path / "groups" / str(GROUP), tmp_path / "groups" / to)
     with pytest.raises(InputError, match=rf"groups/{to} holds mnist-K10-.*-seed1, expected cells of {to}; move"):
         find_groups(tmp_path, config_of(draw_only=True))
+    with pytest.raises(InputError, match="expected cells of"):
+        is_whole(tmp_path, Group.of(to), set())
 
 
 @pytest.mark.parametrize("empty", WHOLE_GROUP_FILES)

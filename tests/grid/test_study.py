@@ -91,6 +91,13 @@ def test_epochs_are_fixed_where_a_clone_has_groups_and_no_runs(tmp_path):
         check_options(tmp_path, config_of(training={"epochs": {"mnist": 50}}), overlay=NO_OVERLAY)
 
 
+def test_what_small_models_are_trained_with_is_fixed_by_their_gradients(tmp_path):
+    begin(tmp_path, config_of())
+    run(tmp_path, "gradients/mnist/seed1.csv")
+    with pytest.raises(InputError, match=r"training.learning_rate is 0.01, expected 0.001 as in"):
+        check_options(tmp_path, config_of(training={"learning_rate": 0.01}), overlay=NO_OVERLAY)
+
+
 def test_the_overlay_of_a_study_is_named_where_there_is_one(study, tmp_path):
     overlay = tmp_path / "own.yaml"
     overlay.touch()

@@ -75,6 +75,14 @@ def test_convergence_has_a_column_per_K_and_a_curve_per_law_with_the_mean_and_ra
         assert (at_the_end.min(), at_the_end.max()) == pytest.approx((100 / 40 + K + 1.85, 100 / 40 + K + 3.85))
 
 
+def test_convergence_has_only_the_K_and_laws_that_were_run_at_the_temperature(histories):
+    """As where the parts of a grid have temperatures of their own: what was not run did not diverge."""
+    elsewhere = (histories["K"] == 30) | (histories["perturbation"] == "normal")
+    figure = convergence(histories[~(elsewhere & (histories["temperature"] == 0.5))], temperature=0.5)
+    assert [ax.get_title() for ax in figure.axes] == ["$K$ = 10"]
+    assert legend_of(figure) == ["Gumbel noise"]
+
+
 def test_convergence_is_drawn_at_the_nearest_temperature_also_below_the_highest(histories):
     figure = convergence(histories, temperature=0.6)
     assert "temperature 0.5" in figure.get_suptitle()

@@ -42,7 +42,6 @@ rule estimate_effects:
     """Estimate what the variance and the shape of the noise do to the losses."""
     input:
         summaries=control_files("summaries.csv"),
-        histories=control_files("histories.csv.gz"),
         selection=control_files("selection.csv"),
         bounds=control_files("bounds.csv"),
     output:
@@ -77,7 +76,6 @@ rule plot_control:
         summaries=lambda wildcards: group_files("summaries.csv", **wildcards),
         selection=lambda wildcards: group_files("selection.csv", **wildcards),
         bounds=lambda wildcards: group_files("bounds.csv", **wildcards),
-        histories=lambda wildcards: group_files("histories.csv.gz", **wildcards),
         gradients=lambda wildcards: gradients_of(wildcards.dataset),
     output:
         pdf="<results>/figures/control/{dataset}.pdf",

@@ -51,6 +51,7 @@ rule evaluate_models:
         ),
         gpu=gpus_per_job,
     params:
+        study=lambda wildcards: str(results),
         samples=configuration.evaluation.importance_samples,
         keep_models=configuration.evaluation.keep_models,
         device=lambda wildcards, input: configuration.training.device,

@@ -14,7 +14,6 @@ with logged(snakemake.log[0]):
     losses = losses_of_laws(
         read_tables(snakemake.input.selection),
         bounds,
-        read_tables(snakemake.input.histories),
         runs,
         temperature=temperature,
     )

@@ -9,14 +9,15 @@ with logged(snakemake.log[0]):
     import torch
     from discrete_vae.analysis.group_evaluation import evaluate_group
     from discrete_vae.data.dataset import BinarizedDataset
+    from discrete_vae.grid.cells import Group
     from discrete_vae.training.loop import choose_device
 
     started = time.monotonic()
     torch.set_num_threads(snakemake.threads)
     evaluate_group(
-        Path(snakemake.output.bounds).parent,
+        Path(snakemake.params.study),
+        Group.of(snakemake.wildcards.group),
         BinarizedDataset.load(snakemake.input.images),
-        models=snakemake.input.models,
         samples=snakemake.params.samples,
         keep_models=snakemake.params.keep_models,
         device=choose_device(snakemake.params.device, gpus=snakemake.resources.get("gpu", 0)),

@@ -21,9 +21,7 @@ with logged(snakemake.log[0]):
     begin(Path(params.study), configuration)
     dataset, seed = snakemake.wildcards.gradients.split("/")
     images = BinarizedDataset.load(snakemake.input.images)
-    check_definition(
-        Path(snakemake.input.images), images.manifest["definition"], params.configuration["datasets"][dataset]
-    )
+    check_definition(Path(snakemake.input.images), images.manifest, params.configuration["datasets"][dataset])
     of_all = {"dataset": dataset, "K": configuration.control.K, "seed": seed.removeprefix("seed")}
     table = measure_gradients(
         [Cell.of({**of_all, **point}) for point in params.points],

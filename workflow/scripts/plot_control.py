@@ -13,7 +13,6 @@ with logged(snakemake.log[0]):
     losses = losses_of_laws(
         read_tables(snakemake.input.selection),
         read_bounds(snakemake.input.bounds),
-        read_tables(snakemake.input.histories),
         runs,
         temperature=snakemake.params.temperature,
     )

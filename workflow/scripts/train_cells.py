@@ -24,9 +24,7 @@ with logged(snakemake.log[0]):
     cells = [Cell.of(coordinates) for coordinates in params.cells]
     dataset = BinarizedDataset.load(snakemake.input.images)
     name = cells[0].dataset
-    check_definition(
-        Path(snakemake.input.images), dataset.manifest["definition"], params.configuration["datasets"][name]
-    )
+    check_definition(Path(snakemake.input.images), dataset.manifest, params.configuration["datasets"][name])
     check_images(study, name, dataset.manifest["sha256"])
     begin(study, configuration)
     run_job(

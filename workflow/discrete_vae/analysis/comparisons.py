@@ -22,6 +22,7 @@ from discrete_vae.analysis.selection import (
 )
 from discrete_vae.analysis.statistics import compare_paired, mean_of_images, standard_errors
 from discrete_vae.evaluation.selected import selected_cells
+from discrete_vae.files import read_table
 from discrete_vae.grid import paper
 from discrete_vae.grid.measures import MEASURES
 
@@ -61,8 +62,8 @@ def judge(
 
 
 def read_comparisons(path: str) -> pd.DataFrame:
-    """Read `judge`'s table from a claims.csv. The claim 1 is a name and no number."""
-    return pd.read_csv(path, dtype={"claim": str})
+    """Read `judge`'s table from a claims.csv. The claim 1 is a name and no number. Raises what `read_table` raises."""
+    return read_table(path).astype({"claim": str})
 
 
 def compare_test_losses(
@@ -88,7 +89,7 @@ def compare_test_losses(
         others = [law for law in present if laws.get(law) != "normal"] if normal else []
         for (column, measure), other in itertools.product(MEASURES.items(), others):
             claim = claims.FURTHER_LAW
-            if other in laws:
+            if other in laws and other == _first(present, laws, laws[other]):
                 chosen = claims.BEST if {normal, other} <= whole else claims.FEWER_TEMPERATURES
                 claim = chosen if as_studied else claims.ELSEWHERE
             row = _row(claim, dataset, K, measure, normal, other)

@@ -1,7 +1,6 @@
 """Evaluate the selected models of a group on the test set, once."""
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,14 +12,15 @@ from discrete_vae.evaluation.bounds import evaluate_selected
 from discrete_vae.evaluation.pictures import draw_selected
 from discrete_vae.evaluation.selected import selected_models
 from discrete_vae.files import read_table, write_arrays, write_csv
+from discrete_vae.grid.cells import Group
 from discrete_vae.training.run_files import environment, write_weights
 
 
 def evaluate_group(
-    folder: Path,
+    study: Path,
+    group: Group,
     dataset: BinarizedDataset,
     *,
-    models: Sequence[str | Path],
     samples: int,
     keep_models: bool,
     device: torch.device,
@@ -29,9 +29,9 @@ def evaluate_group(
     """Write the files of a group that come from the test set: losses, pictures, costs and perhaps the models.
 
     Args:
-        folder: of the group, with its summaries and its selection.
+        study: the folder of its study, with its runs, its summaries and its selection.
+        group: its coordinates.
         dataset: its images.
-        models: model.pt of its runs, in the order of the summaries.
         samples: codes drawn for each image.
         keep_models: whether to write the weights of the models that the paper loss selected.
         device: where to evaluate.
@@ -41,10 +41,12 @@ def evaluate_group(
         InputError: the runs used other images.
     """
     torch.set_float32_matmul_precision("highest")  # whatever the training used
+    folder = study / group.directory
     runs = read_table(folder / "summaries.csv")
     selections = [read_table(folder / "selection.csv"), select_temperatures(runs, by=NEGATIVE_ELBO)]
     by_paper_loss, by_negative_elbo = (
-        selected_models(runs, selection, models, data_sha256=dataset.manifest["sha256"]) for selection in selections
+        selected_models(runs, selection, study=study, data_sha256=dataset.manifest["sha256"])
+        for selection in selections
     )
     selected = list(dict.fromkeys([*by_paper_loss, *by_negative_elbo]))
     bounds, image_losses = evaluate_selected(selected, dataset.splits["test"], samples=samples, device=device)

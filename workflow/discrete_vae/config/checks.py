@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from discrete_vae.config.configuration import PATTERNS, SUM, Configuration
-from discrete_vae.config.definitions import WITHOUT_CODE_PROBABILITIES, OwnFile, Table
+from discrete_vae.config.definitions import URL, WITHOUT_CODE_PROBABILITIES, OwnFile, Table
 from discrete_vae.config.options import AXES
 from discrete_vae.errors import InputError, without_secrets
 
@@ -141,7 +141,7 @@ def _check_table(key: str, probabilities: Sequence[float]) -> None:
 
 def _check_paths(configuration: Configuration) -> None:
     mirror = configuration.mirror
-    is_url = mirror is not None and mirror.startswith(("http://", "https://"))
+    is_url = mirror is not None and mirror.startswith(URL)
     if is_url and (strange := re.search(r"[\s?#]", mirror)):
         raise InputError(
             f"mirror is a URL with {strange[0]!r}, expected a base URL to which names of files are added; correct it"

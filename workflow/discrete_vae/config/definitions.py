@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from discrete_vae.config.options import Section, option, required
 
+URL = ("http://", "https://")  # how a mirror begins that is no folder
 REAL, POSITIVE, UNIT_INTERVAL = {}, {"gt": 0}, {"gt": 0, "lt": 1}
 
 # The univariate continuous laws of torch.distributions whose parameters are plain numbers, and Logistic, which

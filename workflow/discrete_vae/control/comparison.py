@@ -21,7 +21,7 @@ from discrete_vae.grid.measures import MEASURES
 from discrete_vae.report.tables import interval_texts, to_markdown
 
 # Claim 1 is about the test losses of the selected models, claim 2 about the training loss.
-CONTROL_MEASURES = {**MEASURES, "training_loss": "training loss: final"}
+CONTROL_MEASURES = {**MEASURES, "final_training_loss": "training loss: final"}
 COLUMNS = ["dataset", "K", "measure", "effect", "n", "difference", "low", "high", "p", "p_holm", "verdict"]
 # Variance of a law of scale 1, by shape.
 VARIANCES = {"Normal": 1.0, "Gumbel": math.pi**2 / 6}
@@ -52,19 +52,17 @@ def design(definitions: Mapping[str, Definition]) -> dict[str, str]:
 
 
 def losses_of_laws(
-    selection: pd.DataFrame, bounds: pd.DataFrame, histories: pd.DataFrame, runs: pd.DataFrame, *, temperature: float
+    selection: pd.DataFrame, bounds: pd.DataFrame, runs: pd.DataFrame, *, temperature: float
 ) -> pd.DataFrame:
     """Add a column for each of CONTROL_MEASURES to the selected models, missing where it is not known.
 
     The training loss is the one after the last epoch at ``temperature``, or the nearest. It is not known at a dataset
     and K with a run that stopped early there.
     """
-    shown = at_nearest_temperature(histories, temperature)
-    last = shown[shown["epoch"] == shown.groupby("dataset")["epoch"].transform("max")]
-    stopped = places_stopped_early(at_nearest_temperature(runs, temperature))
-    last = last[~pd.MultiIndex.from_frame(last[["dataset", "K"]]).isin(stopped)]
+    shown = at_nearest_temperature(runs, temperature)
+    whole = shown[~pd.MultiIndex.from_frame(shown[["dataset", "K"]]).isin(places_stopped_early(shown))]
     of_a_law = [axis for axis in AXES if axis != "temperature"]
-    return with_bounds(selection, bounds).merge(last[[*of_a_law, "training_loss"]], on=of_a_law, how="left")
+    return with_bounds(selection, bounds).merge(whole[[*of_a_law, "final_training_loss"]], on=of_a_law, how="left")
 
 
 def stopped_early(runs: pd.DataFrame, temperature: float) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import requests
 import urllib3
 
+from discrete_vae.config.definitions import URL
 from discrete_vae.data.sources import SourceFile, check_idx, verify
 from discrete_vae.errors import InputError, reading, without_secrets
 from discrete_vae.files import write_bytes
@@ -35,7 +36,7 @@ def obtain(file: SourceFile, destination: Path, *, mirror: str | None) -> None:
         InputError: no place has the file, or its content is not as expected.
         OutputError: the disk is full or the folder is read-only.
     """
-    folder = Path(mirror) / file.folder if mirror and "://" not in mirror else None
+    folder = Path(mirror) / file.folder if mirror and not mirror.startswith(URL) else None
     candidates = [destination.with_name(file.official_name)]
     if folder:
         candidates += [folder / file.official_name, folder / file.name]

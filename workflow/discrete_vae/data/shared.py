@@ -9,21 +9,32 @@ from discrete_vae.data.sources import fingerprint
 from discrete_vae.errors import InputError, reading
 
 
-def check_definition(images: Path, made: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
+def check_definition(images: Path, manifest: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
     """Check that a binarized dataset was made of the definition that its name has in the configuration.
 
     Args:
         images: its .npz; the file's name is the dataset's.
-        made: the definition in its manifest.
+        manifest: of the dataset.
         definition: as the configuration file says it.
 
     Raises:
-        InputError: it was made of another one, for another study or under another name.
+        InputError: it was made of another one, for another study or under another name, or of another content of the
+            user's file.
     """
+    advice = f"give the dataset another name, or remove {images.with_suffix('.json')} and {images}"
+    made, sums = manifest["definition"], manifest["sources"]
     if made != definition:
         raise InputError(
             f"datasets.{images.stem} is {json.dumps(definition)}, expected {json.dumps(made)}: {images} was made of"
-            f" this, and all studies share it; {_advice(images)}"
+            f" this, and all studies share it; {advice}"
+        )
+    if definition["source"] != "npz":
+        return
+    path = Path(definition["path"])
+    if path.exists() and sums[path.name] != fingerprint(path.read_bytes(), "sha256"):
+        raise InputError(
+            f"{path} has changed since {images} was made of it, expected the same content, as all studies share it;"
+            f" {advice}"
         )
 
 
@@ -39,16 +50,5 @@ def check_datasets(data: Path, definitions: Mapping[str, Mapping[str, Any]]) -> 
             continue
         with reading(manifest, "the manifest of a dataset", f"remove {manifest} and {images}"):
             made = json.loads(manifest.read_text(encoding="utf-8"))
-            definition_then, sums_then = made["definition"], made["sources"]
-        check_definition(images, definition_then, definition)
-        if definition["source"] == "npz":
-            path = Path(definition["path"])
-            if sums_then[path.name] != fingerprint(path.read_bytes(), "sha256"):
-                raise InputError(
-                    f"{path} has changed since {images} was made of it, expected the same content, as all studies share"
-                    f" it; {_advice(images)}"
-                )
-
-
-def _advice(images: Path) -> str:
-    return f"give the dataset another name, or remove {images.with_suffix('.json')} and {images}"
+            made = {key: made[key] for key in ("definition", "sources")}
+        check_definition(images, made, definition)

@@ -126,8 +126,8 @@ def use_of_codes(probabilities: Tensor) -> dict[str, float]:
         variable's categories over all images, averaged over variables; K if all categories are equally frequent.
     """
     over_images = probabilities.mean(0)
-    entropy_over_images = -torch.xlogy(over_images, over_images).sum(-1)
-    entropy_given_image = -torch.xlogy(probabilities, probabilities).sum(-1).mean(0)
+    entropy_over_images = torch.special.entr(over_images).sum(-1)
+    entropy_given_image = torch.special.entr(probabilities).sum(-1).mean(0)
     information = entropy_over_images - entropy_given_image
     active = (information > ACTIVE_INFORMATION).double().sum().item()
     return {

@@ -1,7 +1,6 @@
 """The selected models of a group, read from its tables."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ class SelectedModel:
     cell: Cell
     law: Law
     variables: int
-    path: str | Path
+    path: Path
 
 
 def selected_cells(selection: pd.DataFrame) -> list[Cell]:
@@ -28,13 +27,13 @@ def selected_cells(selection: pd.DataFrame) -> list[Cell]:
 
 
 def selected_models(
-    runs: pd.DataFrame, selection: pd.DataFrame, models: Sequence[str | Path], *, data_sha256: str
+    runs: pd.DataFrame, selection: pd.DataFrame, *, study: Path, data_sha256: str
 ) -> list[SelectedModel]:
     """List the selected models of a group.
 
     Args:
         runs, selection: its tables.
-        models: model.pt of the runs, in their order.
+        study: the folder with its runs.
         data_sha256: sum of the images that are there.
 
     Raises:
@@ -46,9 +45,14 @@ def selected_models(
             f"data/{runs['dataset'].iloc[0]}.npz has the sum {data_sha256}, expected {expected} as the images of the"
             " runs; put those images back, or remove the runs"
         )
-    of_cell = {Cell.of(run): (run, path) for run, path in zip(runs.to_dict("records"), models, strict=True)}
+    of_cell = {Cell.of(run): run for run in runs.to_dict("records")}
+    selected = [(cell, of_cell[cell]) for cell in selected_cells(selection)]
     return [
-        SelectedModel(cell, law_of(json.loads(run["law"])), json.loads(run["model"])["variables"], path)
-        for cell in selected_cells(selection)
-        for run, path in [of_cell[cell]]
+        SelectedModel(
+            cell,
+            law_of(json.loads(run["law"])),
+            json.loads(run["model"])["variables"],
+            study / cell.directory / "model.pt",
+        )
+        for cell, run in selected
     ]

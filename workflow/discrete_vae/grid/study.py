@@ -20,7 +20,7 @@ HEADER = (
 # Where the results are that depend on the options of a section.
 EVIDENCE = {
     "model": ("runs", "groups"),
-    "training": ("runs", "groups"),
+    "training": ("runs", "groups", "gradients"),
     "evaluation": ("runs", "groups"),
     "control": ("gradients",),
     "fitting": ("fits",),

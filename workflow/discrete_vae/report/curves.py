@@ -37,8 +37,9 @@ def without_control_laws(runs: pd.DataFrame) -> pd.DataFrame:
 def draw_convergence(
     histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, temperature: float, laws: Sequence[str]
 ) -> Figure:
-    """Draw one dataset's training loss against epoch at one temperature: a column for each K, the laws of ``runs``."""
-    shown = at_nearest_temperature(histories[histories["perturbation"].isin(runs["perturbation"])], temperature)
+    """Draw one dataset's training loss against epoch at one temperature: the laws of ``runs``, a column for each K."""
+    runs = at_nearest_temperature(runs, temperature)
+    shown = histories.merge(runs[list(AXES)], on=list(AXES))
     what = f"{dataset}, {_how(runs)} temperature {shown['temperature'].iloc[0]:g}"
     title = _title(what, runs, _seeds_of_curves(shown, runs))
     looks = style.looks(runs["perturbation"], laws)
@@ -53,9 +54,10 @@ def draw_convergence(
 
 
 def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, laws: Sequence[str]) -> Figure:
-    """Draw one dataset's validation loss against epoch at the selected temperatures, with a dot at each best epoch.
+    """Draw one dataset's validation loss against epoch at the selected temperatures.
 
-    The epochs are logarithmic, as the best ones may be early. Each K has its own scale, as late losses differ widely.
+    A dot marks the best epoch of a seed, unless its curve ends before. The epochs are logarithmic, as the best ones may
+    be early. Each K has its own scale, as late losses differ widely.
     """
     shown = histories.merge(select_temperatures(runs)[[*AXES, "best_epoch"]], on=list(AXES))
     temperatures = runs["temperature"].unique()

@@ -97,12 +97,12 @@ class GroupMaker:
             if asked_to_end:
                 raise SystemExit(128 + asked_to_end)
         log.info("%s: trained after %.0f s", group, time.monotonic() - started)
-        histories, summaries, models = ([self.study / cell.directory / name for cell in cells] for name in CELL_FILES)
+        histories, summaries, _ = ([self.study / cell.directory / name for cell in cells] for name in CELL_FILES)
         gather_group(self.folder(group), summaries=summaries, histories=histories)
         evaluate_group(
-            self.folder(group),
+            self.study,
+            group,
             dataset,
-            models=models,
             samples=self.plan.importance_samples,
             keep_models=self.plan.keep_models,
             device=self.device,
