@@ -89,10 +89,13 @@ class Control(SmallModels):
 
 @dataclass(frozen=True)
 class Figures(Section):
-    """What the figures show. A change redraws them and retrains nothing."""
+    """What figures and tables show. A change draws them again, and trains nothing."""
 
     convergence_temperature: float = option(
-        1.0, "temperature of the convergence curves; the nearest one in the grid is drawn", gt=0
+        1.0,
+        "temperature of the convergence curves, of claim 2 and of the control's training loss; the nearest one in the"
+        " grid is taken",
+        gt=0,
     )
 
 
