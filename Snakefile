@@ -104,11 +104,12 @@ if is_own_command:
 
 
 onstart:
+    jobs = list(workflow.dag.needrun_jobs())
     try:
-        files.check_writable(files_to_write(workflow.dag.needrun_jobs()))
+        files.check_writable(files_to_write(jobs))
     except OutputError as error:
         sys.exit(f"ERROR: {error}")
-    progress.record_plan(logs, planned_cells(workflow.dag.needrun_jobs()))
+    progress.record_plan(logs, planned_cells(jobs))
 
 
 onsuccess:

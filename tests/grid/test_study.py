@@ -91,6 +91,14 @@ def test_epochs_are_fixed_where_a_clone_has_groups_and_no_runs(tmp_path):
         check_options(tmp_path, config_of(training={"epochs": {"mnist": 50}}), overlay=NO_OVERLAY)
 
 
+@pytest.mark.parametrize(("section", "option"), [("model", "hidden"), ("training", "patience")])
+def test_options_are_fixed_where_a_clone_has_groups_and_no_runs(tmp_path, section, option):
+    begin(tmp_path, config_of())
+    run(tmp_path, "groups/mnist/K10/seed1/summaries.csv")
+    with pytest.raises(InputError, match=f"{section}.{option} is 9, expected"):
+        check_options(tmp_path, config_of(**{section: {option: 9}}), overlay=NO_OVERLAY)
+
+
 def test_what_small_models_are_trained_with_is_fixed_by_their_gradients(tmp_path):
     begin(tmp_path, config_of())
     run(tmp_path, "gradients/mnist/seed1.csv")

@@ -13,6 +13,8 @@ import pytest
 import torch
 import yaml
 from conftest import ROOT, make_own, planned_jobs, run_snakemake
+from discrete_vae.config.options import Training
+from discrete_vae.grid.scheduling import training_mb, training_minutes
 
 PROFILES = ROOT / "profiles"
 GPU = ("--set-resources", "train_cells:gpu=1")
@@ -68,6 +70,35 @@ def test_one_more_temperature_trains_finished_cells_again_only_beside_a_new_grou
     grid = f"grid={{temperature: [{'0.5' if seeds == [2] else '0.5, 1.0'}], seed: {seeds}}}"
     arguments = ("--configfile", str(own / "own.yaml"), "--config", grid, "training={device: auto}")
     assert trained(own, *GPU, *arguments) == cells
+
+
+def test_a_training_that_is_tried_again_asks_for_more(tmp_path):
+    submit = "sh -c 'echo {resources.mem_mb} {resources.runtime} >>asked.txt; exit 1'"
+    cluster = ("--executor", "cluster-generic", "--jobs", "1", "--cluster-generic-submit-cmd", submit, "--retries", "1")
+    run_snakemake(tmp_path, GROUP, *cluster, *make_own(tmp_path), check=False)
+    asked = [tuple(map(int, line.split())) for line in (tmp_path / "asked.txt").read_text().splitlines()]
+    once, twice = ({numbers for numbers in asked if numbers[1] == minutes} for minutes in (30, 60))
+    assert once == {(training_mb(1), 30)}
+    assert twice == {(2 * training_mb(1), 60)}
+
+
+def test_the_time_limit_of_a_training_is_that_of_its_cells_on_its_device(tmp_path):
+    options = ("--workflow-profile", "profiles/slurm", "--config", "grid={dataset: [mnist], seed: [775]}")
+    said = run_snakemake(tmp_path, "--dry-run", *options).stdout
+    lines = r"(?:    .+\n)*?"
+    block = rf"rule train_cells:\n{lines}    wildcards: .*K=(\d+).*\n{lines}    resources: .*runtime=(\d+)"
+    limits = {K: training_minutes(Training(), K=K, cells=30, gpus=1) for K in (10, 30, 50)}
+    assert {int(K): int(minutes) for K, minutes in re.findall(block, said)} == limits
+
+
+def test_trainings_evaluations_and_gradients_are_submitted_and_ask_for_gpus():
+    text = "".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
+    rules = {rule.partition(":")[0]: rule for rule in re.split(r"^rule ", text, flags=re.MULTILINE)[1:]}
+    submitted = {"train_cells", "evaluate_models", "measure_gradients"}
+    with_script = {name: rule for name, rule in rules.items() if "script:" in rule}
+    assert {name for name, rule in with_script.items() if "localrule: True" not in rule} == submitted
+    assert {name for name, rule in with_script.items() if "gpu=gpus_per_job" in rule} == submitted
+    assert yaml.safe_load((PROFILES / "default/config.yaml").read_text())["resources"] == ["gpu=1"]
 
 
 def test_a_request_that_may_differ_between_jobs_ends_in_one_line(tmp_path):

@@ -4,6 +4,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -77,6 +79,47 @@ def test_the_quick_start_ends_with_the_losses_and_the_verdicts():
     assert [row.split("|")[3].strip() for row in losses[2:5]] == ["paper loss", "negative ELBO", "IWAE bound"]
     assert "verdict" in verdicts[0]
     assert "supported in 1 of 1" in verdicts[2]
+
+
+def make_in(directory: Path, files: Iterable[str], *arguments: str) -> subprocess.CompletedProcess:
+    """Run make in a folder with some files of a project."""
+    shutil.copy(ROOT / "Makefile", directory)
+    for file in files:
+        (directory / file).parent.mkdir(parents=True, exist_ok=True)
+        (directory / file).touch()
+    command = ["make", "--old-file", ".venv/installed", *arguments]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+
+
+def files_in(directory: Path) -> set[str]:
+    return {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_clean_keeps_data_other_studies_and_their_resume_points_and_waits_for_snakemake(tmp_path):
+    kept = {
+        *("data/a.npz", "results/paper/runs/a.pt", "checkpoints/paper/a.pt"),
+        *("tests/a", "workflow/a", "benchmarks/a", "Makefile"),
+    }
+    gone = {"results/quickstart/a", "checkpoints/quickstart/a.pt", "checkpoints/paper/b.pt.unused", "logs/paper/a.log"}
+    lock = ".snakemake/locks/0.input.lock"
+    assert make_in(tmp_path, [*kept - {"Makefile"}, *gone, lock], "clean").returncode != 0
+    assert files_in(tmp_path) == {*kept, *gone, lock}
+    (tmp_path / lock).unlink()
+    assert make_in(tmp_path, [], "clean").returncode == 0
+    assert files_in(tmp_path) == kept
+
+
+def test_redraw_only_draws_and_names_what_has_other_bits(tmp_path):
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$@" >> said.txt; echo new > results/x/tables/a.md\n')
+    python.chmod(0o755)
+    files = ["results/x/groups/m/K4/seed1/bounds.csv", "results/x/tables/a.md", "docs/claims.png"]
+    completed = make_in(tmp_path, files, "redraw")
+    assert "results/x/tables/a.md: FAILED" in completed.stdout
+    assert "docs/claims.png: FAILED" not in completed.stdout
+    first = (tmp_path / "said.txt").read_text().splitlines()[0].split()
+    assert {"draw_only=true", "study=x", "--forceall"} <= set(first)
 
 
 @pytest.mark.parametrize("target", ["redraw", "report"])

@@ -38,7 +38,7 @@ from discrete_vae.model.network import load_model
 
 GROUP = "mine/K4/seed1"
 FOLDER = f"results/own/groups/{GROUP}"
-RESULTS = "results/own/tables/results.md"
+RESULTS, CLAIMS = "results/own/tables/results.md", "results/own/tables/claims.md"
 FIGURE = "results/own/figures/images/mine-K4.png"
 T5 = "perturbations={t5: {distribution: StudentT, df: 5, loc: 0, scale: 1}}"
 PROFILES = sorted(path.parent.name for path in ROOT.glob("profiles/*/config.yaml"))
@@ -100,6 +100,33 @@ class TestOwnDatasetAndLaw:
         assert work["data"] == set()
         assert len(work["train"]) == 2
         assert planned_jobs(clone, "data/mine.npz", *with_own(clone, "study=another")) == []
+
+    def test_data_that_are_newer_than_runs_train_none_of_them_again(self, own, clone):
+        for folder in ("data", "results/own/runs"):
+            shutil.copytree(own / folder, clone / folder)
+        give_one_date(clone)
+        os.utime(clone / "data/mine.npz", (1.1e9, 1.1e9))
+        work = planned_work(clone, *with_own(clone, "grid={temperature: [0.5, 1.0]}"))
+        assert {cell.split("-")[3] for cell in work["train"]} == {"tau1.0"}
+
+    def test_a_job_refuses_other_images_than_those_of_its_study(self, own, clone):
+        """A plan cannot see it: the dataset is not made yet, or has no manifest beside it."""
+        images = {split: 1 - values for split, values in np.load(clone / "my.npz").items()}
+        np.savez(clone / "my.npz", **images)
+        command = (clone, "--cores", "1", *with_own(clone, "grid={seed: [1, 2]}"))
+        said = run_snakemake(*command, check=False).stdout
+        assert f"as the images of {FOLDER}; put those images back" in said
+        shutil.copytree(own / "data", clone / "data", dirs_exist_ok=True)
+        (clone / "data/mine.json").unlink()
+        assert "my.npz has changed since data/mine.npz" in run_snakemake(*command, check=False).stdout
+        assert not list((clone / "results/own/runs").rglob("*.*"))
+
+    def test_models_are_kept_where_a_study_asks_for_it(self, own, tmp_path):
+        copy_of(own, tmp_path)
+        shutil.rmtree(tmp_path / FOLDER)
+        keep = with_own(tmp_path, "evaluation={keep_models: true}")
+        run_snakemake(tmp_path, f"{FOLDER}/models.pt", "--cores", "1", *keep)
+        assert torch.load(tmp_path / FOLDER / "models.pt", weights_only=True).keys() == {"normal", "laplace"}
 
     def test_nothing_is_left_to_do(self, own):
         assert planned_jobs(own, *with_own(own)) == []
@@ -316,7 +343,7 @@ def drawn(own, widened, tmp_path_factory) -> Path:
     pd.read_csv(unfinished / "summaries.csv").assign(seed=3).to_csv(unfinished / "summaries.csv", index=False)
     (unfinished / "bounds.csv").unlink()
     before = files_of(groups)
-    run_snakemake(directory, "--cores", "all", RESULTS, FIGURE, *drawing(directory))
+    run_snakemake(directory, "--cores", "all", RESULTS, CLAIMS, FIGURE, *drawing(directory))
     assert files_of(groups) == before
     return directory
 
@@ -327,7 +354,8 @@ class TestGroupsFromElsewhere:
         assert "seeds 1, 2\n" in (drawn / RESULTS).read_text()
 
     def test_those_not_finished_are_left_out_with_a_note(self, drawn):
-        assert "left out, as they are not finished: mine/K4/seed3\n" in (drawn / RESULTS).read_text()
+        for page in (RESULTS, CLAIMS):
+            assert "left out, as they are not finished: mine/K4/seed3\n" in (drawn / page).read_text()
 
     def test_without_pictures_they_are_drawn_and_nothing_is_evaluated(self, own, drawn):
         assert (drawn / FIGURE).read_bytes() != (own / FIGURE).read_bytes()

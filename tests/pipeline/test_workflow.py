@@ -58,6 +58,11 @@ class TestFitting:
         assert fits["discrete_error"].iloc[-1] < 0.7 * fits["discrete_error"].iloc[0]
         assert (directory / "results/own/figures/fitting/mine.pdf").stat().st_size > 5_000
 
+    def test_their_options_are_fixed(self, fitted):
+        directory, arguments = fitted
+        line = refusal(directory, "fitting", *arguments[:-1], arguments[-1].replace("steps: 30", "steps: 20"))
+        assert line.startswith("ERROR: fitting.steps is 20, expected 30 as in results/own")
+
     def test_without_fits_there_is_nothing_to_draw(self, tmp_path):
         drawn = run_snakemake(tmp_path, "--dry-run", "--config", "draw_only=true", "fitting={enabled: true}")
         assert "the study paper has nothing to make or to draw" in drawn.stdout
@@ -139,6 +144,12 @@ class TestControl:
         assert datasets == [{"digits"}, {"digits", "mnist"}]
         assert everything["measure"] == work["measure"]
 
+    def test_gradients_alone_fix_the_options_of_their_study(self, tmp_path):
+        arguments = (*make_own(tmp_path), "--config", "control={enabled: true}")
+        run_snakemake(tmp_path, "results/own/gradients/mine/seed1.csv", "--cores", "1", *arguments)
+        line = refusal(tmp_path, *arguments, "training={epochs: 3, batch_size: 20, device: cpu, learning_rate: 0.5}")
+        assert line.startswith("ERROR: training.learning_rate is 0.5, expected 0.001 as in results/own")
+
     def test_gradients_that_are_there_are_never_measured_again(self, controlled):
         directory, arguments = controlled
         os.utime(directory / "results/own/gradients/mine/seed1.csv", (0, 0))
@@ -177,6 +188,44 @@ class TestConfiguration:
             return f"{target} is not in the grid; it is made all the same, and joins its group" in completed.stdout
 
         assert (told(0.45), told(0.4)) == (True, False)
+
+    def test_a_study_that_is_only_drawn_trains_no_cell_by_name(self, tmp_path):
+        target = "results/paper/runs/mnist/K10/normal/tau1.0/seed775/summary.json"
+        line = refusal(tmp_path, target, "--config", "draw_only=true")
+        assert line == f"ERROR: draw_only is true, expected false to make {target}; unset it"
+
+    def test_a_training_without_a_place_for_resume_points_does_not_begin(self, tmp_path):
+        arguments = make_own(tmp_path)
+        (tmp_path / "checkpoints").symlink_to("unmounted")
+        completed = run_snakemake(tmp_path, "--cores", "1", *arguments, check=False)
+        assert "ERROR: checkpoints is a link to unmounted, expected an existing folder" in completed.stdout
+        assert not list((tmp_path / "results").rglob("*.*"))
+
+    def test_a_sum_of_an_unknown_file_is_told_before_anything_runs(self, tmp_path):
+        kmnist = f"datasets={{kmnist: {{source: torchvision, class: KMNIST, sha256: {{labels: {'0' * 64}}}}}}}"
+        assert "kmnist.sha256 has 'labels'" in refusal(tmp_path, "--config", "grid={dataset: [kmnist]}", kmnist)
+
+    def test_a_file_of_another_study_is_told_with_the_nearest_of_this_one(self, tmp_path):
+        table = tmp_path / "results/another/tables/results.md"
+        table.parent.mkdir(parents=True)
+        table.touch()
+        line = refusal(tmp_path, "results/another/tables/results.md")
+        assert line.startswith("ERROR: nothing makes results/another/tables/results.md in the study paper; did you")
+        line = refusal(tmp_path, "results/another/tables")
+        assert line.startswith("ERROR: nothing makes results/another/tables in the study paper; ")
+
+    def test_a_figure_is_drawn_from_the_groups_of_its_dataset_and_K_alone(self, tmp_path):
+        grid = "grid={dataset: [omniglot, omniglot-resized], K: [10, 30], seed: [775, 776], temperature: [1.0]}"
+        more = "fitting={targets: {poisson-2: {family: poisson, rate: 5, K: 20}}}"
+        asked = ("figures", "control", "fitting", "--dry-run", "--config", grid, more, "control={enabled: true}")
+        said = run_snakemake(tmp_path, *asked).stdout
+        pattern = r"rule plot_\w+:\n +input: (.*)\n +output: \S*figures/(\w+)/([\w-]+?)(?:-K(\d+))?\.pdf"
+        jobs = re.findall(pattern, said)
+        assert len(jobs) == 2 * 4 + 4 + 5, "four kinds of each dataset, images of each K, and fits of five targets"
+        for files, kind, name, K in jobs:
+            parts = [file.split("/") for file in files.split(", ")]
+            assert {part[3].removesuffix(".csv.gz") for part in parts} == {name}, kind
+            assert not K or {(part[4], part[5]) for part in parts} == {(f"K{K}", "seed775")}
 
     def test_a_cell_beyond_the_grid_needs_a_number_of_epochs(self, tmp_path):
         target = "results/paper/runs/digits/K10/normal/tau0.4/seed775/summary.json"
@@ -239,9 +288,8 @@ class TestConfiguration:
     def test_a_stack_has_only_values_of_the_grid(self, tmp_path):
         target = "results/paper/runs/mnist/K10/normal/tau0.45/seed775/summary.json"
         line = refusal(tmp_path, target, "--config", "training={stack: [temperature, perturbation]}")
-        assert line.endswith(
-            "training.stack has temperature, perturbation, so add new values to the grid, or set it to []"
-        )
+        advice = "training.stack has temperature, perturbation, so add new values to the grid, or set it to []"
+        assert line.endswith(f"{advice}; did you mean {target.replace('0.45', '0.5')}?")
 
     def test_a_control_that_is_off_is_no_target(self, tmp_path):
         assert refusal(tmp_path, "control").endswith("expected true; add --configfile configs/control.yaml")

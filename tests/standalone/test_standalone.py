@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import ROOT, make_own, run_snakemake
+from discrete_vae import __main__ as program
 from discrete_vae.__main__ import main, parse_arguments
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Group
@@ -102,6 +103,43 @@ def test_a_plan_begins_with_one_seed_of_everything(project):
     assert list(plan["groups"]) == GROUPS
     assert plan["groups"][GROUPS[0]] == [[law, tau] for law in ("normal", "laplace") for tau in (0.5, 1.0)]
     assert (project / "results/own/config.yaml").exists()
+
+
+def test_a_plan_keeps_models_where_the_study_does(tmp_path, machine):
+    arguments = ("export_plan", "--cores", "1", *own(tmp_path), "evaluation={keep_models: true}")
+    run_snakemake(tmp_path, *arguments)
+    (machine / "plan.json").write_bytes((tmp_path / "results/own/plan.json").read_bytes())
+    assert train(machine, GROUPS[0])[0] == 0
+    (archive,) = (machine / "archives").iterdir()
+    with tarfile.open(archive) as tar:
+        assert any(name.endswith("/models.pt") for name in tar.getnames())
+
+
+def test_a_plan_of_a_law_that_is_not_defined_is_refused(project, tmp_path):
+    """A run of another command may have one."""
+    content = json.loads((project / "results/own/plan.json").read_text())
+    del content["laws"]["laplace"]
+    with pytest.raises(InputError, match=r"perturbations.laplace is not defined, expected the noise law of runs of "):
+        write_plan(tmp_path / "plan.json", content)
+    assert not (tmp_path / "plan.json").exists()
+
+
+def ended(monkeypatch, *words: str) -> str:
+    """Run the command in this process; return what it ends with."""
+    monkeypatch.setattr(sys, "argv", ["discrete_vae", *words])
+    monkeypatch.setattr(program, "heeded_signals", list)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return caught.value.code
+
+
+def test_faults_of_a_device_and_groups_that_are_left_end_in_failure(machine, monkeypatch):
+    monkeypatch.chdir(machine)
+    findings = [(True, "a"), (False, "b"), (False, "c")]
+    monkeypatch.setattr(program, "check_device", lambda device, *, cuda_graph: findings if cuda_graph else [])
+    assert ended(monkeypatch, "check", "--device", "cpu") == "2 faults: do not trust this device"
+    monkeypatch.setattr(GroupMaker, "make_groups", lambda maker, groups, seconds: groups[:1])
+    assert ended(monkeypatch, "train", "plan.json", "--device", "cpu").startswith("1 of 4 groups are left")
 
 
 def with_epochs(machine: Path, epochs: int) -> None:

@@ -77,6 +77,15 @@ def test_a_processor_is_named_with_its_generation_where_that_is_told(tmp_path, c
     assert processor(tmp_path / "cpuinfo") == name
 
 
+def test_other_images_than_those_of_runs_that_are_not_gathered_are_refused(tmp_path):
+    folder = tmp_path / CELL.directory
+    folder.mkdir(parents=True)
+    (folder / "summary.json").write_text('{"data_sha256": "a"}')
+    check_images(tmp_path, "digits", "a")
+    with pytest.raises(InputError, match=rf"digits.npz has the sum b, expected a as the images of {folder}; put those"):
+        check_images(tmp_path, "digits", "b")
+
+
 def test_a_group_without_rows_says_nothing_of_its_images(tmp_path):
     folder = tmp_path / "groups" / "digits" / "K3" / "seed1"
     folder.mkdir(parents=True)

@@ -75,6 +75,8 @@ def why_kept(target):
             " finished); leave the file out of the command to make them first, or draw what is there"
             " with --config draw_only=true"
         )
+    if not any(maker.is_producer(target) for maker in workflow.rules):
+        return why_not_made(target)
     return None
 
 
@@ -83,12 +85,14 @@ def why_not_made(target):
     near = targets.nearest(target, makeable_files())
     advice = f"did you mean {near}?" if near else "correct the path or the study"
     if stack and Path(target).is_relative_to(results / "runs"):
-        advice += f" training.stack has {', '.join(stack)}, so add new values to the grid, or set it to []"
+        advice = f"training.stack has {', '.join(stack)}, so add new values to the grid, or set it to []; {advice}"
     return f"nothing makes {target} in the study {configuration.study}; {advice}"
 
 
 def why_not_trained(target):
-    """Say why the cell of a file cannot be trained, if it is beyond the grid and its dataset has no epochs."""
+    """Say why the cell of a file that the grid does not have cannot be trained, if so."""
+    if configuration.draw_only:
+        return f"draw_only is true, expected false to make {target}; unset it"
     folder_of_cells, dataset, *_ = Path(target).relative_to(results).parts
     if (
         folder_of_cells != "runs"
@@ -115,7 +119,7 @@ for target in file_targets:
     reason = None
     if os.path.isfile(target):  # Path's own fails for a long word
         reason = why_kept(target)
-    elif os.path.isdir(target) or target in makeable_files():
+    elif target in makeable_files():
         continue
     elif not is_beyond_the_grid(target):
         reason = why_not_made(target)

@@ -43,7 +43,7 @@ def selected_models(
     if data_sha256 != expected:
         raise InputError(
             f"data/{runs['dataset'].iloc[0]}.npz has the sum {data_sha256}, expected {expected} as the images of the"
-            " runs; put those images back, or remove the runs"
+            " runs; put those images back, or choose another name with --config study=NAME"
         )
     of_cell = {Cell.of(run): run for run in runs.to_dict("records")}
     selected = [(cell, of_cell[cell]) for cell in selected_cells(selection)]

@@ -103,11 +103,17 @@ def write_plan(path: Path | str, content: Mapping[str, Any]) -> None:
     """Write a plan whole, given all attributes of `Plan`.
 
     Raises:
-        InputError: there is nothing to make.
+        InputError: there is nothing to make, or a group has runs of a noise law that is not defined.
     """
     if not content["groups"]:
         raise InputError(
             f"{path} would have no group, expected some that are yet to be made; ask for more of the grid, or unset"
             " draw_only"
+        )
+    laws = {law: label for label, cells in content["groups"].items() for law, _ in cells}
+    for law in sorted(laws.keys() - content["laws"].keys()):
+        raise InputError(
+            f"perturbations.{law} is not defined, expected the noise law of runs of {laws[law]}; define it as it was"
+            " run, or remove those runs"
         )
     write_json(path, content)

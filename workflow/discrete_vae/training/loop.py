@@ -40,8 +40,8 @@ def choose_device(name: str, *, gpus: int) -> torch.device:
         raise InputError(
             f"training.device is {name!r} and the job's gpu is {gpus}, expected a GPU and torch sees none; check the"
             f" driver (nvidia-smi), that torch has CUDA (it is {torch.__version__}), and CUDA_VISIBLE_DEVICES"
-            f" ({visible or 'empty'}); or compute on CPUs: set gpu of the rule to 0, or training.device to cpu"
-            " (--device cpu without Snakemake)"
+            f" ({visible or 'empty'}); or compute on CPUs: set training.device to cpu (--device cpu without Snakemake)"
+            " or, if it is auto, gpu of the rule to 0"
         )
     log.info("device: %s", torch.cuda.get_device_name())
     return torch.device("cuda")

@@ -1,17 +1,19 @@
 """The files of a cell: history.csv, summary.json and model.pt."""
 
 import io
+import itertools
+import json
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
-from discrete_vae.errors import InputError
-from discrete_vae.files import write_bytes, write_csv, write_json
+from discrete_vae.errors import InputError, reading
+from discrete_vae.files import RESTORE, write_bytes, write_csv, write_json
 from discrete_vae.grid.groups import groups_on_disk, recorded_rows
 from discrete_vae.source import git_revision
 from discrete_vae.training.runs import Run
@@ -54,19 +56,29 @@ def summarize(run: Run) -> dict[str, Any]:
 
 
 def check_images(study: Path, dataset: str, data_sha256: str) -> None:
-    """Check that the groups of a dataset in a study used the images that are there now.
+    """Check that the groups of a dataset in a study, and its runs, used the images that are there now.
+
+    Of the runs one is looked at: each was compared with those before it.
 
     Raises:
-        InputError: a group used other images.
+        InputError: a group or a run used other images.
     """
+    for folder, expected in _sums_of_images(study, dataset):
+        if expected != data_sha256:
+            raise InputError(
+                f"data/{dataset}.npz has the sum {data_sha256}, expected {expected} as the images of {folder}; put"
+                " those images back, or choose another name with --config study=NAME"
+            )
+
+
+def _sums_of_images(study: Path, dataset: str) -> Iterator[tuple[Path, str]]:
+    for path in itertools.islice(study.glob(f"runs/{dataset}/K*/*/tau*/seed*/summary.json"), 1):
+        with reading(path, "the summary of a run", RESTORE):
+            yield path.parent, json.loads(path.read_text(encoding="utf-8"))["data_sha256"]
     for group in groups_on_disk(study):
         folder = study / group.directory
         for row in recorded_rows(folder / "summaries.csv")[:1] if group.dataset == dataset else ():
-            if row["data_sha256"] != data_sha256:
-                raise InputError(
-                    f"data/{dataset}.npz has the sum {data_sha256}, expected {row['data_sha256']} as the images of"
-                    f" {folder}; put those images back, or choose another name with --config study=NAME"
-                )
+            yield folder, row["data_sha256"]
 
 
 def environment(device: torch.device, revision: str | None = None) -> dict[str, Any]:
