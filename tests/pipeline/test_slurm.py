@@ -232,7 +232,8 @@ def test_without_a_gpu_each_cell_is_a_job(cluster, tmp_path):
 def test_snakemake_itself_may_run_in_a_job(cluster, expected, tmp_path):
     command = snakemake_command(tmp_path, *SLURM, *cell_arguments(tmp_path))
     log = tmp_path / "snakemake.log"
-    slurm("sbatch", "--wait", "--mem=3G", f"--chdir={ROOT}", f"--output={log}", f"--wrap={shlex.join(command)}")
+    options = ("--wait", "--time=10", "--mem=3G", f"--chdir={ROOT}", f"--output={log}")
+    slurm("sbatch", *options, f"--wrap={shlex.join(command)}")
     assert "SLURM job context" in log.read_text()
     assert states(tmp_path) == ["COMPLETED"], "the training that it submitted"
     assert_same_whole_result(tmp_path, expected)
