@@ -38,15 +38,9 @@ def snakemake_command(directory: Path, *arguments: str) -> list[str]:
 
 def start_snakemake(directory: Path, *arguments: str, **options) -> subprocess.Popen:
     """Start Snakemake on this project in a working directory of its own; stdout and stderr come together in stdout."""
+    command = snakemake_command(directory, *arguments)
     options = {"stdout": subprocess.PIPE, **options}
-    return subprocess.Popen(
-        snakemake_command(directory, *arguments),
-        cwd=ROOT,
-        env=_environment(),
-        text=True,
-        stderr=subprocess.STDOUT,
-        **options,
-    )
+    return subprocess.Popen(command, cwd=ROOT, env=_environment(), text=True, stderr=subprocess.STDOUT, **options)
 
 
 def run_snakemake(

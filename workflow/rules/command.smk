@@ -43,9 +43,14 @@ def makeable_files():
     return {str(folder(file)) for file in files}
 
 
+def has_rule(path):
+    """Tell whether a rule makes a file, of the grid or beyond it."""
+    return any(maker.is_producer(path) for maker in workflow.rules)
+
+
 def is_beyond_the_grid(path):
     """Tell whether a path is a file of a cell that is not in the grid, or of a group of such cells."""
-    if not any(maker.is_producer(path) for maker in workflow.rules):
+    if not has_rule(path):
         return False
     if Path(path).is_relative_to(results / "groups"):
         return bool(
@@ -75,9 +80,7 @@ def why_kept(target):
             " finished); leave the file out of the command to make them first, or draw what is there"
             " with --config draw_only=true"
         )
-    if not any(maker.is_producer(target) for maker in workflow.rules):
-        return why_not_made(target)
-    return None
+    return None if has_rule(target) else why_not_made(target)
 
 
 def why_not_made(target):

@@ -96,11 +96,12 @@ def find_groups(study: Path, configuration: "Configuration") -> GroupsOnDisk:
     whole, to_make, unfinished = [], [], []
     for group in sorted(asked_of.keys() | set(groups_on_disk(study)), key=astuple):
         folder = study / group.directory
-        recorded = _recorded_cells(folder, group)
+        summaries = recorded_rows(folder / "summaries.csv")
+        recorded = _recorded_cells(folder, summaries, group)
         absent = absent_files(folder)
         if not absent and asked_of.get(group, set()) <= recorded:
             whole.append(group)
-            rows += [row for name in ("summaries.csv", "bounds.csv") for row in recorded_rows(folder / name)]
+            rows += [*summaries, *recorded_rows(folder / "bounds.csv")]
         elif group in asked_of:
             _check_runs(study, folder, recorded, lacking=" and ".join(absent) or "cells that are asked for")
             _check_dates(study, folder, asked_of[group] - recorded)
@@ -114,12 +115,10 @@ def find_groups(study: Path, configuration: "Configuration") -> GroupsOnDisk:
     return GroupsOnDisk(whole, to_make, unfinished)
 
 
-def _recorded_cells(folder: Path, group: Group) -> set[Cell]:
+def _recorded_cells(folder: Path, summaries: Iterable[Mapping[str, str]], group: Group) -> set[Cell]:
     """Return the cells of a group's summaries. A group under the name of another one would count twice."""
-    path = folder / "summaries.csv"
-    rows = recorded_rows(path)
-    with reading(path, "the summaries of a group", f"restore it, or remove {folder}"):
-        recorded = {Cell.of(row) for row in rows}
+    with reading(folder / "summaries.csv", "the summaries of a group", f"restore it, or remove {folder}"):
+        recorded = {Cell.of(row) for row in summaries}
     for cell in recorded:
         if cell.group != group:
             raise InputError(f"{folder} holds {cell}, expected cells of {group}; move the folder to its own place")
@@ -219,7 +218,8 @@ def is_whole(study: Path, group: Group, asked: Set[Cell]) -> bool:
         InputError: its summaries are damaged, or of another group.
     """
     folder = study / group.directory
-    return not absent_files(folder) and asked <= _recorded_cells(folder, group)
+    summaries = recorded_rows(folder / "summaries.csv")
+    return not absent_files(folder) and asked <= _recorded_cells(folder, summaries, group)
 
 
 def absent_files(folder: Path, names: Iterable[str] = WHOLE_GROUP_FILES) -> list[str]:
