@@ -21,7 +21,7 @@ if not Path(f"{workflow.current_basedir}/workflow").is_dir():
         f"ERROR: {workflow.current_basedir} is no local folder, and the library beside the"
         " rules is needed; use the Snakefile of a clone"
     )
-# What a user's environment adds must not stand before the libraries, or before what scripts share.
+# The user's PYTHONPATH comes last: it must not hide the libraries, or what scripts share.
 of_user = os.environ.get("PYTHONPATH", "").split(os.pathsep)
 sys.path.sort(key=of_user.__contains__)
 of_scripts = f"{workflow.current_basedir}/workflow/scripts"
@@ -55,7 +55,7 @@ try:
     configuration = read(config)
 except InputError as error:
     sys.exit(f"ERROR in the configuration: {error}")
-# With what a module of another workflow leaves out: captions of the report read it.
+# Captions of the report read `config`, and a module of another workflow may leave keys out.
 config = {**config, **configuration.plain()}
 
 

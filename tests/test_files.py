@@ -93,6 +93,13 @@ def test_a_link_to_a_folder_that_is_not_there_is_told(tmp_path, monkeypatch):
         check_writable(["results/own/plan.json"])
 
 
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("results").touch()
+    with pytest.raises(OutputError, match="results is a file, expected a folder to write to; move the file"):
+        check_writable(["results/own/plan.json"])
+
+
 def test_only_folders_that_are_written_to_must_be_writable(tmp_path, monkeypatch):
     """As on a read-only disk, where even root may not write."""
     monkeypatch.chdir(tmp_path)

@@ -1,7 +1,5 @@
 """Selection on the validation set."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,12 +7,9 @@ from discrete_vae.analysis.selection import (
     NEGATIVE_ELBO,
     at_nearest_temperature,
     diverged_runs,
-    gather_histories,
-    gather_summaries,
     read_bounds,
     select_temperatures,
 )
-from discrete_vae.errors import InputError
 from discrete_vae.evaluation.selected import selected_cells
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.measures import BOUNDS
@@ -73,30 +68,6 @@ def test_the_nearest_temperature_is_each_datasets_own_and_one_where_two_are_equa
     table = pd.DataFrame({"dataset": ["a", "b", "a", "a", "b"], "temperature": [0.1, 0.1, 0.75, 1.25, 0.1]})
     table["epoch"] = range(5)
     assert at_nearest_temperature(table, 1.0)["epoch"].tolist() == [1, 2, 4]
-
-
-def test_gathering_reads_every_run_back(tmp_path):
-    paths = {}
-    for i, temperature in enumerate((0.5, 1.0)):
-        for kind in ("csv", "json"):
-            paths.setdefault(kind, []).append(tmp_path / f"{i}.{kind}")
-        history = pd.DataFrame({"epoch": [1, 2], "training_loss": [2.0, 1.0 + i], "temperature": [0.5, 0.4]})
-        history.to_csv(paths["csv"][-1], index=False)
-        nested = {key: {"x": 1} for key in ("law", "model", "training", "evaluation")}
-        cell = Cell("d", 2, "normal", temperature, 1)
-        paths["json"][-1].write_text(json.dumps({**cell.coordinates(), "diverged": False, **nested}))
-    summaries = gather_summaries(paths["json"])
-    assert summaries["temperature"].tolist() == [0.5, 1.0]
-    assert summaries["law"].tolist() == ['{"x": 1}'] * 2
-    histories = gather_histories(paths["csv"], summaries)
-    assert histories["temperature"].tolist() == [0.5, 0.5, 1.0, 1.0]
-    assert histories["training_loss"].tolist() == [2.0, 1.0, 2.0, 2.0]
-    for path in (paths["json"][1], paths["csv"][1]):
-        text = path.read_text()
-        path.write_bytes(b"")
-        with pytest.raises(InputError, match=rf"{path.name} is not readable .*; restore it, or remove its folder"):
-            gather_histories(paths["csv"], gather_summaries(paths["json"]))
-        path.write_text(text)
 
 
 def test_bounds_of_several_groups_are_read_though_one_has_none(tmp_path):

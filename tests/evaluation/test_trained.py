@@ -50,8 +50,8 @@ def study(tiny_dataset, tmp_path) -> Path:
 HERE = {"device": torch.device("cpu"), "started": 0}
 
 
-def with_manifest(dataset: BinarizedDataset) -> BinarizedDataset:
-    return BinarizedDataset(dataset.splits, {"sha256": "abc", "origin": "made up"})
+def with_manifest(dataset: BinarizedDataset, sha256: str = "abc") -> BinarizedDataset:
+    return BinarizedDataset(dataset.splits, {"sha256": sha256, "origin": "made up"})
 
 
 def train(study: Path, dataset: BinarizedDataset, **how_to_train: str) -> None:
@@ -59,8 +59,8 @@ def train(study: Path, dataset: BinarizedDataset, **how_to_train: str) -> None:
     run_job(CELLS, with_manifest(dataset), **what, how_to_train=how_to_train, **HERE)
 
 
-def evaluate(study: Path, dataset: BinarizedDataset) -> None:
-    evaluate_group(study, CELLS[0].group, with_manifest(dataset), samples=5, keep_models=True, **HERE)
+def evaluate(study: Path, dataset: BinarizedDataset, sha256: str = "abc") -> None:
+    evaluate_group(study, CELLS[0].group, with_manifest(dataset, sha256), samples=5, keep_models=True, **HERE)
 
 
 @pytest.fixture
@@ -70,6 +70,26 @@ def run(study) -> Path:
 
 def layer(weights: dict[str, torch.Tensor], name: str) -> tuple[torch.Tensor, torch.Tensor]:
     return weights[f"{name}.weight"], weights[f"{name}.bias"]
+
+
+def test_other_images_than_those_of_the_runs_are_not_evaluated(study, tiny_dataset):
+    written = (study / GROUP / "bounds.csv").read_bytes()
+    with pytest.raises(InputError, match=r"has the sum def, expected abc as the images of .*; put those images back"):
+        evaluate(study, tiny_dataset, sha256="def")
+    assert (study / GROUP / "bounds.csv").read_bytes() == written
+
+
+def test_a_resume_point_does_not_depend_on_laws_of_other_cells(tiny_dataset, tmp_path, monkeypatch):
+    """As in a plan that is written again with one more law."""
+    laws = {**PAPER_LAWS, "other": {"distribution": "Laplace", "loc": 0, "scale": 1}}
+    known = {}
+    right = job.identity_of
+    monkeypatch.setattr(job, "identity_of", lambda *cells, **what: known.update(right(*cells, **what)) or known)
+    monkeypatch.setattr(job, "train", lambda *cells, laws, **what: sys.exit(",".join(laws)))
+    what = {"study": tmp_path, "checkpoint": tmp_path / "a.pt", "options": OPTIONS, "how_to_train": {}}
+    with pytest.raises(SystemExit, match=r"^gumbel$"):
+        job.run_job(CELLS[:1], with_manifest(tiny_dataset), laws=laws, **what, **HERE)
+    assert known["laws"] == {"gumbel": PAPER_LAWS["gumbel"]}
 
 
 def test_a_run_is_loaded_with_its_sizes(run, tiny_dataset):

@@ -13,11 +13,11 @@ import pytest
 from discrete_vae.config.configuration import Configuration
 from discrete_vae.config.reading import read
 from discrete_vae.errors import InputError
-from discrete_vae.grid.cells import CELL_FILES, Cell, Group, asked_cells
+from discrete_vae.grid.alike import check_alike
+from discrete_vae.grid.cells import CELL_FILES, Cell, Group, asked_cells, stack_coordinates
 from discrete_vae.grid.groups import (
     WHOLE_GROUP_FILES,
-    GroupsOnDisk,
-    check_alike,
+    FoundGroups,
     find_groups,
     is_whole,
     recorded_rows,
@@ -84,6 +84,11 @@ def test_rows_are_read_as_texts_and_none_where_there_is_no_file(tmp_path):
     for name in ("a.csv", "a.csv.gz"):
         assert recorded_rows(tmp_path / name) == [{"seed": "1", "temperature": "1e-05"}]
     assert recorded_rows(tmp_path / "b.csv") == []
+    (tmp_path / "cut.csv").write_text(f"{text}2\n")
+    (tmp_path / "long.csv").write_text(f"{text}2,1.0,3\n")
+    for name in ("cut.csv", "long.csv"):
+        with pytest.raises(InputError, match=rf"{name} is not readable \(rows of different lengths\)"):
+            recorded_rows(tmp_path / name)
     (tmp_path / "a.csv").write_bytes(b"\xff\xfe")
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text.encode())[:20])
     for name in ("a.csv", "a.csv.gz"):
@@ -92,7 +97,7 @@ def test_rows_are_read_as_texts_and_none_where_there_is_no_file(tmp_path):
 
 
 def test_what_is_asked_for_and_is_not_there_is_to_be_made(tmp_path):
-    assert find_groups(tmp_path, config_of()) == GroupsOnDisk(whole=[], to_make=[GROUP], unfinished=[])
+    assert find_groups(tmp_path, config_of()) == FoundGroups(whole=[], to_make=[GROUP], unfinished=[])
 
 
 @pytest.mark.parametrize("with_runs", [True, False])
@@ -102,7 +107,7 @@ def test_a_group_is_whole_with_its_files_and_cells_with_or_without_runs(tmp_path
     write_groups(tmp_path, config)
     if with_runs:
         write_runs(tmp_path, asked_cells(config))
-    assert find_groups(tmp_path, config) == GroupsOnDisk(whole=[GROUP], to_make=[], unfinished=[])
+    assert find_groups(tmp_path, config) == FoundGroups(whole=[GROUP], to_make=[], unfinished=[])
 
 
 @pytest.mark.parametrize("to", ["mnist/K10/seed7", "mnist/K5/seed1"])
@@ -130,10 +135,10 @@ def test_a_group_that_lacks_a_file_is_made_again_if_asked_for_and_left_out_if_no
     config = config_of()
     write_groups(tmp_path, config, without=missing)
     write_runs(tmp_path, asked_cells(config))
-    assert find_groups(tmp_path, config) == GroupsOnDisk(whole=[], to_make=[GROUP], unfinished=[])
+    assert find_groups(tmp_path, config) == FoundGroups(whole=[], to_make=[GROUP], unfinished=[])
     # Without summaries it is nothing at all.
     unfinished = [] if missing == "summaries.csv" else [GROUP]
-    assert find_groups(tmp_path, config_of(draw_only=True)) == GroupsOnDisk([], [], unfinished)
+    assert find_groups(tmp_path, config_of(draw_only=True)) == FoundGroups([], [], unfinished)
 
 
 @pytest.mark.parametrize("grid", [{"temperature": [0.5]}, {"perturbation": ["normal"]}, {"dataset": []}])
@@ -149,7 +154,7 @@ def test_a_group_that_lacks_a_cell_is_made_again_while_its_runs_are_there(tmp_pa
     config = config_of(grid=more)
     write_groups(tmp_path, config_of())
     write_runs(tmp_path, asked_cells(config_of()))
-    assert find_groups(tmp_path, config) == GroupsOnDisk(whole=[], to_make=[GROUP], unfinished=[])
+    assert find_groups(tmp_path, config) == FoundGroups(whole=[], to_make=[GROUP], unfinished=[])
 
 
 def test_a_group_that_lacks_a_cell_and_whose_runs_are_gone_is_told_in_one_line(tmp_path):
@@ -187,12 +192,12 @@ def test_a_group_that_is_dated_after_runs_that_it_lacks_is_told(tmp_path):
 def test_one_more_seed_leaves_the_others_whole(tmp_path):
     write_groups(tmp_path, config_of())
     found = find_groups(tmp_path, config_of(grid={"seed": [0, 1]}))
-    assert found == GroupsOnDisk(whole=[GROUP], to_make=[Group("mnist", 10, 0)], unfinished=[])
+    assert found == FoundGroups(whole=[GROUP], to_make=[Group("mnist", 10, 0)], unfinished=[])
 
 
 def test_groups_are_shown_in_the_order_of_their_datasets_with_unknown_ones_last():
     groups = [Group(dataset, K, seed) for dataset in ("b", "a", "z") for K in (30, 5) for seed in (10, 9)]
-    found = GroupsOnDisk(whole=groups[::2], to_make=groups[1:8:2], unfinished=[Group("a", 2, 1)])
+    found = FoundGroups(whole=groups[::2], to_make=groups[1:8:2], unfinished=[Group("a", 2, 1)])
     expected = [(name, K, seed) for name in ("b", "a") for K in (5, 30) for seed in (9, 10)]
     shown = [(group.dataset, group.K, group.seed) for group in found.shown(["b", "a"])]
     assert shown == [*expected, ("z", 5, 10), ("z", 30, 10)]
@@ -282,6 +287,16 @@ def test_other_datasets_and_laws_may_differ_and_an_option_that_did_not_exist_is_
         check_alike([*rows, {**rows[0], "seed": 2, "training": json.dumps(older)}])
 
 
+@pytest.mark.parametrize("text", ['{"optimizer": "sgd"}', '{"epochs": 3'], ids=["of a later version", "cut"])
+def test_options_that_cannot_be_read_are_told(tmp_path, text):
+    """A later version may have written a group that is copied here."""
+    write_groups(tmp_path, config_of())
+    write_groups(tmp_path, config_of(grid=OTHER), training=text)
+    expected = r"training of mnist/K10/seed1 or mnist/K10/seed2 is not readable .*; update the project, or restore"
+    with pytest.raises(InputError, match=expected):
+        find_groups(tmp_path, config_of(draw_only=True))
+
+
 def test_a_run_counts_when_all_its_files_are_there(tmp_path):
     cells = asked_cells(config_of())
     write_runs(tmp_path, cells[:2])
@@ -355,6 +370,32 @@ def test_a_job_stacks_the_values_of_the_cells_that_are_yet_to_be_trained(tmp_pat
     assert stacked_axes(tmp_path, groups, asked, []) == stacked_axes(tmp_path, [], [], stack) == {}
 
 
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        ({"temperature": [0.5, 1.0, 2.0]}, {"temperature": [2.0], "perturbation": ["gumbel", "normal"]}),
+        ({"seed": [1, 2]}, {"temperature": [0.5, 1.0], "perturbation": ["gumbel", "normal"]}),
+        ({"temperature": [0.5, 2.0], "seed": [1, 2]}, {"perturbation": ["gumbel", "normal"]}),
+        ({"perturbation": ["normal", "logistic"], "seed": [1, 2]}, {"temperature": [0.5, 1.0]}),
+        ({"temperature": [0.5, 2.0], "perturbation": ["normal", "logistic"]}, {}),
+    ],
+    ids=["temperature", "seed", "temperature and seed", "law and seed", "temperature and law"],
+)
+def test_no_job_trains_runs_again_that_a_group_is_made_of(tmp_path, new, expected):
+    """Snakemake would delete them before the job starts."""
+    before = asked_cells(config_of())
+    write_groups(tmp_path, config_of())
+    write_runs(tmp_path, before)
+    asked = asked_cells(config_of(grid=new))
+    groups = [GROUP, Group("mnist", 10, 2)]
+    axes = stacked_axes(tmp_path, groups, asked, ["temperature", "perturbation"])
+    assert axes == expected
+    for cell in set(asked) - set(before):
+        trained = {Cell.of(coordinates) for coordinates in stack_coordinates(cell.coordinates(), axes)}
+        assert cell in trained
+        assert trained.isdisjoint(before)
+
+
 def test_gradients_are_asked_for_at_every_law_and_temperature_of_a_dataset_and_seed():
     """Whatever its K."""
     grid = {"dataset": ["mnist", "digits"], "K": [10, 30], "seed": [1, 2]}
@@ -397,26 +438,27 @@ def test_tables_that_hold_what_is_asked_for_are_found(tmp_path, suffix):
     expected = rf"{path} has no values at temperature 0.5, seed 2, which the grid asks for; .* or remove {tmp_path}"
     with pytest.raises(InputError, match=expected):
         find_tables(tmp_path, suffix, missing)
+    pd.DataFrame({"version https://git-lfs.github.com/spec/v1": ["size 9"]}).to_csv(path, index=False)
+    with pytest.raises(InputError, match=rf"{path} is not readable .*, expected a table as it was written; restore it"):
+        find_tables(tmp_path, suffix, missing)
     shutil.rmtree(path.parent)
     assert find_tables(tmp_path, suffix, missing) == []
 
 
-def test_what_is_missing_of_a_group_is_its_unfinished_cells_and_its_bounds(tmp_path):
+def test_what_is_missing_of_a_group_is_its_bounds_or_with_them_its_unfinished_cells(tmp_path):
     asked = asked_cells(config_of())
     write_runs(tmp_path, asked[:-1])
     (tmp_path / asked[0].directory / "model.pt").unlink()
     group = asked[0].group
-    missing = missing_files(tmp_path, [group], asked)
-    assert missing == [
-        f"{asked[0].directory}/model.pt",
-        *(f"{asked[-1].directory}/{name}" for name in CELL_FILES),
-        f"groups/{group}/bounds.csv",
-    ]
+    bounds = tmp_path / group.directory / "bounds.csv"
+    assert missing_files(tmp_path, [group], asked) == [f"groups/{group}/bounds.csv"]
     assert missing_files(tmp_path, [], asked) == []
-    bounds = tmp_path / missing[-1]
     bounds.parent.mkdir(parents=True)
     bounds.write_text("x\n")
-    assert missing_files(tmp_path, [group], asked) == missing[:-1]
+    assert missing_files(tmp_path, [group], asked) == [
+        f"{asked[0].directory}/model.pt",
+        *(f"{asked[-1].directory}/{name}" for name in CELL_FILES),
+    ]
 
 
 @pytest.mark.parametrize(

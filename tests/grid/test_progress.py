@@ -54,6 +54,14 @@ def test_a_group_that_another_job_makes_again_does_not_fail_a_finished_training(
     assert capsys.readouterr().err.endswith("cells finished: 1 of 2\n")
 
 
+def test_a_group_that_is_being_copied_does_not_fail_a_finished_training(tmp_path, capsys):
+    record_group(tmp_path, ASKED[:1], WHOLE_GROUP_FILES)
+    summaries = tmp_path / ASKED[0].group.directory / "summaries.csv"
+    summaries.write_text(summaries.read_text()[:-8])
+    announce_progress(tmp_path, ASKED, log=tmp_path / "none" / "train" / "a.log")
+    assert capsys.readouterr() == ("", "")
+
+
 def test_cells_that_the_command_plans_count_with_their_rate_and_the_time_left(tmp_path, capsys, monkeypatch):
     log = tmp_path / "logs" / "train" / "a.log"
     clock = [1000.0]

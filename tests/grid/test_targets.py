@@ -45,6 +45,12 @@ def test_values_of_options_are_no_targets():
     assert asked_targets(get_argument_parser(), words.split()) == ["results/a.md", "data/c.npz", "control"]
 
 
+def test_a_relative_target_is_spelled_as_snakemake_does():
+    words = ["./results/a.md", "results//b/../c.md", "/results/./d.md", "all"]
+    expected = ["results/a.md", "results/c.md", "/results/./d.md", "all"]
+    assert asked_targets(get_argument_parser(), words) == expected
+
+
 def test_the_words_of_another_program_are_no_targets(capsys):
     assert asked_targets(get_argument_parser(), ["--cores", "all", "--quiet=loud", "results/a.md"]) == []
     assert capsys.readouterr() == ("", "")

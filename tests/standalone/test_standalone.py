@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from discrete_vae.__main__ import main, parse_arguments
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Group
 from discrete_vae.standalone import maker as maker_module
-from discrete_vae.standalone.maker import SLACK, GroupMaker, read_images
+from discrete_vae.standalone.maker import SLACK, GroupMaker, pack, read_images
 from discrete_vae.standalone.plan import Plan, write_plan
 from discrete_vae.training.resume_point import SIGNALS
 from discrete_vae.training.stack import StackTrainer
@@ -261,11 +262,11 @@ def test_a_group_is_packed_again_where_it_changed(maker):
     group = Group.of(GROUPS[0])
     archive = maker.archives / "own-mine-K3-seed1.tar.xz"
     packed = archive.stat()
-    maker.pack(group)
+    pack(maker.folder(group), archive)
     # The costs are younger: the fixture wrote them.
     assert archive.stat().st_ino != packed.st_ino
     packed = archive.stat()
-    maker.pack(group)
+    pack(maker.folder(group), archive)
     assert archive.stat().st_ino == packed.st_ino
 
 
@@ -276,6 +277,35 @@ def test_groups_of_other_options_are_refused_before_anything_is_trained(machine)
     status, output = train(machine, "mine/K3/seed2")
     assert (status, "groups of mine have training.epochs 1 (mine/K3/seed1) and 2" in output) == (1, True), output
     assert not (machine / "results/own/runs/mine/K3/normal/tau0.5/seed2").exists()
+
+
+def with_temperatures(machine: Path, *temperatures: float) -> None:
+    plan = json.loads((machine / "plan.json").read_text())
+    plan["groups"] = {GROUPS[0]: [["normal", temperature] for temperature in temperatures]}
+    (machine / "plan.json").write_text(json.dumps(plan))
+
+
+def test_a_group_never_shrinks(machine):
+    summaries = machine / "results/own/groups" / GROUPS[0] / "summaries.csv"
+    for temperature in (0.5, 1.0):
+        with_temperatures(machine, temperature)
+        assert train(machine)[0] == 0
+    assert pd.read_csv(summaries)["temperature"].tolist() == [0.5, 1.0]
+    shutil.rmtree(machine / "results/own/runs")
+    with_temperatures(machine, 2.0)
+    status, output = train(machine)
+    assert (status, "lacks cells of the plan, expected the runs of all its cells" in output) == (1, True), output
+    assert pd.read_csv(summaries)["temperature"].tolist() == [0.5, 1.0]
+
+
+def test_runs_of_other_options_are_refused_before_anything_is_trained(machine):
+    with_temperatures(machine, 0.5)
+    assert train(machine)[0] == 0
+    shutil.rmtree(machine / "results/own/groups")
+    with_epochs(machine, 2)
+    status, output = train(machine)
+    assert (status, "groups of mine have training.epochs 2 (mine/K3/seed1) and 3" in output) == (1, True), output
+    assert not (machine / "results/own/groups").exists()
 
 
 @pytest.mark.parametrize(

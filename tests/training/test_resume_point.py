@@ -257,7 +257,7 @@ def test_a_resume_point_is_of_the_same_training(tmp_path, caplog, change, differ
         assert state["weights"].tolist() == [0, 1, 2]
     else:
         assert state is None
-        assert f"it has another {differing};" in caplog.text
+        assert f"it differs in {differing};" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_a_training_starts_again_after_an_update(tmp_path, caplog, monkeypatch, 
     monkeypatch.setattr(module, name, lambda: "updated")
     with ResumePoint(tmp_path / "c.pt", identity_of(**JOB)) as point:
         assert point.load() is None
-    assert f"it has another {differing};" in caplog.text
+    assert f"it differs in {differing};" in caplog.text
 
 
 def test_a_save_is_due_again_some_minutes_later(tmp_path, monkeypatch):

@@ -77,10 +77,12 @@ def check_writable(paths: Iterable[Path | str]) -> None:
     """Check the current folder and, for each file to write, the nearest folder that exists.
 
     Raises:
-        OutputError: one is read-only, or a link to a folder that does not exist.
+        OutputError: one is read-only, a file, or a link to a folder that does not exist.
     """
     parents = {Path(path).parent for path in paths}
     for folder in sorted({Path(), *map(_nearest_folder, parents)}):
+        if not folder.is_dir():
+            raise OutputError(f"{folder} is a file, expected a folder to write to; move the file")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise OutputError(
                 f"{folder.resolve()} is read-only, expected a folder to write to; change its permissions or choose"

@@ -1,4 +1,6 @@
-"""What a command asks for. A target that would not be made is refused, with the reason, before anything starts.
+"""What a command asks for, and what its jobs write and train.
+
+A target that would not be made is refused, with the reason, before anything starts.
 
 Snakemake would say that no rule makes it, or that nothing is to be done.
 """
@@ -68,15 +70,20 @@ def why_kept(target):
     """Say why a file that is there is neither made nor drawn again, if it is not."""
     path = Path(target)
     if any(map(path.is_relative_to, finished_places)):
-        # A table by itself, a run or group with its folder.
-        alone = any(map(path.is_relative_to, (results / "gradients", results / "fits")))
+        # A run or a group with its folder, a table by itself.
+        whole = path.parent if path.parent in finished_places else path
         return (
             f"{path} is finished, and what is finished is kept; leave it out of the command,"
-            f" or remove {path if alone else path.parent} to make it again"
+            f" or remove {whole} to make it again"
         )
-    if planning.is_outdated(results, path, found_groups.to_make):
+    to_show = [
+        group
+        for group in found_groups.to_make
+        if path.stem != "control" or group.dataset in control_datasets
+    ]
+    if planning.is_outdated(results, path, to_show):
         return (
-            f"{path} does not show all groups of the grid ({len(found_groups.to_make)} not"
+            f"{path} does not show all groups of the grid ({len(to_show)} not"
             " finished); leave the file out of the command to make them first, or draw what is there"
             " with --config draw_only=true"
         )
@@ -133,7 +140,7 @@ for target in file_targets:
         )
     if reason:
         sys.exit(f"ERROR: {reason}")
-if is_own_command and "control" in asked_targets and not control_datasets:
+if "control" in own_targets and not control_datasets:
     reason = (
         "there is no finished group, expected one to draw; unset draw_only"
         if configuration.control.enabled

@@ -26,7 +26,7 @@ envvars:
     "DISCRETE_VAE_GPUS",
 
 
-# A job is asked for nothing but itself.
+# The only target of a job is the job itself.
 asked_targets = (
     targets.asked_targets(get_argument_parser(), sys.argv[1:])
     if workflow.is_main_process
@@ -40,7 +40,7 @@ asked_gradients = planning.asked_gradients(configuration, asked_cells)
 fits_are_asked = (
     configuration.fitting.enabled
     or "fitting" in asked_targets
-    or not planning.find_tables(results / "fits", ".csv.gz", {})
+    or not any((results / "fits").glob("*/*.csv.gz"))
 )
 asked_fits = planning.asked_fits(configuration) if fits_are_asked else {}
 # What a profile or the command line sets, which Snakemake hands to each job as it is written.
@@ -67,7 +67,12 @@ try:
         folder("data"),
         {name: options["datasets"][name] for name in configuration.asked_datasets},
     )
-    found_groups = groups.find_groups(results, configuration)
+    # Only the main process plans. Meanwhile groups are made, or copied, beside a job that reads the Snakefile again.
+    found_groups = (
+        groups.find_groups(results, configuration)
+        if workflow.is_main_process
+        else groups.FoundGroups()
+    )
     found_gradients = planning.find_tables(
         results / "gradients", ".csv", asked_gradients
     )
@@ -110,7 +115,6 @@ stack = scheduling.stack_of(
     by_name=targets.are_all_within(own_targets, results / "runs"),
 )
 try:
-    # Only the main process plans.
     runs_of_other_stacks = (
         planning.runs_of_other_stacks(results, found_groups.to_make, stack)
         if workflow.is_main_process
@@ -118,21 +122,11 @@ try:
     )
 except InputError as error:
     sys.exit(f"ERROR: {error}")
-# A group without bounds needs no list: the rule of its bounds asks for its runs.
-evaluated_before = {
-    group
-    for group in found_groups.to_make
-    if (results / group.directory / "bounds.csv").exists()
-}
 missing_files = [
     f"<results>/{path}"
-    for path in planning.missing_files(
-        results,
-        found_groups.to_make,
-        [cell for cell in asked_cells if cell.group in evaluated_before],
-    )
+    for path in planning.missing_files(results, found_groups.to_make, asked_cells)
 ]
-# Those that are asked for by name have their rule, which then has nothing to do.
+# A dataset that the command names keeps its rule, which finds nothing to do.
 datasets_there = [
     path.stem
     for path in folder("data").glob("*.npz")

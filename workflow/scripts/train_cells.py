@@ -33,7 +33,7 @@ with logged(snakemake.log[0]):
         study=study,
         # Outside the outputs, which Snakemake deletes when a job fails.
         checkpoint=Path(params.checkpoint),
-        laws={cell.perturbation: params.configuration["perturbations"][cell.perturbation] for cell in cells},
+        laws=params.configuration["perturbations"],
         options=configuration.result_options(name),
         device=choose_device(configuration.training.device, gpus=snakemake.resources.get("gpu", 0)),
         how_to_train=configuration.training.how_to_train(),

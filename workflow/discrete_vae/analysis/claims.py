@@ -27,7 +27,7 @@ class Claim:
         name: short, for tables.
         text: what is claimed.
         comparisons: how many other noise laws must be compared before it can be supported at a dataset and K.
-        places: how many combinations of dataset and K the paper makes it about; None where the paper does not.
+        places: for how many combinations of dataset and K the paper claims it; None for what it does not claim.
     """
 
     name: str

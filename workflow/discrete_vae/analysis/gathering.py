@@ -1,11 +1,18 @@
 """Gather the runs of a group: summaries, histories, and the temperature selected for each noise law."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from discrete_vae.analysis.selection import gather_histories, gather_summaries, select_temperatures
-from discrete_vae.files import write_csv
-from discrete_vae.grid.groups import check_alike
+import pandas as pd
+
+from discrete_vae.analysis.selection import select_temperatures
+from discrete_vae.errors import reading
+from discrete_vae.files import RESTORE, read_table, write_csv
+from discrete_vae.grid.alike import check_alike
+from discrete_vae.grid.cells import AXES
+
+NESTED = ("law", "model", "training", "evaluation")
 
 
 def gather_group(folder: Path, *, summaries: Sequence[str | Path], histories: Sequence[str | Path]) -> None:
@@ -26,3 +33,26 @@ def gather_group(folder: Path, *, summaries: Sequence[str | Path], histories: Se
     write_csv(folder / "histories.csv.gz", gather_histories(histories, runs))
     write_csv(folder / "selection.csv", select_temperatures(runs))
     write_csv(folder / "summaries.csv", runs)
+
+
+def gather_summaries(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Read the summary.json of many runs: one row a cell; the options of the configuration become JSON texts."""
+    rows = []
+    for path in paths:
+        with reading(path, "the summary of a run", RESTORE):
+            row = json.loads(Path(path).read_text(encoding="utf-8"))
+            rows.append({**row, **{key: json.dumps(row[key]) for key in NESTED}})
+    return pd.DataFrame(rows)
+
+
+def gather_histories(paths: Iterable[str | Path], runs: pd.DataFrame) -> pd.DataFrame:
+    """Read the history.csv of many runs: one row for each cell and epoch, with the cell's coordinates first.
+
+    ``runs`` are the summaries of the same runs, in the same order.
+    """
+    histories = []
+    for path, run in zip(paths, runs.to_dict("records"), strict=True):
+        # The cell's temperature takes the place of the annealed one.
+        histories.append(read_table(path).assign(**{axis: run[axis] for axis in AXES}))
+    gathered = pd.concat(histories, ignore_index=True)
+    return gathered[[*AXES, *gathered.columns.difference(AXES, sort=False)]]

@@ -13,7 +13,7 @@ from discrete_vae.evaluation.pictures import draw_selected
 from discrete_vae.evaluation.selected import selected_models
 from discrete_vae.files import read_table, write_arrays, write_csv
 from discrete_vae.grid.cells import Group
-from discrete_vae.training.run_files import environment, write_weights
+from discrete_vae.training.run_files import check_images, environment, write_weights
 
 
 def evaluate_group(
@@ -40,14 +40,12 @@ def evaluate_group(
     Raises:
         InputError: the runs used other images.
     """
+    check_images(study, group.dataset, dataset.manifest["sha256"])
     torch.set_float32_matmul_precision("highest")  # whatever the training used
     folder = study / group.directory
     runs = read_table(folder / "summaries.csv")
     selections = [read_table(folder / "selection.csv"), select_temperatures(runs, by=NEGATIVE_ELBO)]
-    by_paper_loss, by_negative_elbo = (
-        selected_models(runs, selection, study=study, data_sha256=dataset.manifest["sha256"])
-        for selection in selections
-    )
+    by_paper_loss, by_negative_elbo = (selected_models(runs, selection, study=study) for selection in selections)
     selected = list(dict.fromkeys([*by_paper_loss, *by_negative_elbo]))
     bounds, image_losses = evaluate_selected(selected, dataset.splits["test"], samples=samples, device=device)
     write_arrays(folder / "pictures.npz", draw_selected(by_paper_loss, dataset))

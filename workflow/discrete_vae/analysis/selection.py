@@ -1,15 +1,13 @@
-"""Gather the runs of a group, select the temperature of each noise law, and read groups again."""
+"""Select the temperature of each noise law, and read groups."""
 
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from discrete_vae.errors import reading
-from discrete_vae.files import RESTORE, read_table
+from discrete_vae.files import read_table
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import BOUNDS
 
@@ -18,30 +16,6 @@ MODEL_AXES = ["dataset", "K", "perturbation", "seed"]
 VALIDATION_LOSS, NEGATIVE_ELBO = "validation loss", "negative ELBO"
 LOSSES = ("validation_loss", "validation_reconstruction", "validation_kl", "validation_kl_of_codes")
 OUTCOME = ("temperature", "best_epoch", "epochs_run", "stopped_early", *LOSSES)  # of the selected run
-NESTED = ("law", "model", "training", "evaluation")
-
-
-def gather_summaries(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Read the summary.json of many runs: one row a cell; the options of the configuration become JSON texts."""
-    rows = []
-    for path in paths:
-        with reading(path, "the summary of a run", RESTORE):
-            row = json.loads(Path(path).read_text(encoding="utf-8"))
-            rows.append({**row, **{key: json.dumps(row[key]) for key in NESTED}})
-    return pd.DataFrame(rows)
-
-
-def gather_histories(paths: Iterable[str | Path], runs: pd.DataFrame) -> pd.DataFrame:
-    """Read the history.csv of many runs: one row for each cell and epoch, with the cell's coordinates first.
-
-    ``runs`` are the summaries of the same runs, in the same order.
-    """
-    histories = []
-    for path, run in zip(paths, runs.to_dict("records"), strict=True):
-        # The cell's temperature takes the place of the annealed one.
-        histories.append(read_table(path).assign(**{axis: run[axis] for axis in AXES}))
-    gathered = pd.concat(histories, ignore_index=True)
-    return gathered[[*AXES, *gathered.columns.difference(AXES, sort=False)]]
 
 
 def read_bounds(paths: Sequence[str]) -> pd.DataFrame:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from discrete_vae.config.definitions import Law, law_of
-from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Cell
 
 
@@ -26,25 +25,8 @@ def selected_cells(selection: pd.DataFrame) -> list[Cell]:
     return [Cell.of(row) for row in selection.dropna(subset="temperature").to_dict("records")]
 
 
-def selected_models(
-    runs: pd.DataFrame, selection: pd.DataFrame, *, study: Path, data_sha256: str
-) -> list[SelectedModel]:
-    """List the selected models of a group.
-
-    Args:
-        runs, selection: its tables.
-        study: the folder with its runs.
-        data_sha256: sum of the images that are there.
-
-    Raises:
-        InputError: the runs used other images.
-    """
-    expected = runs["data_sha256"].iloc[0]
-    if data_sha256 != expected:
-        raise InputError(
-            f"data/{runs['dataset'].iloc[0]}.npz has the sum {data_sha256}, expected {expected} as the images of the"
-            " runs; put those images back, or choose another name with --config study=NAME"
-        )
+def selected_models(runs: pd.DataFrame, selection: pd.DataFrame, *, study: Path) -> list[SelectedModel]:
+    """List the selected models of a group, given its tables and the folder with its runs."""
     of_cell = {Cell.of(run): run for run in runs.to_dict("records")}
     selected = [(cell, of_cell[cell]) for cell in selected_cells(selection)]
     return [

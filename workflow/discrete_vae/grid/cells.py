@@ -89,7 +89,7 @@ def asked_cells(configuration: "Configuration") -> list[Cell]:
     """List the cells that a configuration asks for; none where it only draws what is there."""
     if configuration.draw_only:
         return []
-    points = (point for part in configuration.grid.parts() for point in _products(part))
+    points = (point for part in configuration.grid.parts() for point in products(part))
     return list(dict.fromkeys(Cell.of(point) for point in points))
 
 
@@ -103,7 +103,7 @@ def stack_coordinates(wildcards: Mapping[str, str], stacked_axes: Mapping[str, S
 
     They have the order of Snakemake's ``expand`` over the same axes.
     """
-    points = ({**wildcards, **point} for point in _products(stacked_axes))
+    points = ({**wildcards, **point} for point in products(stacked_axes))
     return [Cell.of(point).coordinates() for point in points]
 
 
@@ -138,6 +138,7 @@ def all_but(finished: Iterable[str], pattern: str) -> str:
     return rf"(?!(?:{excluded})(?:/|\.csv$|\.csv\.gz$|\.npz$|\.json$)){pattern}" if excluded else pattern
 
 
-def _products(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+def products(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Yield each combination of the values of some axes."""
     for values in itertools.product(*axes.values()):
         yield dict(zip(axes, values, strict=True))

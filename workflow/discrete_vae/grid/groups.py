@@ -5,19 +5,17 @@ without its runs. A group never shrinks: it is made of the cells asked for and o
 """
 
 import csv
-import functools
 import gzip
 import io
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from discrete_vae.config.options import Evaluation, Model, Training
 from discrete_vae.errors import InputError, reading
 from discrete_vae.files import RESTORE
+from discrete_vae.grid.alike import check_alike, option_rows
 from discrete_vae.grid.cells import CELL_FILES, WILDCARD_PATTERNS, Cell, Group, asked_cells
 
 if TYPE_CHECKING:  # its module needs pydantic
@@ -30,15 +28,6 @@ WHOLE_GROUP_FILES = (
     *("summaries.csv", "histories.csv.gz", "selection.csv"),
     *("bounds.csv", "image_losses.npz", "costs.csv"),
 )
-# What runs of one dataset, or of one noise law, must have in common, as columns of summaries.csv and bounds.csv.
-ALIKE = {
-    "data_sha256": "dataset",
-    "law": "perturbation",
-    "model": "dataset",
-    "training": "dataset",
-    "evaluation": "dataset",
-    "samples": "dataset",
-}
 
 
 def recorded_rows(path: Path) -> list[dict[str, str]]:
@@ -53,7 +42,10 @@ def recorded_rows(path: Path) -> list[dict[str, str]]:
         return []
     with reading(path, "a table as it was written", RESTORE):
         text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
-        return list(csv.DictReader(io.StringIO(text), strict=True))
+        rows = list(csv.DictReader(io.StringIO(text), strict=True))
+        if any(None in (*row, *row.values()) for row in rows):
+            raise ValueError("rows of different lengths")
+    return rows
 
 
 def groups_on_disk(study: Path) -> list[Group]:
@@ -63,7 +55,7 @@ def groups_on_disk(study: Path) -> list[Group]:
 
 
 @dataclass(frozen=True)
-class GroupsOnDisk:
+class FoundGroups:
     """The groups of a study, by what is to be done about them.
 
     Attributes:
@@ -72,9 +64,9 @@ class GroupsOnDisk:
         unfinished: groups on disk that are neither.
     """
 
-    whole: list[Group]
-    to_make: list[Group]
-    unfinished: list[Group]
+    whole: list[Group] = field(default_factory=list)
+    to_make: list[Group] = field(default_factory=list)
+    unfinished: list[Group] = field(default_factory=list)
 
     def shown(self, datasets: Sequence[str]) -> list[Group]:
         """List the groups that tables and figures are drawn from, by dataset in the given order, K and seed."""
@@ -83,7 +75,7 @@ class GroupsOnDisk:
         return sorted(groups, key=lambda group: (names.index(group.dataset), group.K, group.seed))
 
 
-def find_groups(study: Path, configuration: "Configuration") -> GroupsOnDisk:
+def find_groups(study: Path, configuration: "Configuration") -> FoundGroups:
     """Find out which groups of a study are whole, and which of those asked for are not.
 
     Raises:
@@ -103,7 +95,7 @@ def find_groups(study: Path, configuration: "Configuration") -> GroupsOnDisk:
             whole.append(group)
             rows += [*summaries, *recorded_rows(folder / "bounds.csv")]
         elif group in asked_of:
-            _check_runs(study, folder, recorded, lacking=" and ".join(absent) or "cells that are asked for")
+            check_runs(study, folder, recorded, lacking=" and ".join(absent) or "cells that are asked for")
             _check_dates(study, folder, asked_of[group] - recorded)
             to_make.append(group)
         else:
@@ -112,7 +104,7 @@ def find_groups(study: Path, configuration: "Configuration") -> GroupsOnDisk:
     samples = {"samples": configuration.evaluation.importance_samples}
     options = {name: configuration.result_options(name) | samples for name in configuration.asked_datasets}
     check_alike([*rows, *option_rows(asked, laws=laws, options=options)])
-    return GroupsOnDisk(whole, to_make, unfinished)
+    return FoundGroups(whole, to_make, unfinished)
 
 
 def _recorded_cells(folder: Path, summaries: Iterable[Mapping[str, str]], group: Group) -> set[Cell]:
@@ -125,60 +117,6 @@ def _recorded_cells(folder: Path, summaries: Iterable[Mapping[str, str]], group:
     return recorded
 
 
-def option_rows(
-    cells: Iterable[Cell], *, laws: Mapping[str, Mapping[str, Any]], options: Mapping[str, Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return the options of some cells as rows of summaries.csv and bounds.csv, one for each dataset and noise law.
-
-    ``laws`` are definitions by name; ``options`` are what determines a result, by dataset and column.
-    """
-    rows = []
-    for cell in {(cell.dataset, cell.perturbation): cell for cell in cells}.values():
-        columns = {"law": laws[cell.perturbation], **options[cell.dataset]}
-        rows.append({**cell.coordinates(), **{column: json.dumps(values) for column, values in columns.items()}})
-    return rows
-
-
-def check_alike(rows: Iterable[Mapping[str, Any]]) -> None:
-    """Check that rows of summaries.csv or bounds.csv are of equal images, noise laws, options and numbers of samples.
-
-    An option that did not exist when a run was made counts as its default.
-
-    Raises:
-        InputError: two runs of one dataset that differ, or two noise laws of one name.
-    """
-    first: dict[tuple[str, str], tuple[str, Cell]] = {}
-    for row in rows:
-        for column, axis in ALIKE.items():
-            if column not in row:
-                continue
-            value, cell = first.setdefault((column, row[axis]), (row[column], Cell.of(row)))
-            if value == row[column]:
-                continue
-            expected, given = _options(column, value), _options(column, row[column])
-            for key in {**expected, **given}:
-                if expected.get(key) != given.get(key):
-                    raise InputError(
-                        f"groups of {row[axis]} have {key} {expected.get(key)} ({cell.group}) and {given.get(key)}"
-                        f" ({Cell.of(row).group}), expected one; use another study for one of them"
-                    )
-
-
-@functools.cache
-def _options(column: str, text: str) -> dict[str, Any]:
-    """Return what a column of a run's summary says, by option."""
-    if not text.startswith("{"):
-        return {column: text}
-    values = json.loads(text)
-    complete = {
-        "model": lambda: asdict(Model(**values)),
-        "training": lambda: Training.of(values).result_options(),
-        "evaluation": lambda: Evaluation(**values).result_options(),
-    }
-    options = complete[column]() if column in complete else values
-    return {f"{column}.{key}": value for key, value in options.items()}
-
-
 def by_group(cells: Iterable[Cell]) -> dict[Group, set[Cell]]:
     """Return the cells of each group."""
     of_group: dict[Group, set[Cell]] = {}
@@ -187,8 +125,18 @@ def by_group(cells: Iterable[Cell]) -> dict[Group, set[Cell]]:
     return of_group
 
 
-def _check_runs(study: Path, folder: Path, recorded: Iterable[Cell], *, lacking: str) -> None:
-    """Check that the runs are there that a group must be made of again."""
+def check_runs(study: Path, folder: Path, recorded: Iterable[Cell], *, lacking: str) -> None:
+    """Check that the runs are there that a group must be made of again.
+
+    Args:
+        study: the folder with the runs.
+        folder: of the group.
+        recorded: the cells of its summaries.csv.
+        lacking: what it lacks, for the message.
+
+    Raises:
+        InputError: a run is gone.
+    """
     gone = [cell for cell in recorded if not is_finished(study, cell)]
     if gone:
         raise InputError(
@@ -224,8 +172,14 @@ def is_whole(study: Path, group: Group, asked: Set[Cell]) -> bool:
 
 def absent_files(folder: Path, names: Iterable[str] = WHOLE_GROUP_FILES) -> list[str]:
     """List the files that are absent or empty in a folder, by default of a group's files."""
-    paths = {name: folder / name for name in names}
-    return [name for name, path in paths.items() if not path.exists() or not path.stat().st_size]
+    return [name for name in names if not _size(folder / name)]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def is_finished(study: Path, cell: Cell) -> bool:

@@ -7,13 +7,14 @@ and ``stack`` the axes of ``training: stack``.
 import itertools
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from discrete_vae.errors import InputError, reading
 from discrete_vae.files import RESTORE
-from discrete_vae.grid.cells import CELL_DIRECTORY, CELL_FILES, WILDCARD_PATTERNS, Cell, Group, values_of
+from discrete_vae.grid.cells import CELL_DIRECTORY, CELL_FILES, WILDCARD_PATTERNS, Cell, Group, products, values_of
 from discrete_vae.grid.groups import is_finished, recorded_rows
 
 if TYPE_CHECKING:  # its module needs pydantic
@@ -34,10 +35,10 @@ def finished_cells(study: Path, group: Group) -> list[Cell]:
 
 
 def runs_of_other_stacks(study: Path, to_make: Iterable[Group], stack: Sequence[str]) -> list[str]:
-    """List the finished runs that Snakemake would make again, because a job would now train another set of cells.
+    """List the folders in runs/ of the finished runs that no job may train again.
 
-    Returns:
-        Their folders in runs/.
+    They are all finished runs where jobs train stacks, and those that a stack trained where they do not: Snakemake
+    would make them again, as a job's outputs would be other than before.
     """
     runs = (study / cell.directory for group in to_make for cell in finished_cells(study, group))
     return [str(run.relative_to(study / "runs")) for run in runs if stack or _was_stacked(run)]
@@ -109,7 +110,8 @@ def find_tables(folder: Path, suffix: str, asked: Points) -> list[str]:
     labels = [f"{path.parent.name}/{path.name.removesuffix(suffix)}" for path in paths]
     for label, path in zip(labels, paths, strict=True):
         points = asked.get(label, [])
-        held = {tuple(row[axis] for axis in points[0]) for row in recorded_rows(path)} if points else set()
+        with reading(path, "a table as it was written", RESTORE):
+            held = {tuple(row[axis] for axis in points[0]) for row in recorded_rows(path)} if points else set()
         missing = [point for point in points if tuple(map(str, point.values())) not in held]
         if missing:
             point = ", ".join(f"{axis} {value}" for axis, value in missing[0].items())
@@ -120,7 +122,7 @@ def find_tables(folder: Path, suffix: str, asked: Points) -> list[str]:
     return labels
 
 
-def is_outdated(study: Path, path: Path, to_make: Iterable[Group]) -> bool:
+def is_outdated(study: Path, path: Path, to_make: Collection[Group]) -> bool:
     """Tell whether a table or figure shows groups that are yet to be made."""
     if path.is_relative_to(study / "tables"):
         return bool(to_make) and path.stem != "fitting"
@@ -131,14 +133,13 @@ def is_outdated(study: Path, path: Path, to_make: Iterable[Group]) -> bool:
 
 
 def missing_files(study: Path, to_make: Iterable[Group], asked: Iterable[Cell]) -> list[str]:
-    """List what is missing of the groups that are to be made: weights of their cells, and bounds.
+    """List the files that are missing in the study's folder: bounds of groups, and runs of groups that have bounds.
 
-    Without Snakemake's records, as in a clone, files between those that are there would not be made.
-
-    Returns:
-        Paths in the study's folder.
+    Without Snakemake's records, as in a clone, files between those that are there would not be made. The rule of absent
+    bounds asks for the runs itself.
     """
-    runs = (f"{cell.directory}/{name}" for cell in cells_to_train(study, to_make, asked) for name in CELL_FILES)
+    evaluated = (group for group in to_make if (study / group.directory / "bounds.csv").exists())
+    runs = (f"{cell.directory}/{name}" for cell in cells_to_train(study, evaluated, asked) for name in CELL_FILES)
     bounds = (f"{group.directory}/bounds.csv" for group in to_make)
     return [path for path in (*runs, *bounds) if not (study / path).exists()]
 
@@ -152,8 +153,18 @@ def cells_to_train(study: Path, to_make: Iterable[Group], asked: Iterable[Cell])
 def stacked_axes(
     study: Path, to_make: Iterable[Group], asked: Sequence[Cell], stack: Sequence[str]
 ) -> dict[str, list[Any]]:
-    """List the values that one training job stacks along each axis, for the cells that are yet to be trained."""
-    if not stack or not asked:
-        return {}
-    stacked = cells_to_train(study, to_make, asked) or asked
-    return {axis: values_of(stacked, axis) for axis in stack}
+    """List the values that one training job stacks along each axis, for the cells that are yet to be trained.
+
+    All jobs stack the same values, and Snakemake deletes all outputs of a job before it starts. So an axis is left out
+    where a job would delete runs that a group is made of already.
+    """
+    to_make, stacked = list(to_make), cells_to_train(study, to_make, asked) or asked
+    tables = (recorded_rows(study / group.directory / "summaries.csv") for group in to_make)
+    recorded = {Cell.of(row) for rows in tables for row in rows}
+    for count in range(len(stack), 0, -1):
+        for axes in itertools.combinations(stack, count):
+            values = {axis: values_of(stacked, axis) for axis in axes}
+            points = list(products(values))
+            if recorded.isdisjoint(replace(cell, **point) for cell in stacked for point in points):
+                return values if stacked else {}
+    return {}

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from discrete_vae.errors import OutputError
+from discrete_vae.errors import InputError, OutputError
 from discrete_vae.files import write_json
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.groups import by_group, is_finished, is_whole
@@ -35,7 +35,10 @@ def announce_progress(study: Path, asked: Sequence[Cell], *, log: Path) -> None:
     with suppress(OSError, ValueError, KeyError, TypeError):
         plan = json.loads((log.parents[1] / PLANNED).read_text(encoding="utf-8"))
         cells, seconds = [Cell.of(coordinates) for coordinates in plan["cells"]], time.time() - plan["began"]
-    finished = _finished(study, cells)
+    try:
+        finished = _finished(study, cells)
+    except InputError:  # another group's files are being copied: no reason to fail a finished training
+        return
     line = f"{datetime.now():%Y-%m-%d %H:%M:%S} cells finished: {finished} of {len(cells)}"
     if seconds and 0 < finished < len(cells):
         left = timedelta(seconds=round((len(cells) - finished) * seconds / finished))

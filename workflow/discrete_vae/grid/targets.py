@@ -4,18 +4,20 @@ import argparse
 import contextlib
 import difflib
 import io
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
 def asked_targets(parser: argparse.ArgumentParser, words: Sequence[str]) -> list[str]:
-    """List the targets among the words of a command line, by Snakemake's parser.
+    """List the targets among the words of a command line, by Snakemake's parser; ``./results`` is ``results``.
 
     Snakemake knows them, but tells a Snakefile only after it is read. Words that are not meant for Snakemake name none.
     """
     with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
-        return list(parser.parse_known_args(words)[0].targets)
+        targets = parser.parse_known_args(words)[0].targets
+        return [target if Path(target).is_absolute() else os.path.normpath(target) for target in targets]
     return []
 
 

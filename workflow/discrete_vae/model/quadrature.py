@@ -54,7 +54,7 @@ class Quadrature:
         return rows.split(max(1, NUMBERS_AT_ONCE[self.device.type] // (nodes * categories)))
 
     def of_part(self, rows: Tensor, law: Distribution) -> Tensor:
-        """Do the same in one go."""
+        """Return the probabilities of one part of `split`, float64 of its shape, in one go."""
         return self._between_kinks(rows, law) if self.kinks else self._at_even_nodes(rows, law)
 
     @functools.cached_property

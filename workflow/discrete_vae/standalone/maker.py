@@ -1,6 +1,7 @@
 """Make the groups of a plan one after the other: train each in one stack, evaluate it, and pack it."""
 
 import functools
+import itertools
 import logging
 import math
 import tarfile
@@ -11,18 +12,19 @@ from typing import Any
 
 import torch
 
-from discrete_vae.analysis.gathering import gather_group
+from discrete_vae.analysis.gathering import gather_group, gather_summaries
 from discrete_vae.analysis.group_evaluation import evaluate_group
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.errors import InputError
 from discrete_vae.files import written_whole
-from discrete_vae.grid.cells import CELL_FILES, Group
-from discrete_vae.grid.groups import check_alike, groups_on_disk, is_finished, is_whole, recorded_rows
-from discrete_vae.model.network import Architecture
+from discrete_vae.grid.alike import check_alike
+from discrete_vae.grid.cells import CELL_FILES, Cell, Group
+from discrete_vae.grid.groups import check_runs, groups_on_disk, is_finished, is_whole, recorded_rows
+from discrete_vae.grid.planning import cells_to_group, finished_cells
 from discrete_vae.source import git_revision, source_sum
 from discrete_vae.standalone.plan import Plan
 from discrete_vae.training.job import run_job
-from discrete_vae.training.run_files import check_images, hardware_of
+from discrete_vae.training.run_files import hardware_of
 
 SLACK = 1.2  # a group of a larger K takes longer than the number of its weights says
 
@@ -61,11 +63,16 @@ class GroupMaker:
 
         A group is left if it would take longer than what remains of the time, judged by the slowest group so far. The
         first group, and one with a resume point, is always begun.
+
+        Raises:
+            InputError: a group has other runs than those it is to be made of. Nothing is begun.
         """
         deadline, left = time.monotonic() + seconds, []
+        for group in itertools.filterfalse(self.is_whole, groups):
+            check_group(self.plan, group, study=self.study)
         for group in groups:
             if self.is_whole(group):
-                self.pack(group)
+                pack(self.folder(group), self.archive(group))
                 continue
             needed = self.expected_seconds(group) if seconds < math.inf else 0
             remaining = deadline - time.monotonic()
@@ -77,26 +84,13 @@ class GroupMaker:
         return left
 
     def make(self, group: Group) -> None:
-        """Train a group, evaluate it and pack it. What is there is not made again."""
+        """Train a group, evaluate it and pack it. What is there is not made again, and stays part of the group."""
         started = time.monotonic()
-        dataset, cells = self.images(group.dataset), self.plan.cells(group)
-        check_images(self.study, group.dataset, dataset.manifest["sha256"])
-        if not all(is_finished(self.study, cell) for cell in cells):
-            asked_to_end = run_job(
-                cells,
-                dataset,
-                study=self.study,
-                checkpoint=self.checkpoint(group),
-                laws=self.plan.laws,
-                options=self.plan.options[group.dataset],
-                device=self.device,
-                started=started,
-                how_to_train=self.how_to_train,
-                revision=self.revision,
-            )
-            if asked_to_end:
-                raise SystemExit(128 + asked_to_end)
+        dataset = self.images(group.dataset)
+        if not all(is_finished(self.study, cell) for cell in self.plan.cells(group)):
+            self.train(group, dataset, started=started)
         log.info("%s: trained after %.0f s", group, time.monotonic() - started)
+        cells = cells_to_group(self.study, group, self.plan.cells(group), list(self.plan.laws))
         histories, summaries, _ = ([self.study / cell.directory / name for cell in cells] for name in CELL_FILES)
         gather_group(self.folder(group), summaries=summaries, histories=histories)
         evaluate_group(
@@ -108,17 +102,29 @@ class GroupMaker:
             device=self.device,
             started=time.monotonic(),
         )
-        self.pack(group)
+        pack(self.folder(group), self.archive(group))
         log.info("%s: finished after %.0f s", group, time.monotonic() - started)
 
-    def pack(self, group: Group) -> None:
-        """Pack a finished group, to be unpacked in the folder of a project. An archive that is up to date stays."""
-        archive = self.archives / f"{self.plan.study}-{str(group).replace('/', '-')}.tar.xz"
-        changed = max(file.stat().st_mtime for file in self.folder(group).iterdir())
-        if not archive.exists() or archive.stat().st_mtime < changed:
-            with written_whole(archive) as temporary, tarfile.open(temporary, "w:xz") as tar:
-                tar.add(self.folder(group))
-            log.info("packed %s", archive)
+    def train(self, group: Group, dataset: BinarizedDataset, *, started: float) -> None:
+        """Train the cells of a group in one stack.
+
+        Raises:
+            SystemExit: a signal asked the job to end.
+        """
+        asked_to_end = run_job(
+            self.plan.cells(group),
+            dataset,
+            study=self.study,
+            checkpoint=self.checkpoint(group),
+            laws=self.plan.laws,
+            options=self.plan.options[group.dataset],
+            device=self.device,
+            started=started,
+            how_to_train=self.how_to_train,
+            revision=self.revision,
+        )
+        if asked_to_end:
+            raise SystemExit(128 + asked_to_end)
 
     def is_whole(self, group: Group) -> bool:
         """Tell whether a group is finished."""
@@ -128,26 +134,49 @@ class GroupMaker:
         """Return the folder of a group's files."""
         return self.study / group.directory
 
+    def archive(self, group: Group) -> Path:
+        """Return the file that a group is packed in."""
+        return self.archives / f"{self.plan.study}-{str(group).replace('/', '-')}.tar.xz"
+
     def checkpoint(self, group: Group) -> Path:
         """Return the file of a group's resume point."""
         return Path("checkpoints", self.plan.study, f"{str(group).replace('/', '-')}.pt")
 
     def expected_seconds(self, group: Group) -> float:
         """Return how long a group may take on this hardware; 0 where nothing is known yet."""
-        hardware = hardware_of(self.device)
-        rates = [0.0]
-        for finished in filter(self.is_whole, map(Group.of, self.plan.groups)):
-            costs = recorded_rows(self.folder(finished) / "costs.csv")
-            if costs and all(row["hardware"] == hardware for row in costs):
-                rates.append(sum(float(row["seconds"]) for row in costs) / self._work(finished))
-        return SLACK * max(rates) * self._work(group)
+        finished, hardware = filter(self.is_whole, map(Group.of, self.plan.groups)), hardware_of(self.device)
+        rates = [seconds_on(hardware, self.folder(done) / "costs.csv") / self._work(done) for done in finished]
+        return SLACK * max(rates, default=0) * self._work(group)
 
     def _work(self, group: Group) -> int:
-        """Count the weights of a group's models, times the images that they see in all epochs."""
-        images, options = self.images(group.dataset).splits["train"], self.plan.options[group.dataset]
-        sizes = Architecture(images[0].size, categories=group.K, **options["model"])
-        weights = sum(inputs * outputs for inputs, outputs in sizes.layers.values())
-        return len(self.plan.cells(group)) * weights * len(images) * options["training"]["epochs"]
+        return self.plan.work(group, self.images(group.dataset).splits["train"])
+
+
+def seconds_on(hardware: str, costs: Path) -> float:
+    """Return how long a group took by its costs.csv, all on one kind of hardware; 0 where any was on another."""
+    rows = recorded_rows(costs)
+    return sum(float(row["seconds"]) for row in rows) if {row["hardware"] for row in rows} == {hardware} else 0
+
+
+def check_group(plan: Plan, group: Group, *, study: Path) -> None:
+    """Check that the runs of a group that is made again are there, and that all are of the plan's options.
+
+    Raises:
+        InputError: they are not.
+    """
+    recorded = map(Cell.of, recorded_rows(study / group.directory / "summaries.csv"))
+    check_runs(study, study / group.directory, recorded, lacking="cells of the plan")
+    finished = [study / cell.directory / "summary.json" for cell in finished_cells(study, group)]
+    check_alike([*plan.option_rows(), *gather_summaries(finished).to_dict("records")])
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Pack a folder, to be unpacked in the folder of a project. An archive that is up to date stays."""
+    changed = max(file.stat().st_mtime for file in folder.iterdir())
+    if not archive.exists() or archive.stat().st_mtime < changed:
+        with written_whole(archive) as temporary, tarfile.open(temporary, "w:xz") as tar:
+            tar.add(folder)
+        log.info("packed %s", archive)
 
 
 def read_images(path: Path, expected_sha256: str) -> BinarizedDataset:

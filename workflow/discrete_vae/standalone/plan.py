@@ -6,12 +6,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from discrete_vae.config.definitions import law_of
 from discrete_vae.config.options import Evaluation, Model, Training
 from discrete_vae.errors import InputError, reading
 from discrete_vae.files import write_json
+from discrete_vae.grid.alike import option_rows
 from discrete_vae.grid.cells import Cell, Group
-from discrete_vae.grid.groups import option_rows
+from discrete_vae.model.network import Architecture
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,13 @@ class Plan:
     def cells(self, group: Group) -> list[Cell]:
         """List the cells of a group."""
         return [Cell(group.dataset, group.K, law, tau, group.seed) for law, tau in self.groups[str(group)]]
+
+    def work(self, group: Group, images: np.ndarray) -> int:
+        """Count the weights of a group's models, times the training images (n x height x width) of all epochs."""
+        options = self.options[group.dataset]
+        sizes = Architecture(images[0].size, categories=group.K, **options["model"])
+        weights = sum(inputs * outputs for inputs, outputs in sizes.layers.values())
+        return len(self.cells(group)) * weights * len(images) * options["training"]["epochs"]
 
     def chosen(self, prefixes: Sequence[str]) -> list[Group]:
         """List the groups under some prefixes such as mnist/K10, in the order of the prefixes; by default all groups.

@@ -32,7 +32,7 @@ class AdamWeights:
         self.learning_rate = learning_rate
 
     def step(self) -> None:
-        """Let Adam take a step. Its class would import torch._dynamo, which takes 2 s and 100 MiB of every job."""
+        """Let Adam take a step, by torch's function: its class imports torch._dynamo, 2 s and 100 MiB of every job."""
         moments = {"exp_avgs": [self.mean], "exp_avg_sqs": [self.square], "max_exp_avg_sqs": []}
         adam([self.flat], [self._flat_gradient], **moments, state_steps=[self.steps], lr=self.learning_rate, **ADAM)
 

@@ -18,7 +18,7 @@ BLOCKS = {"OUTPUTS": 64, "INPUTS": 64, "IMAGES": 32}
 
 @triton.jit
 def bernoulli_kernel(logits, images, losses, pixels, images_stride, scale, BLOCK: tl.constexpr):
-    """Take a block of the pixels of one model's minibatch."""
+    """Sum the losses of a block of pixels of one model's minibatch, and replace the logits by their gradient."""
     member, place = tl.program_id(1).to(tl.int64), tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = place < pixels
     o = tl.load(logits + member * pixels + place, mask=mask, other=0.0)

@@ -34,7 +34,8 @@ def run_job(
 
     Args:
         checkpoint: file of the resume point.
-        laws, options: definitions of the noise laws and options that determine the result, as summaries record them.
+        laws, options: definitions of noise laws, of these cells and perhaps of others, and options that determine the
+            result, as summaries record them.
         started: when the job began, as time.monotonic() gives it.
         how_to_train: options of the training that change only the rounding.
         revision: of the source, where it is known without git.
@@ -46,6 +47,7 @@ def run_job(
         SystemExit: a signal asked the job to end; it has saved its resume point, unless the disk is full.
     """
     data_sha256 = dataset.manifest["sha256"]
+    laws = {cell.perturbation: laws[cell.perturbation] for cell in cells}
     training = replace(Training.of(options["training"]), **how_to_train)
     torch.set_float32_matmul_precision(training.matmul_precision)
     decides_bits = {**options, "kernels": {"fused": training.fused_kernels}}

@@ -103,7 +103,7 @@ class ResumePoint:
             self._set_aside(f"it cannot be read ({' '.join(str(error).split())[:200]})")
             return None
         if differing:
-            self._set_aside(f"it has another {', '.join(differing)}")
+            self._set_aside(f"it differs in {', '.join(differing)}")
             return None
         log.info("continuing from %s", self.path)
         return saved["state"]

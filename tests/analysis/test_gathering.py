@@ -1,0 +1,33 @@
+"""The tables of a group that come from its runs."""
+
+import json
+
+import pandas as pd
+import pytest
+from discrete_vae.analysis.gathering import gather_histories, gather_summaries
+from discrete_vae.errors import InputError
+from discrete_vae.grid.cells import Cell
+
+
+def test_gathering_reads_every_run_back(tmp_path):
+    paths = {}
+    for i, temperature in enumerate((0.5, 1.0)):
+        for kind in ("csv", "json"):
+            paths.setdefault(kind, []).append(tmp_path / f"{i}.{kind}")
+        history = pd.DataFrame({"epoch": [1, 2], "training_loss": [2.0, 1.0 + i], "temperature": [0.5, 0.4]})
+        history.to_csv(paths["csv"][-1], index=False)
+        nested = {key: {"x": 1} for key in ("law", "model", "training", "evaluation")}
+        cell = Cell("d", 2, "normal", temperature, 1)
+        paths["json"][-1].write_text(json.dumps({**cell.coordinates(), "diverged": False, **nested}))
+    summaries = gather_summaries(paths["json"])
+    assert summaries["temperature"].tolist() == [0.5, 1.0]
+    assert summaries["law"].tolist() == ['{"x": 1}'] * 2
+    histories = gather_histories(paths["csv"], summaries)
+    assert histories["temperature"].tolist() == [0.5, 0.5, 1.0, 1.0]
+    assert histories["training_loss"].tolist() == [2.0, 1.0, 2.0, 2.0]
+    for path in (paths["json"][1], paths["csv"][1]):
+        text = path.read_text()
+        path.write_bytes(b"")
+        with pytest.raises(InputError, match=rf"{path.name} is not readable .*; restore it, or remove its folder"):
+            gather_histories(paths["csv"], gather_summaries(paths["json"]))
+        path.write_text(text)
