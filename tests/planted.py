@@ -32,7 +32,7 @@ def runs_of(validation: dict, diverged=()) -> pd.DataFrame:
         device="cpu",
         best_epoch=5,
         data_origin="a_test & more",
-        model='{"variables": 10, "hidden": 300}',
+        model=AS_STUDIED["model"],
         training='{"batch_size": 100, "learning_rate": 0.001, "annealing": null}',
         evaluation='{"validation_samples": 100, "selection_samples": 100}',
     )
@@ -82,6 +82,13 @@ def definition(law: str) -> str:
     return f'{{"distribution": "{law.capitalize()}", "loc": 0.0, "scale": 1.0}}'
 
 
+# Of runs that are as in the paper, whatever the test plants in them.
+AS_STUDIED = {
+    "stopped_early": False,
+    "diverged": False,
+    "model": '{"variables": 10, "hidden": 300}',
+    "training": "{}",
+}
 NO_HISTORIES = pd.DataFrame(columns=[*AXES, "epoch", "training_loss", "validation_loss"])
 
 
@@ -90,9 +97,7 @@ def judged(selection: pd.DataFrame, bounds: pd.DataFrame, per_image: dict | None
     runs = selection.reset_index(drop=True)
     runs = runs.loc[runs.index.repeat(runs["runs"]), list(AXES)]
     temperatures = runs.groupby(runs.index).cumcount().map(dict(enumerate(PAPER_TEMPERATURES)))
-    runs = runs.assign(
-        temperature=temperatures, stopped_early=False, law=runs["perturbation"].map(definition), training="{}"
-    )
+    runs = runs.assign(temperature=temperatures, law=runs["perturbation"].map(definition), **AS_STUDIED)
     runs["law"] = [laws.get(name, law) for name, law in runs[["perturbation", "law"]].to_numpy()]
     return judge(runs, selection, bounds, per_image or {}, NO_HISTORIES, temperature=1.0)
 
@@ -128,6 +133,5 @@ def curves(normal_rate: float, temperature: float = 1.0, dataset: str = "omniglo
 def runs_of_histories(histories: pd.DataFrame, stopped: str = "none") -> pd.DataFrame:
     """Make the summaries of the runs of some histories, of which one noise law stopped early."""
     runs = histories[list(AXES)].drop_duplicates()
-    return runs.assign(
-        stopped_early=runs["perturbation"] == stopped, law=runs["perturbation"].map(definition), training="{}"
-    )
+    runs = runs.assign(law=runs["perturbation"].map(definition), **AS_STUDIED)
+    return runs.assign(stopped_early=runs["perturbation"] == stopped)

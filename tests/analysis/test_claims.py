@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from discrete_vae.analysis.claims import CLAIMS, add_verdicts, summarize_verdicts, verdict_here
+from discrete_vae.analysis.claims import CLAIMS, FURTHER_LAW, add_verdicts, summarize_verdicts, verdict_here
 from discrete_vae.analysis.statistics import MARGIN
 
 PLACES = [(dataset, K) for dataset in ("mnist", "fashion-mnist", "omniglot") for K in (10, 30, 50)]
@@ -55,6 +55,10 @@ def test_higher_is_adjusted_over_the_laws_of_a_dataset_K_and_measure_and_lower_i
     assert table["p_holm"].tolist() == pytest.approx([0.06, 0.06, 0.04])
     assert table["p_holm_of_measure"].tolist() == pytest.approx([0.09, 0.09, 0.09])
     assert table["verdict"].tolist() == ["open", "open", "higher"]
+    further_law = {"claim": FURTHER_LAW.name, "difference": 1, "p": 0.04}
+    table = comparisons([{"difference": 1, "p": 0.03}, further_law])
+    assert table["p_holm"].tolist() == pytest.approx([0.06, 0.06])
+    assert table["p_holm_of_measure"].tolist() == pytest.approx([0.03, 0.04])
 
 
 @pytest.mark.parametrize(

@@ -81,12 +81,27 @@ def test_one_seed_at_fewer_temperatures_leaves_the_claim_open():
     ]
 
 
-def test_annealed_runs_do_not_decide_the_claims():
+def test_one_law_at_fewer_temperatures_leaves_the_whole_claim_open():
+    """With Gumbel noise at all of them, and Logistic noise at four."""
+    selection, bounds = selected({"gumbel": 1.0, "normal": 0.0, "logistic": 1.0})
+    selection.loc[selection["perturbation"] == "logistic", "runs"] = 4
+    assert claims_of(judged(selection, bounds)) == ["1 with fewer temperatures"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"training": '{"annealing": {"rate": 1e-5, "minimum": 0.1, "interval": 1000}}'},
+        {"training": '{"kl": "codes"}'},
+        {"model": '{"variables": 10, "hidden": 30}'},
+        {"model": '{"variables": 2, "hidden": 300}'},
+    ],
+)
+def test_runs_of_other_temperatures_losses_or_models_do_not_decide_the_claims(options):
     """The paper's text has a constant temperature, its script an annealed one."""
-    annealed = '{"annealing": {"rate": 1e-5, "minimum": 0.1, "interval": 1000}}'
     histories = curves(2.0)
     tests = selected({"gumbel": 1.0, "normal": 0.0}, dataset="omniglot")
-    runs = runs_of_histories(histories).assign(training=annealed)
+    runs = runs_of_histories(histories).assign(**options)
     assert claims_of(judge(runs, *tests, {}, histories, temperature=1.0)) == ["1 elsewhere", "2 elsewhere"]
 
 
@@ -178,6 +193,21 @@ def test_the_error_over_images_is_of_the_seeds_that_are_compared():
     normal, gumbel = (per_image[f"mnist-K10-{law}-tau0.5-seed1"] for law in ("normal", "gumbel"))
     assert table["n"].unique().tolist() == [1]
     assert table["image_se"].tolist() == pytest.approx(scipy.stats.sem(normal - gumbel, axis=1).tolist())
+
+
+@pytest.mark.parametrize("law", ["normal", "gumbel"])
+@pytest.mark.parametrize("loss", ["training_loss", "validation_loss"])
+def test_a_diverged_run_is_left_out_of_all_curves_whichever_loss_was_not_finite(law, loss):
+    histories = curves(2.0).reset_index(drop=True)
+    one = (histories["perturbation"] == law) & (histories["seed"] == 3)
+    histories.loc[one & (histories["epoch"] == 50), loss] = np.nan
+    runs = runs_of_histories(histories)
+    runs["diverged"] = (runs["perturbation"] == law) & (runs["seed"] == 3)
+    table = judge(runs, *selected({}), {}, histories, temperature=1.0)
+    assert table["n"].unique().tolist() == [4]
+    others = histories["seed"] != 3
+    expected = judge(runs[runs["seed"] != 3], *selected({}), {}, histories[others], temperature=1.0)
+    pd.testing.assert_frame_equal(table, expected)
 
 
 @pytest.mark.parametrize("law", ["normal", "gumbel"])

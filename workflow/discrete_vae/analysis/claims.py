@@ -41,7 +41,9 @@ FEWER_TEMPERATURES = Claim(
     "1 with fewer temperatures", "claim 1 where not all ten temperatures of the paper were run", comparisons=2
 )
 ELSEWHERE = Claim(
-    "1 elsewhere", "claim 1 on datasets, K or annealed temperatures that the paper does not report", comparisons=2
+    "1 elsewhere",
+    "claim 1 on datasets, K, models, training losses or annealed temperatures that the paper does not report",
+    comparisons=2,
 )
 FURTHER_LAW = Claim("beyond the paper", "Normal-Softmax has a lower test loss than a further noise law")
 CONVERGENCE = Claim(
@@ -52,7 +54,8 @@ CONVERGENCE_OF_VALIDATION = Claim(
     "claim 2 for discrete codes; the paper shows no validation curves, and one review of it speaks of validation loss",
 )
 CONVERGENCE_ELSEWHERE = Claim(
-    "2 elsewhere", "claim 2 on datasets, K, constant or annealed temperatures that the paper does not report"
+    "2 elsewhere",
+    "claim 2 on datasets, K, models, training losses, constant or annealed temperatures that the paper does not report",
 )
 CLAIMS = {
     claim.name: claim
@@ -70,12 +73,12 @@ def add_verdicts(table: pd.DataFrame) -> pd.DataFrame:
         table: of comparisons, with ``claim``, ``dataset``, ``K``, ``measure``, ``difference``, ``p`` and ``p_level``.
 
     Returns:
-        The table with four more columns. ``p_holm`` is ``p`` after Holm's adjustment over the comparisons of its claim,
+        The table with four more columns. ``p_holm`` is ``p`` after Holm's adjustment over the comparisons of its
         dataset, K and measure; ``p_holm_of_measure`` the same over all of its claim and measure. ``verdict`` is lower,
         higher, level or open. ``claim_here`` is supported, contradicted, level or inconclusive.
     """
     measure = ["claim", "measure"]
-    table["p_holm"] = table.groupby([*measure, *PLACE])["p"].transform(holm)
+    table["p_holm"] = table.groupby(["measure", *PLACE])["p"].transform(holm)
     table["p_holm_of_measure"] = table.groupby(measure)["p"].transform(holm)
     conditions = {
         "lower": (table["p"] <= SIGNIFICANCE) & (table["difference"] < 0),

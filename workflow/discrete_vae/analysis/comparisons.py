@@ -5,6 +5,7 @@ definition: Normal noise is Normal(0, 1), whatever its name here.
 """
 
 import itertools
+import json
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -24,6 +25,7 @@ from discrete_vae.analysis.statistics import compare_paired, mean_of_images, sta
 from discrete_vae.evaluation.selected import selected_cells
 from discrete_vae.files import read_table
 from discrete_vae.grid import paper
+from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import MEASURES
 
 # The claim about each loss, and Gumbel's goal: a validation loss may rise again after its lowest value.
@@ -37,6 +39,7 @@ COLUMNS = [
     *("n", "difference", "low", "high", "understated_kl", "image_se", "not_reached"),
     *("p", "p_holm", "p_holm_of_measure", "p_level", "verdict", "claim_here", *SENSITIVITY),
 ]
+PAPER_MODEL, PAPER_TRAINING = paper.PAPER_OPTIONS["model"], paper.PAPER_OPTIONS["training"]
 Row = dict[str, object]
 
 
@@ -82,16 +85,16 @@ def compare_test_losses(
     for (dataset, K), group in selected.groupby(["dataset", "K"], sort=False):
         present = group["perturbation"].unique()
         normal = _first(present, laws, "normal")
+        of_the_paper = {_first(present, laws, law) for law in paper.PAPER_LAWS} - {None}
         whole = _laws_at_all_temperatures(runs[(runs["dataset"] == dataset) & (runs["K"] == K)])
+        claim_of_the_paper = claims.BEST if of_the_paper <= whole else claims.FEWER_TEMPERATURES
+        if not is_studied(dataset, K, runs):
+            claim_of_the_paper = claims.ELSEWHERE
         losses = {column: group.pivot(index="seed", columns="perturbation", values=column) for column in MEASURES}
         understated = losses["negative_elbo"] - losses["paper_loss"]
-        as_studied = is_studied(dataset, K, runs)
         others = [law for law in present if laws.get(law) != "normal"] if normal else []
         for (column, measure), other in itertools.product(MEASURES.items(), others):
-            claim = claims.FURTHER_LAW
-            if other in laws and other == _first(present, laws, laws[other]):
-                chosen = claims.BEST if {normal, other} <= whole else claims.FEWER_TEMPERATURES
-                claim = chosen if as_studied else claims.ELSEWHERE
+            claim = claim_of_the_paper if other in of_the_paper else claims.FURTHER_LAW
             row = _row(claim, dataset, K, measure, normal, other)
             row |= compare_paired(losses[column][normal], losses[column][other])
             paired = losses[column][[normal, other]].dropna().index
@@ -118,7 +121,10 @@ def compare_convergence(histories: pd.DataFrame, runs: pd.DataFrame, temperature
         One row for each dataset, K and measure: the comparison in nats or epochs.
     """
     laws = paper.paper_laws(law_definitions(runs))
+    diverged = pd.MultiIndex.from_frame(runs.loc[runs["diverged"], list(AXES)])
     shown = at_nearest_temperature(histories, temperature)
+    # Also where only the other loss, of validation or of training, was not finite.
+    shown.loc[pd.MultiIndex.from_frame(shown[list(AXES)]).isin(diverged), [loss for loss, *_ in CURVES]] = np.nan
     stopped = _stopped_early(runs, temperature)
     rows = []
     for (dataset, K), group in shown.groupby(["dataset", "K"], sort=False):
@@ -160,13 +166,21 @@ def _stopped_early(runs: pd.DataFrame, temperature: float) -> list[tuple[str, in
 
 
 def is_studied(dataset: str, K: int, runs: pd.DataFrame) -> bool:
-    """Tell whether the paper reports a dataset and K, at constant temperatures.
+    """Tell whether the paper reports a dataset and K, with this model and training loss, at constant temperatures.
 
     A dataset may stand for another one, at the K where that one was not run.
     """
+    of_dataset = runs[runs["dataset"] == dataset]
+    # Older runs do not name an option that did not exist.
+    model, training = (
+        options | json.loads(of_dataset[section].iloc[0])
+        for section, options in (("model", PAPER_MODEL), ("training", PAPER_TRAINING))
+    )
+    if model != PAPER_MODEL or training["kl"] != PAPER_TRAINING["kl"]:
+        return False
     stands_for = paper.STANDS_FOR.get(dataset, dataset)
     replaced = ((runs["dataset"] == stands_for) & (runs["K"] == K)).any() and stands_for != dataset
-    annealed = is_annealed(runs[runs["dataset"] == dataset])
+    annealed = is_annealed(of_dataset)
     return stands_for in paper.PAPER_IMAGES and K in paper.PAPER_CATEGORIES and not replaced and not annealed
 
 

@@ -37,8 +37,8 @@ RULES = (
     " seeds. interval: 95%, by Student's t. p: of the paired t test. Holm: p adjusted over the laws compared at one"
     " dataset, K and measure",
     "lower: the difference is below zero, with p at most 0.05. higher: it is above zero, with Holm's p at most 0.05."
-    " level: neither, and its 90% interval lies within 1 nat, though the 95% interval may reach beyond. open:"
-    " everything else",
+    " level, of test losses only: neither, and its 90% interval lies within 1 nat, though the 95% interval may reach"
+    " beyond. open: everything else",
     "supported at a dataset and K: all comparisons are lower, and for claim 1 both other laws of the paper are"
     " compared. contradicted: one is higher. level: all are lower or level, but not all"
     " lower",
