@@ -122,6 +122,20 @@ def test_redraw_only_draws_and_names_what_has_other_bits(tmp_path):
     assert {"draw_only=true", "study=x", "--forceall"} <= set(first)
 
 
+def test_redraw_shows_what_it_draws_for_the_first_time_in_the_order_of_the_published_studies(tmp_path):
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(
+        '#!/bin/sh\necho "$@" >> said.txt; touch results/a/tables/claims.csv results/b/tables/claims.csv\n'
+    )
+    python.chmod(0o755)
+    (tmp_path / ".gitignore").write_text("!/results/b/\n!/results/a/\n!/results/none/\n")
+    files = [f"results/{study}/{name}" for study in "ab" for name in ("groups/m/K4/seed1/bounds.csv", "tables/a.md")]
+    make_in(tmp_path, files, "redraw")
+    last = (tmp_path / "said.txt").read_text().splitlines()[-1]
+    assert last.endswith("docs/claims.png results/b/tables/claims.csv results/a/tables/claims.csv")
+
+
 @pytest.mark.parametrize("target", ["redraw", "report"])
 def test_a_study_without_groups_ends_in_one_line(target):
     command = ["make", "--no-print-directory", "--old-file", ".venv/installed", target, "STUDY=none"]

@@ -217,7 +217,7 @@ def test_what_cannot_be_continued_is_set_aside_with_a_warning(tmp_path, caplog, 
         assert point.load() is None
     assert "is not used" in caplog.text
     if spoil == "another identity":
-        assert "another data_sha256" in caplog.text
+        assert "differs in data_sha256" in caplog.text
     assert [left.name for left in tmp_path.iterdir()] == ["c.pt.unused"]
 
 
