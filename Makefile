@@ -54,6 +54,7 @@ redraw: .venv/installed ## draw all tables and figures again and compare their b
 	@$(if $(STUDY),$(call CHECK,$(STUDY)),true)
 	@mkdir -p .snakemake && ($(DRAWN) -exec sha256sum {} + 2>/dev/null || true) > .snakemake/drawn.sha256
 	@$(foreach study,$(STUDIES),echo "drawing $(study)" && $(call DRAW,$(study)) --forceall &&) true
+	@# The shell lists the tables: make would do so before they are drawn.
 	@echo "drawing docs/claims.png"
 	@PYTHONPATH=workflow $(RUN) discrete_vae.report.forest docs/claims.png \
 	    $$(ls -U $(PUBLISHED:%=results/%/tables/claims.csv) 2>/dev/null)

@@ -88,6 +88,7 @@ AS_STUDIED = {
     "diverged": False,
     "model": '{"variables": 10, "hidden": 300}',
     "training": "{}",
+    "evaluation": "{}",
 }
 NO_HISTORIES = pd.DataFrame(columns=[*AXES, "epoch", "training_loss", "validation_loss"])
 

@@ -109,11 +109,16 @@ def test_clean_keeps_data_other_studies_and_their_resume_points_and_waits_for_sn
     assert files_in(tmp_path) == kept
 
 
-def test_redraw_only_draws_and_names_what_has_other_bits(tmp_path):
-    python = tmp_path / ".venv/bin/python"
+def write_python(directory: Path, does: str) -> None:
+    """Write a Python that notes its words in said.txt and does something else."""
+    python = directory / ".venv/bin/python"
     python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\necho "$@" >> said.txt; echo new > results/x/tables/a.md\n')
+    python.write_text(f'#!/bin/sh\necho "$@" >> said.txt; {does}\n')
     python.chmod(0o755)
+
+
+def test_redraw_only_draws_and_names_what_has_other_bits(tmp_path):
+    write_python(tmp_path, "echo new > results/x/tables/a.md")
     files = ["results/x/groups/m/K4/seed1/bounds.csv", "results/x/tables/a.md", "docs/claims.png"]
     completed = make_in(tmp_path, files, "redraw")
     assert "results/x/tables/a.md: FAILED" in completed.stdout
@@ -123,12 +128,7 @@ def test_redraw_only_draws_and_names_what_has_other_bits(tmp_path):
 
 
 def test_redraw_shows_what_it_draws_for_the_first_time_in_the_order_of_the_published_studies(tmp_path):
-    python = tmp_path / ".venv/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text(
-        '#!/bin/sh\necho "$@" >> said.txt; touch results/a/tables/claims.csv results/b/tables/claims.csv\n'
-    )
-    python.chmod(0o755)
+    write_python(tmp_path, "touch results/a/tables/claims.csv results/b/tables/claims.csv")
     (tmp_path / ".gitignore").write_text("!/results/b/\n!/results/a/\n!/results/none/\n")
     files = [f"results/{study}/{name}" for study in "ab" for name in ("groups/m/K4/seed1/bounds.csv", "tables/a.md")]
     make_in(tmp_path, files, "redraw")

@@ -1,7 +1,6 @@
 """What a command asks for, and what its jobs write and train.
 
 A target that would not be made is refused, with the reason, before anything starts.
-
 Snakemake would say that no rule makes it, or that nothing is to be done.
 """
 

@@ -115,10 +115,8 @@ stack = scheduling.stack_of(
     by_name=targets.are_all_within(own_targets, results / "runs"),
 )
 try:
-    runs_of_other_stacks = (
-        planning.runs_of_other_stacks(results, found_groups.to_make, stack)
-        if workflow.is_main_process
-        else []
+    runs_of_other_stacks = planning.runs_of_other_stacks(
+        results, found_groups.to_make, stack
     )
 except InputError as error:
     sys.exit(f"ERROR: {error}")

@@ -5,7 +5,6 @@ definition: Normal noise is Normal(0, 1), whatever its name here.
 """
 
 import itertools
-import json
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -39,7 +38,6 @@ COLUMNS = [
     *("n", "difference", "low", "high", "understated_kl", "image_se", "not_reached"),
     *("p", "p_holm", "p_holm_of_measure", "p_level", "verdict", "claim_here", *SENSITIVITY),
 ]
-PAPER_MODEL, PAPER_TRAINING = paper.PAPER_OPTIONS["model"], paper.PAPER_OPTIONS["training"]
 Row = dict[str, object]
 
 
@@ -171,12 +169,8 @@ def is_studied(dataset: str, K: int, runs: pd.DataFrame) -> bool:
     A dataset may stand for another one, at the K where that one was not run.
     """
     of_dataset = runs[runs["dataset"] == dataset]
-    # Older runs do not name an option that did not exist.
-    model, training = (
-        options | json.loads(of_dataset[section].iloc[0])
-        for section, options in (("model", PAPER_MODEL), ("training", PAPER_TRAINING))
-    )
-    if model != PAPER_MODEL or training["kl"] != PAPER_TRAINING["kl"]:
+    used, studied = paper.options_of(of_dataset.iloc[0]), paper.PAPER_OPTIONS
+    if used["model"] != studied["model"] or used["training"]["kl"] != studied["training"]["kl"]:
         return False
     stands_for = paper.STANDS_FOR.get(dataset, dataset)
     replaced = ((runs["dataset"] == stands_for) & (runs["K"] == K)).any() and stands_for != dataset

@@ -151,14 +151,16 @@ def cells_to_train(study: Path, to_make: Iterable[Group], asked: Iterable[Cell])
 
 
 def stacked_axes(
-    study: Path, to_make: Iterable[Group], asked: Sequence[Cell], stack: Sequence[str]
+    study: Path, to_make: Collection[Group], asked: Sequence[Cell], stack: Sequence[str]
 ) -> dict[str, list[Any]]:
     """List the values that one training job stacks along each axis, for the cells that are yet to be trained.
 
     All jobs stack the same values, and Snakemake deletes all outputs of a job before it starts. So an axis is left out
     where a job would delete runs that a group is made of already.
     """
-    to_make, stacked = list(to_make), cells_to_train(study, to_make, asked) or asked
+    if not stack or not asked:
+        return {}
+    stacked = cells_to_train(study, to_make, asked) or asked
     tables = (recorded_rows(study / group.directory / "summaries.csv") for group in to_make)
     recorded = {Cell.of(row) for rows in tables for row in rows}
     for count in range(len(stack), 0, -1):
@@ -166,5 +168,5 @@ def stacked_axes(
             values = {axis: values_of(stacked, axis) for axis in axes}
             points = list(products(values))
             if recorded.isdisjoint(replace(cell, **point) for cell in stacked for point in points):
-                return values if stacked else {}
+                return values
     return {}

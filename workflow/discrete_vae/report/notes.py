@@ -8,7 +8,14 @@ import pandas as pd
 
 from discrete_vae.analysis.comparisons import is_studied
 from discrete_vae.analysis.statistics import spell_range
-from discrete_vae.grid.paper import PAPER_IMAGES, PAPER_LAWS, PAPER_OPTIONS, PAPER_TEMPERATURES, STANDS_FOR
+from discrete_vae.grid.paper import (
+    PAPER_IMAGES,
+    PAPER_LAWS,
+    PAPER_OPTIONS,
+    PAPER_TEMPERATURES,
+    STANDS_FOR,
+    options_of,
+)
 
 # The rows of `describe_runs` that list the values of a column.
 ITEMS = {
@@ -77,7 +84,7 @@ def temperatures_in_words(runs: pd.DataFrame) -> str:
 def _departures(runs: pd.DataFrame, importance_samples: float | None) -> list[str]:
     """Name the images, options and noise laws of one dataset's runs that are not the paper's."""
     first = runs.iloc[0]
-    used = {section: defaults | json.loads(first[section]) for section, defaults in PAPER_OPTIONS.items()}
+    used = options_of(first)
     if importance_samples is not None:  # otherwise every run diverged
         used["evaluation"]["importance_samples"] = int(importance_samples)
     if "cuda" not in set(runs["device"]):  # on a CPU all precisions are one

@@ -1,7 +1,6 @@
 """Make the groups of a plan one after the other: train each in one stack, evaluate it, and pack it."""
 
 import functools
-import itertools
 import logging
 import math
 import tarfile
@@ -68,10 +67,11 @@ class GroupMaker:
             InputError: a group has other runs than those it is to be made of. Nothing is begun.
         """
         deadline, left = time.monotonic() + seconds, []
-        for group in itertools.filterfalse(self.is_whole, groups):
+        to_make = [group for group in groups if not self.is_whole(group)]
+        for group in to_make:
             check_group(self.plan, group, study=self.study)
         for group in groups:
-            if self.is_whole(group):
+            if group not in to_make:
                 pack(self.folder(group), self.archive(group))
                 continue
             needed = self.expected_seconds(group) if seconds < math.inf else 0
