@@ -16,6 +16,11 @@ if " " in sys.executable:
         f"ERROR: the path of Python, {sys.executable}, has a space, with which"
         " Snakemake's jobs fail; move the project or its environment"
     )
+if {"{", "}"} & set(str(workflow.current_basedir)):
+    sys.exit(
+        f"ERROR: the path {workflow.current_basedir} has a brace, which Snakemake takes for"
+        " a wildcard; move the project"
+    )
 if not Path(f"{workflow.current_basedir}/workflow").is_dir():
     sys.exit(
         f"ERROR: {workflow.current_basedir} is no local folder, and the library beside the"

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 from discrete_vae.analysis.claims import summarize_verdicts
-from discrete_vae.analysis.comparisons import judge, stopped_early
+from discrete_vae.analysis.comparisons import judge, notes_on_early_stops
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_TEMPERATURES
 from planted import SEEDS, curves, judged, judged_curves, runs_of_histories, selected
@@ -216,7 +216,7 @@ def test_convergence_is_not_judged_where_a_run_stopped_early(law):
     runs = pd.concat([runs_of_histories(curves(2.0), stopped=law), runs_of_histories(curves(2.0, dataset="mnist"))])
     table = judge(runs, *selected({}), {}, histories, temperature=1.0)
     assert table["dataset"].unique().tolist() == ["mnist"]
-    (note,) = stopped_early(runs, 1.0)
+    (note,) = notes_on_early_stops(runs, 1.0)
     assert note.startswith("convergence (claim 2) is not judged on omniglot at K = 10: a run stopped early")
 
 
@@ -234,7 +234,7 @@ def test_a_run_that_is_not_compared_may_stop_early():
     everything = pd.concat([histories, another_law, another_temperature])
     table = judge(runs, *selected({}), {}, everything, temperature=1.0)
     pd.testing.assert_frame_equal(table, judged_curves(histories))
-    assert stopped_early(runs, 1.0) == []
+    assert notes_on_early_stops(runs, 1.0) == []
 
 
 @pytest.mark.parametrize("stopped", ["normal", "none"])

@@ -10,14 +10,15 @@ from discrete_vae.grid.cells import Cell
 
 
 def test_gathering_reads_every_run_back(tmp_path):
-    paths = {}
+    paths = {"csv": [], "json": []}
     for i, temperature in enumerate((0.5, 1.0)):
-        for kind in ("csv", "json"):
-            paths.setdefault(kind, []).append(tmp_path / f"{i}.{kind}")
+        cell = Cell("d", 2, "normal", temperature, 1)
+        (tmp_path / cell.directory).mkdir(parents=True)
+        for kind, of_kind in paths.items():
+            of_kind.append(tmp_path / cell.directory / f"run.{kind}")
         history = pd.DataFrame({"epoch": [1, 2], "training_loss": [2.0, 1.0 + i], "temperature": [0.5, 0.4]})
         history.to_csv(paths["csv"][-1], index=False)
         nested = {key: {"x": 1} for key in ("law", "model", "training", "evaluation")}
-        cell = Cell("d", 2, "normal", temperature, 1)
         paths["json"][-1].write_text(json.dumps({**cell.coordinates(), "diverged": False, **nested}))
     summaries = gather_summaries(paths["json"])
     assert summaries["temperature"].tolist() == [0.5, 1.0]
@@ -31,3 +32,7 @@ def test_gathering_reads_every_run_back(tmp_path):
         with pytest.raises(InputError, match=rf"{path.name} is not readable .*; restore it, or remove its folder"):
             gather_histories(paths["csv"], gather_summaries(paths["json"]))
         path.write_text(text)
+    paths["json"][1].write_text(paths["json"][0].read_text())
+    expected = r"tau1.0/seed1/run.json is of d-K2-normal-tau0.5-seed1, expected the cell of its folder; move the folder"
+    with pytest.raises(InputError, match=expected):
+        gather_summaries(paths["json"])

@@ -235,6 +235,10 @@ def test_a_group_needs_the_name_of_a_law(study, sample):
     assert "64 samples of tiny-K4-normal" in sample(group, "--perturbation", "normal")
 
 
+def test_a_run_takes_no_name_of_a_law(run, sample):
+    assert "is the folder of a run, expected no --perturbation with it" in sample(str(run), "--perturbation", "normal")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -30,7 +30,7 @@ from discrete_vae.grid.planning import (
     finished_cells,
     is_outdated,
     missing_files,
-    runs_of_other_stacks,
+    runs_to_keep,
     stacked_axes,
 )
 
@@ -94,6 +94,8 @@ def test_rows_are_read_as_texts_and_none_where_there_is_no_file(tmp_path):
     for name in ("a.csv", "a.csv.gz"):
         with pytest.raises(InputError, match=f"{name} is not readable .*, expected a table as it was written; restore"):
             recorded_rows(tmp_path / name)
+    with pytest.raises(InputError, match=r"is not readable \(Is a directory\)"):
+        recorded_rows(tmp_path)
 
 
 def test_what_is_asked_for_and_is_not_there_is_to_be_made(tmp_path):
@@ -325,11 +327,11 @@ def test_runs_of_jobs_that_would_train_other_cells_now_are_told_apart(tmp_path):
     (tmp_path / half.directory / "model.pt").unlink()
     of_one, of_a_stack = (cell.directory.removeprefix("runs/") for cell in (alone, stacked))
     groups = [GROUP, Group("digits", 10, 1)]
-    assert runs_of_other_stacks(tmp_path, groups, []) == [of_a_stack]
-    assert runs_of_other_stacks(tmp_path, groups, ["temperature"]) == [of_one, of_a_stack]
+    assert runs_to_keep(tmp_path, groups, all_of_them=False) == [of_a_stack]
+    assert runs_to_keep(tmp_path, groups, all_of_them=True) == [of_one, of_a_stack]
     (tmp_path / "runs" / of_one / "summary.json").write_text('{"cells_in')
     with pytest.raises(InputError, match=r"summary\.json is not readable .*; restore it, or remove its folder"):
-        runs_of_other_stacks(tmp_path, groups, [])
+        runs_to_keep(tmp_path, groups, all_of_them=False)
 
 
 def test_a_group_is_made_of_what_is_asked_for_and_of_all_finished_runs(tmp_path):
@@ -431,6 +433,7 @@ def test_tables_that_hold_what_is_asked_for_are_found(tmp_path, suffix):
     path = tmp_path / "poisson" / f"normal{suffix}"
     path.parent.mkdir()
     table.to_csv(path, index=False)
+    (path.parent / f".gumbel.part-0a1b{suffix}").touch()  # a killed job leaves such a file
     points = [{"temperature": 1e-05, "seed": 1}, {"temperature": 0.5, "seed": 1}]
     for asked in ({}, {"poisson/normal": points}, {"poisson/normal": points[:1], "poisson/gumbel": points}):
         assert find_tables(tmp_path, suffix, asked) == ["poisson/normal"]

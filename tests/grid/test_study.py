@@ -192,6 +192,32 @@ def test_the_epochs_of_a_later_dataset_are_fixed_when_it_is_asked_for(study):
         check_options(study, config_of(grid={"dataset": ["digits"]}), overlay=NO_OVERLAY)
 
 
+def test_the_epochs_of_a_dataset_beyond_the_grid_are_fixed_when_it_is_trained(study):
+    later = {"grid": {"dataset": ["mnist"]}, "training": {"epochs": {"mnist": 300, "digits": 50}}}
+    begin(study, config_of(**later), dataset="digits")
+    changed = later | {"training": {"epochs": {"mnist": 300, "digits": 60}}}
+    with pytest.raises(InputError, match=r"training.epochs.digits is 60, expected 50"):
+        check_options(study, config_of(**changed), overlay=NO_OVERLAY)
+
+
+def test_runs_behind_a_link_are_evidence(tmp_path):
+    (tmp_path / "scratch" / "K10").mkdir(parents=True)
+    (tmp_path / "scratch" / "K10" / "summary.json").touch()
+    (tmp_path / "own" / "runs").mkdir(parents=True)
+    assert not has_evidence(tmp_path / "own")
+    (tmp_path / "own" / "runs" / "mnist").symlink_to(tmp_path / "scratch")
+    assert has_evidence(tmp_path / "own")
+
+
+def test_epochs_are_free_where_nothing_was_trained(tmp_path):
+    begin(tmp_path, config_of())
+    run(tmp_path, "fits/poisson/normal.csv.gz")
+    changed = config_of(training={"epochs": 50})
+    check_options(tmp_path, changed, overlay=NO_OVERLAY)
+    begin(tmp_path, changed)
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["training"]["epochs"]["mnist"] == 50
+
+
 @pytest.mark.parametrize("section", ["control", "fitting"])
 def test_options_of_what_was_never_measured_are_free(tmp_path, section):
     begin(tmp_path, config_of())

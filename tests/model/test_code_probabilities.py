@@ -7,7 +7,8 @@ import scipy.special
 import scipy.stats
 import torch
 import torch.nn.functional as F
-from discrete_vae.config.definitions import PARAMETERS, WITHOUT_CODE_PROBABILITIES, law_of
+from conftest import WITHOUT_CODE_PROBABILITIES
+from discrete_vae.config.definitions import PARAMETERS, law_of
 from discrete_vae.errors import InputError
 from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.model import quadrature
@@ -15,6 +16,7 @@ from discrete_vae.model.code_probabilities import (
     CodesKLWithGradient,
     argmax_probabilities,
     check_quadrature,
+    check_trainable,
     kl_of_codes,
     known_probabilities,
 )
@@ -241,6 +243,25 @@ def test_a_diverged_model_has_no_kl_and_disturbs_no_other():
     kl, _ = CodesKLWithGradient([law, law], 4)(logits)
     assert kl[0].isnan()
     torch.testing.assert_close(kl[1:], CodesKLWithGradient([law], 4)(logits[1:])[0])
+
+
+@pytest.mark.parametrize(
+    ("law", "reason"),
+    [
+        ({"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1}, "has no distribution function"),
+        ({"distribution": "LogNormal", "loc": 0, "scale": 1}, "has tails that quadrature does not resolve"),
+        ({"distribution": "Weibull", "scale": 1, "concentration": 0.9}, "has an unbounded density"),
+    ],
+)
+def test_a_law_that_cannot_be_trained_on_the_kl_of_codes_is_named(law, reason):
+    laws = {"gumbel": law_of(PAPER_LAWS["gumbel"]), "mine": law_of(law)}
+    expected = rf"^training.kl is 'codes', expected 'softmax' with 'mine' in grid.perturbation: the law .* {reason}"
+    with pytest.raises(InputError, match=expected):
+        check_trainable(laws, [4, 10])
+
+
+def test_the_laws_of_the_paper_can_be_trained_on_the_kl_of_codes():
+    check_trainable({name: law_of(law) for name, law in PAPER_LAWS.items()}, [2, 10, 50])
 
 
 # A definition of each law, mild enough for quadrature where any is.

@@ -205,6 +205,12 @@ class TestConfiguration:
         kmnist = f"datasets={{kmnist: {{source: torchvision, class: KMNIST, sha256: {{labels: {'0' * 64}}}}}}}"
         assert "kmnist.sha256 has 'labels'" in refusal(tmp_path, "--config", "grid={dataset: [kmnist]}", kmnist)
 
+    def test_a_law_whose_codes_cannot_be_trained_on_is_told_before_anything_runs(self, tmp_path):
+        law = "perturbations={heavy: {distribution: LogNormal, loc: 0, scale: 1}}"
+        grid = "grid={dataset: [digits], K: [10], perturbation: [normal, heavy]}"
+        line = refusal(tmp_path, "--config", grid, law, "training={kl: codes}")
+        assert line.startswith("ERROR: training.kl is 'codes', expected 'softmax' with 'heavy' in grid.perturbation: ")
+
     def test_a_file_of_another_study_is_told_with_the_nearest_of_this_one(self, tmp_path):
         table = tmp_path / "results/another/tables/results.md"
         table.parent.mkdir(parents=True)
@@ -410,3 +416,30 @@ rule outer:
         made = {path.name for path in tmp_path.iterdir()}
         assert made == {".snakemake", "Snakefile", "copy.csv", "my.npz", "own.yaml", "vae"}
         assert "Nothing to be done" in run("grid={seed: [1, 2], perturbation: [laplace]}")
+
+    def test_as_a_module_it_trains_no_finished_cell_again_when_code_has_changed(self, own, tmp_path):
+        """A profile of ours, which the other workflow does not have, leaves changes of code out."""
+        make_own(tmp_path)
+        project = tmp_path / "project"
+        for name in ("workflow", "envs"):
+            shutil.copytree(ROOT / name, project / name)
+        for name in ("Snakefile", "config.yaml"):
+            shutil.copy(ROOT / name, project)
+        (tmp_path / "Snakefile").write_text("""
+module vae:
+    snakefile: "project/Snakefile"
+    config: config
+use rule * from vae as vae_*
+""")
+
+        def run(*arguments: str) -> str:
+            command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "all", "--configfile", "own.yaml"]
+            completed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+            return completed.stdout + completed.stderr
+
+        assert "rule vae_train_cells:" in run("--until", "vae_train_cells")
+        with (project / "workflow/scripts/train_cells.py").open("a") as file:
+            file.write("# changed\n")
+        planned = run("vae_all", "--dry-run")
+        assert "vae_select_temperatures" in planned
+        assert "vae_train_cells" not in planned

@@ -88,6 +88,19 @@ def test_convergence_is_drawn_at_the_nearest_temperature_also_below_the_highest(
     assert "temperature 0.5" in figure.get_suptitle()
 
 
+def test_a_curve_of_one_epoch_is_a_marker(histories):
+    (line, *_) = convergence(histories[histories["epoch"] == 1], temperature=0.5).axes[0].lines
+    assert (line.get_marker(), line.get_xdata().tolist()) == ("o", [1])
+    (line, *_) = convergence(histories, temperature=0.5).axes[0].lines
+    assert line.get_marker() == "None"
+
+
+def test_a_dollar_in_the_name_of_the_images_is_no_formula(histories, tmp_path):
+    figure = convergence(histories, temperature=0.5, data_origin="cost_$5_vs_$10.npz")
+    assert figure.get_suptitle().endswith(r"cost_\$5_vs_\$10.npz")
+    figure.savefig(tmp_path / "figure.png")
+
+
 def test_one_seed_claims_no_range(histories):
     figure = convergence(histories[histories["seed"] == 1], temperature=0.5)
     assert "one seed" in figure.get_suptitle()

@@ -16,7 +16,7 @@ import torch
 from conftest import ROOT, make_own, run_snakemake
 from discrete_vae import __main__ as program
 from discrete_vae.__main__ import main, parse_arguments
-from discrete_vae.errors import InputError
+from discrete_vae.errors import InputError, OutputError
 from discrete_vae.grid.cells import Group
 from discrete_vae.standalone import maker as maker_module
 from discrete_vae.standalone.maker import SLACK, GroupMaker, pack, read_images
@@ -195,6 +195,18 @@ def maker(machine, monkeypatch) -> GroupMaker:
     maker.made = []
     monkeypatch.setattr(maker, "make", lambda group: maker.made.append(str(group)))
     return maker
+
+
+def test_images_that_are_not_there_and_folders_that_are_read_only_are_told_before_anything_is_begun(maker, monkeypatch):
+    groups = [Group.of(label) for label in GROUPS]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: "archives" not in str(path))
+        with pytest.raises(OutputError, match="archives is read-only"):
+            maker.make_groups(groups)
+    monkeypatch.setattr(maker, "images", lambda name: read_images(Path("data/none.npz"), ""))
+    with pytest.raises(InputError, match=r"data/none.npz is not readable .* copy it from the project"):
+        maker.make_groups(groups)
+    assert maker.made == []
 
 
 def test_only_groups_that_fit_the_time_are_begun(maker):

@@ -9,8 +9,9 @@ import contextlib
 import numpy as np
 import pytest
 import torch
+from conftest import WITHOUT_CODE_PROBABILITIES
 from device_trace import DeviceTrace
-from discrete_vae.config.definitions import PARAMETERS, POSITIVE, REAL, WITHOUT_CODE_PROBABILITIES, law_of
+from discrete_vae.config.definitions import PARAMETERS, POSITIVE, REAL, law_of
 from discrete_vae.config.options import Annealing, Model, Training
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.errors import InputError

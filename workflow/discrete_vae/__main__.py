@@ -130,6 +130,8 @@ def draw_samples(options: argparse.Namespace) -> None:
         raise InputError(
             f"{options.folder} is the folder of a group, expected --perturbation with it; name a noise law"
         )
+    if law and (options.folder / "summary.json").exists():
+        raise InputError(f"{options.folder} is the folder of a run, expected no --perturbation with it; leave it out")
     model = load_selected(options.folder, law) if law else load_run(options.folder)
     save_samples(model.sample(options.count, seed=options.seed).numpy(), options.out)
     print(f"{options.count} samples of {model.cell} are in {options.out}")

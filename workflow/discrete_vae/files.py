@@ -22,7 +22,7 @@ CANNOT_WRITE = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG),  # no place for a file
 )
-NODE = f"{zlib.crc32(os.uname().nodename.encode()):08x}"  # of this machine, short as names of files have an end
+NODE = f"{zlib.crc32(os.uname().nodename.encode()):08x}"  # of this machine; short, as names of files have a limit
 WEEK = 7 * 24 * 3600  # seconds
 RESTORE = "restore it, or remove its folder to make it again"
 

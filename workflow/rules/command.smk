@@ -6,7 +6,7 @@ Snakemake would say that no rule makes it, or that nothing is to be done.
 
 finished_places = [
     *(results / group.directory for group in found_groups.whole),
-    *(results / "runs" / run for run in runs_of_other_stacks),
+    *(results / "runs" / run for run in runs_to_keep),
     *(results / "gradients", results / "fits"),
 ]
 
@@ -53,20 +53,15 @@ def is_beyond_the_grid(path):
     """Tell whether a path is a file of a cell that is not in the grid, or of a group of such cells."""
     if not has_rule(path):
         return False
-    if Path(path).is_relative_to(results / "groups"):
-        return bool(
-            planning.finished_cells(results, cells.Group.of(path_of_group(path)))
-        )
-    return Path(path).is_relative_to(results / "runs")
-
-
-def path_of_group(path):
-    """Return the label in a path of a group's file."""
-    return Path(path).parent.relative_to(results / "groups").as_posix()
+    path = Path(path)
+    if path.is_relative_to(results / "groups"):
+        label = path.parent.relative_to(results / "groups").as_posix()
+        return bool(planning.finished_cells(results, cells.Group.of(label)))
+    return path.is_relative_to(results / "runs")
 
 
 def why_kept(target):
-    """Say why a file that is there is neither made nor drawn again, if it is not."""
+    """Say why a file that is there is not made again, None if it is."""
     path = Path(target)
     if any(map(path.is_relative_to, finished_places)):
         # A run or a group with its folder, a table by itself.
@@ -99,7 +94,7 @@ def why_not_made(target):
 
 
 def why_not_trained(target):
-    """Say why the cell of a file that the grid does not have cannot be trained, if so."""
+    """Say why the cell of a file outside the grid cannot be trained, None if it can."""
     if configuration.draw_only:
         return f"draw_only is true, expected false to make {target}; unset it"
     folder_of_cells, dataset, *_ = Path(target).relative_to(results).parts

@@ -6,16 +6,15 @@ from snakemake.cli import get_argument_parser
 
 
 def folder(path):
-    """Resolve a path outside the rules, where Snakemake does not, with a module's prefix.
+    """Resolve a path such as ``<results>``, with a module's prefix. Snakemake does so only inside rules.
 
-    Called later, it would see the prefix and the paths of a workflow that has this one as a module.
+    Call it only while this file is read: later the variables are those of a workflow that has this one as a module.
     """
     return Path(workflow.modifier.path_modifier.modify(workflow.pathvars.apply(path)))
 
 
-options = (
-    configuration.plain()
-)  # what jobs are handed: mappings, lists, texts and numbers
+# What jobs are handed: mappings, lists, texts and numbers.
+options = configuration.plain()
 results, logs, checkpoints = map(folder, ["<results>", "<logs>", "<checkpoints>"])
 # A job may run on another machine. It must ask for what the main process asked for, as its stack follows from it.
 if workflow.is_main_process:
@@ -67,6 +66,15 @@ try:
         folder("data"),
         {name: options["datasets"][name] for name in configuration.asked_datasets},
     )
+    if workflow.is_main_process and configuration.training.kl == "codes":
+        # Here alone the main process needs torch, which is slow to import.
+        from discrete_vae.model.code_probabilities import check_trainable
+
+        laws = cells.values_of(asked_cells, "perturbation")
+        check_trainable(
+            {name: configuration.perturbations[name] for name in laws},
+            cells.values_of(asked_cells, "K"),
+        )
     # Only the main process plans. Meanwhile groups are made, or copied, beside a job that reads the Snakefile again.
     found_groups = (
         groups.find_groups(results, configuration)
@@ -115,8 +123,11 @@ stack = scheduling.stack_of(
     by_name=targets.are_all_within(own_targets, results / "runs"),
 )
 try:
-    runs_of_other_stacks = planning.runs_of_other_stacks(
-        results, found_groups.to_make, stack
+    # With a stack, a job's outputs differ from before. In a module, changed code would start finished jobs again.
+    runs_to_keep = planning.runs_to_keep(
+        results,
+        found_groups.to_make,
+        all_of_them=bool(stack or workflow.modifier.parent_modifier),
     )
 except InputError as error:
     sys.exit(f"ERROR: {error}")
@@ -172,12 +183,11 @@ def of_first_pictures(name, wildcards):
 
 
 gradients_labels = sorted({*found_gradients, *asked_gradients})
+# None without a whole group, in a study that is only drawn.
 control_datasets = [
     name
     for name in dict.fromkeys(label.partition("/")[0] for label in gradients_labels)
-    if groups_at(
-        dataset=name
-    )  # none without a whole group in a study that is only drawn
+    if groups_at(dataset=name)
 ]
 
 

@@ -57,7 +57,7 @@ rule train_cells:
             stacked_axes,
         )
     wildcard_constraints:
-        dataset=unless_finished(runs_of_other_stacks, "dataset"),
+        dataset=unless_finished(runs_to_keep, "dataset"),
     conda:
         "../../envs/torch.yaml"
     threads: 1

@@ -4,7 +4,12 @@ from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.analysis.selection import law_definitions, read_bounds
-    from discrete_vae.control.comparison import control_to_markdown, estimate_effects, losses_of_laws, stopped_early
+    from discrete_vae.control.comparison import (
+        control_to_markdown,
+        estimate_effects,
+        losses_of_laws,
+        notes_on_early_stops,
+    )
     from discrete_vae.files import read_tables, write_csv, write_text
     from discrete_vae.report.notes import notes_on_runs
 
@@ -19,5 +24,5 @@ with logged(snakemake.log[0]):
     )
     table = estimate_effects(losses, law_definitions(runs))
     write_csv(snakemake.output.csv, table)
-    notes = [*stopped_early(runs, temperature), *notes_on_runs(runs, bounds, left_out=snakemake.params.left_out)]
+    notes = [*notes_on_early_stops(runs, temperature), *notes_on_runs(runs, bounds, left_out=snakemake.params.left_out)]
     write_text(snakemake.output.markdown, control_to_markdown(table, temperature=temperature, notes=notes))

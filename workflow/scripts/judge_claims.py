@@ -4,7 +4,7 @@ from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
     from discrete_vae.analysis.claims import summarize_verdicts
-    from discrete_vae.analysis.comparisons import judge, stopped_early
+    from discrete_vae.analysis.comparisons import judge, notes_on_early_stops
     from discrete_vae.analysis.selection import read_bounds
     from discrete_vae.files import read_arrays, read_tables, write_csv, write_text
     from discrete_vae.report.notes import notes_on_runs
@@ -23,5 +23,5 @@ with logged(snakemake.log[0]):
     )
     write_csv(snakemake.output.csv, table)
     write_csv(snakemake.output.verdicts, summarize_verdicts(table))
-    notes = [*stopped_early(runs, temperature), *notes_on_runs(runs, bounds, left_out=snakemake.params.left_out)]
+    notes = [*notes_on_early_stops(runs, temperature), *notes_on_runs(runs, bounds, left_out=snakemake.params.left_out)]
     write_text(snakemake.output.markdown, claims_to_markdown(table, temperature=temperature, notes=notes))

@@ -26,7 +26,7 @@ with logged(snakemake.log[0]):
     name = cells[0].dataset
     check_definition(Path(snakemake.input.images), dataset.manifest, params.configuration["datasets"][name])
     check_images(study, name, dataset.manifest["sha256"])
-    begin(study, configuration)
+    begin(study, configuration, dataset=name)
     run_job(
         cells,
         dataset,

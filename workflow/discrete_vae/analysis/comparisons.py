@@ -27,7 +27,8 @@ from discrete_vae.grid import paper
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import MEASURES
 
-# The claim about each loss, and Gumbel's goal: a validation loss may rise again after its lowest value.
+# Each loss, the value of Gumbel's curve that is its goal, and the claim about it. A validation loss may fall and rise
+# again, so its goal is the lowest value.
 CURVES = (
     ("training_loss", "final", claims.CONVERGENCE),
     ("validation_loss", "lowest", claims.CONVERGENCE_OF_VALIDATION),
@@ -84,10 +85,7 @@ def compare_test_losses(
         present = group["perturbation"].unique()
         normal = _first(present, laws, "normal")
         of_the_paper = {_first(present, laws, law) for law in paper.PAPER_LAWS} - {None}
-        whole = _laws_at_all_temperatures(runs[(runs["dataset"] == dataset) & (runs["K"] == K)])
-        claim_of_the_paper = claims.BEST if of_the_paper <= whole else claims.FEWER_TEMPERATURES
-        if not is_studied(dataset, K, runs):
-            claim_of_the_paper = claims.ELSEWHERE
+        claim_of_the_paper = _claim_of_the_paper(dataset, K, runs, of_the_paper)
         losses = {column: group.pivot(index="seed", columns="perturbation", values=column) for column in MEASURES}
         understated = losses["negative_elbo"] - losses["paper_loss"]
         others = [law for law in present if laws.get(law) != "normal"] if normal else []
@@ -96,16 +94,28 @@ def compare_test_losses(
             row = _row(claim, dataset, K, measure, normal, other)
             row |= compare_paired(losses[column][normal], losses[column][other])
             paired = losses[column][[normal, other]].dropna().index
-            cells = (
-                selected_cells(group[(group["perturbation"] == law) & group["seed"].isin(paired)])
-                for law in (normal, other)
-            )
-            images, images_of_other = (mean_of_images(of_law, per_image) for of_law in cells)
-            row["image_se"] = standard_errors(images - images_of_other)[column]
+            row["image_se"] = _image_errors(group[group["seed"].isin(paired)], (normal, other), per_image)[column]
             if column == "paper_loss":
                 row["understated_kl"] = (understated[normal] - understated[other])[paired].mean(skipna=False)
             rows.append(row)
     return rows
+
+
+def _claim_of_the_paper(dataset: str, K: int, runs: pd.DataFrame, laws: set[str]) -> Claim:
+    """Return the claim about the paper's ``laws`` that the runs of a dataset and K belong to."""
+    if not is_studied(dataset, K, runs):
+        return claims.ELSEWHERE
+    whole = _laws_at_all_temperatures(runs[(runs["dataset"] == dataset) & (runs["K"] == K)])
+    return claims.BEST if laws <= whole else claims.FEWER_TEMPERATURES
+
+
+def _image_errors(
+    selected: pd.DataFrame, laws: tuple[str, str], per_image: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """Return the standard error of the difference of two laws over the test images, for each measure."""
+    cells = (selected_cells(selected[selected["perturbation"] == law]) for law in laws)
+    first, second = (mean_of_images(of_law, per_image) for of_law in cells)
+    return standard_errors(first - second)
 
 
 def compare_convergence(histories: pd.DataFrame, runs: pd.DataFrame, temperature: float) -> list[Row]:
@@ -152,7 +162,7 @@ def _first(names: Iterable[str], laws: Mapping[str, str], law: str) -> str | Non
     return next((name for name in names if laws.get(name) == law), None)
 
 
-def stopped_early(runs: pd.DataFrame, temperature: float) -> list[str]:
+def notes_on_early_stops(runs: pd.DataFrame, temperature: float) -> list[str]:
     """Say where `compare_convergence` compares nothing, as a run stopped early."""
     return say_not_judged("convergence (claim 2)", _stopped_early(runs, temperature))
 

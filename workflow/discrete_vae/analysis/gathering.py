@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from discrete_vae.analysis.selection import select_temperatures
-from discrete_vae.errors import reading
+from discrete_vae.errors import InputError, reading
 from discrete_vae.files import RESTORE, read_table, write_csv
 from discrete_vae.grid.alike import check_alike
-from discrete_vae.grid.cells import AXES
+from discrete_vae.grid.cells import AXES, Cell
 
 NESTED = ("law", "model", "training", "evaluation")
 
@@ -36,12 +36,19 @@ def gather_group(folder: Path, *, summaries: Sequence[str | Path], histories: Se
 
 
 def gather_summaries(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Read the summary.json of many runs: one row a cell; the options of the configuration become JSON texts."""
+    """Read the summary.json of many runs: one row a cell; the options of the configuration become JSON texts.
+
+    Raises:
+        InputError: a damaged summary, or one in the folder of another cell, as in a copy.
+    """
     rows = []
-    for path in paths:
+    for path in map(Path, paths):
         with reading(path, "the summary of a run", RESTORE):
-            row = json.loads(Path(path).read_text(encoding="utf-8"))
+            row = json.loads(path.read_text(encoding="utf-8"))
             rows.append({**row, **{key: json.dumps(row[key]) for key in NESTED}})
+            cell = Cell.of(row)
+        if not path.parent.as_posix().endswith(cell.directory):
+            raise InputError(f"{path} is of {cell}, expected the cell of its folder; move the folder out of runs/")
     return pd.DataFrame(rows)
 
 

@@ -20,8 +20,7 @@ OUTCOME = ("temperature", "best_epoch", "epochs_run", "stopped_early", *LOSSES) 
 
 def read_bounds(paths: Sequence[str]) -> pd.DataFrame:
     """Read the bounds of some groups; a table is empty where every run diverged. Older ones lack some columns."""
-    types = {"dataset": str, "K": int, "perturbation": str, "temperature": float, "seed": int}
-    types = {name: types.get(name, float) for name in BOUNDS}
+    types = dict.fromkeys(BOUNDS, float) | {"dataset": str, "K": int, "perturbation": str, "seed": int}
     return pd.concat([read_table(path).reindex(columns=BOUNDS).astype(types) for path in paths])
 
 

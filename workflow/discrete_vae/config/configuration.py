@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from discrete_vae.config.definitions import AnyLaw, Source, Target, definition_of
+from discrete_vae.config.definitions import PAPER_LAWS, AnyLaw, Source, Target, definition_of
 from discrete_vae.config.options import (
     AXES,
     LARGEST_COUNT,
@@ -21,12 +21,14 @@ from discrete_vae.config.options import (
 
 # Tables are read back as CSV, where a name must not look like a number, a missing value or a truth value. A log's file
 # has the names of a dataset and a law, and no file system takes more than 255 characters.
-NAME = r"^(?!(?i:na|nan|null|none|inf|infinity|true|false)$)[A-Za-z][A-Za-z0-9._-]{0,79}$"
-STUDY = r"^[A-Za-z0-9][A-Za-z0-9-]{0,79}$"
-SUM = r"^[0-9a-f]{64}$"
+NO_NAME = r"(?!(?i:na|nan|null|none|inf|infinity|true|false)$)"
+END = r"$(?!\n)"  # in Python, $ also stands before a last line break
+NAME = rf"^{NO_NAME}[A-Za-z][A-Za-z0-9._-]{{0,79}}{END}"
+STUDY = rf"^{NO_NAME}[A-Za-z][A-Za-z0-9-]{{0,79}}{END}"  # no digit first: Snakemake reads 007 as a number
+SUM = rf"^[0-9a-f]{{64}}{END}"
 PATTERNS = {
     NAME: "a name of at most 80 letters, digits, '.', '_' and '-' that begins with a letter and is no word such as nan",
-    STUDY: "at most 80 letters, digits and dashes, the first one no dash",
+    STUDY: "a name of at most 80 letters, digits and dashes that begins with a letter and is no word such as nan",
     SUM: "64 lower-case hexadecimal digits",
 }
 
@@ -164,9 +166,7 @@ DEFAULT_DEFINITIONS = {
         "omniglot-resized": {"source": "omniglot"},
         "digits": {"source": "sklearn"},
     },
-    "perturbations": {
-        name: {"distribution": name.capitalize(), "loc": 0, "scale": 1} for name in ("gumbel", "normal", "logistic")
-    },
+    "perturbations": PAPER_LAWS,
     "targets": {
         "binomial": {"family": "binomial", "n": 12, "p": 0.3, "K": 13},
         "poisson": {"family": "poisson", "rate": 50, "K": 100},

@@ -8,7 +8,10 @@ from typing import Any, Literal
 
 from discrete_vae.config.options import Section, option, required
 
-URL = ("http://", "https://")  # how a mirror begins that is no folder
+URL = ("http://", "https://")  # a mirror that begins so is no folder
+PAPER_LAWS = {
+    name: {"distribution": name.capitalize(), "loc": 0, "scale": 1} for name in ("gumbel", "normal", "logistic")
+}
 REAL, POSITIVE, UNIT_INTERVAL = {}, {"gt": 0}, {"gt": 0, "lt": 1}
 
 # The univariate continuous laws of torch.distributions whose parameters are plain numbers, and Logistic, which
@@ -36,12 +39,6 @@ PARAMETERS: dict[str, dict[str, dict[str, float]]] = {
     "Uniform": {"low": REAL, "high": REAL},
     "VonMises": {"loc": REAL, "concentration": POSITIVE},
     "Weibull": {"scale": POSITIVE, "concentration": POSITIVE},
-}
-
-# Without a distribution function in torch, or with tails or an edge that quadrature does not resolve. The probabilities
-# of their codes are not known, so that there is no bound. A test compares the set with the quadrature.
-WITHOUT_CODE_PROBABILITIES = {
-    *("Beta", "Cauchy", "FisherSnedecor", "GeneralizedPareto", "HalfCauchy", "Pareto", "StudentT", "VonMises"),
 }
 
 

@@ -29,8 +29,8 @@ def _rows(kind: type, prefix: str) -> Iterator[tuple[str, str, str]]:
         yield f"`{prefix}{name}`", _spell_default(key), meaning.replace("|", r"\|")
         if len(sections) == 1:
             yield from _rows(sections[0], f"{prefix}{name}.")
-        for section in sections if len(sections) > 1 else ():
-            yield f"`{prefix}{name}.NAME`", "", _spell_kind(section)
+        else:
+            yield from ((f"`{prefix}{name}.NAME`", "", _spell_kind(section)) for section in sections)
 
 
 def _spell_kind(section: type) -> str:

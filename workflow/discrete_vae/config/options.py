@@ -1,10 +1,10 @@
 """The options of a model, its training and its evaluation. Nothing here needs pydantic."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import MISSING, asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
-LARGEST_COUNT = 10**9  # of anything, so that a misprint is told before a job starts
+LARGEST_COUNT = 10**9  # upper bound of every count, so that a misprint is reported before a job starts
 AXES = ("dataset", "K", "perturbation", "temperature", "seed")  # of the grid
 HOW_TO_TRAIN = ("device", "stack", "cuda_graph", "fused_kernels")  # options of the training that determine no result
 AUTO_STACK = ("temperature", "perturbation")  # of a job on a GPU: all cells of a group
@@ -31,7 +31,7 @@ def option(default: Any, description: str, **bounds: float | str) -> Any:
 
 def required(description: str = "", **bounds: float | str) -> Any:
     """Declare a field without a default, with its meaning and bounds."""
-    return field(metadata={"description": description, **bounds})
+    return option(MISSING, description, **bounds)
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,6 @@ def read(values: Mapping[str, Any], *, check_files: bool = True) -> Configuratio
         ) from None
     if not isinstance(plain, dict):
         raise InputError(f"the configuration is {plain!r}, expected a mapping; correct it")
-    if isinstance(plain.get("study"), int) and not isinstance(plain["study"], bool):  # --config study=2026
-        plain["study"] = str(plain["study"])
     for place, name in ((plain, "datasets"), (plain, "perturbations"), (plain.setdefault("fitting", {}), "targets")):
         if isinstance(place, dict) and isinstance(place.setdefault(name, {}), dict):
             place[name] = {**DEFAULT_DEFINITIONS[name], **place[name]}
@@ -111,22 +109,26 @@ def _place(values: Any, error: "ErrorDetails") -> Place:
     return [*place, error["loc"][-1]] if error["type"] == "missing" else place
 
 
-def _describe(values: dict[str, Any], errors: list["ErrorDetails"]) -> str:
+def _first_place(values: dict[str, Any], errors: list["ErrorDetails"]) -> tuple[Place, list["ErrorDetails"]]:
+    """Return the place of the error to describe, and all errors there."""
     # An unknown key comes first: it may be a misspelled one that is missing, or of an overlaid definition.
     errors = sorted(errors, key=lambda error: error["type"] != "unexpected_keyword_argument")
     places = [_place(values, error) for error in errors]
     # Of a union, the alternative that the value comes closest to.
     place = max((place for place in places if place[: len(places[0])] == places[0]), key=len)
-    there = [error for error, at in zip(errors, places, strict=True) if at == place]
-    kind, context, given = there[0]["type"], there[0].get("ctx", {}), there[0]["input"]
-    key = spell(place)
-    meaning, nullable, known = _declaration(values, place if kind != "missing" else place[:-1])
+    return place, [error for error, at in zip(errors, places, strict=True) if at == place]
+
+
+def _describe(values: dict[str, Any], errors: list["ErrorDetails"]) -> str:
+    place, there = _first_place(values, errors)
+    key, kind, context, given = spell(place), there[0]["type"], there[0].get("ctx", {}), there[0]["input"]
+    in_section = kind in ("missing", "unexpected_keyword_argument")
+    meaning, nullable, known = _declaration(values, place[:-1] if in_section else place)
     if kind == "missing":
         field = known.get(place[-1])
         meaning = field.metadata.get("description") if field else ""
         return f"{key} is missing{f', expected {meaning}' if meaning else ''}; add it"
     if kind == "unexpected_keyword_argument":
-        _, _, known = _declaration(values, place[:-1])
         advice = did_you_mean(place[-1], known) or "correct or remove it"
         if place[0] in ("datasets", "perturbations") or place[:2] == ["fitting", "targets"]:
             advice += f", {ANOTHER_NAME}"
@@ -191,10 +193,11 @@ def sections_in(annotation: Any) -> Iterator[type]:
 def _section(annotation: Any, values: Any) -> type | None:
     """Return the section that values belong to. In a union the name of its kind tells which."""
     found = list(sections_in(annotation))
-    for kind in found if isinstance(values, dict) else ():
-        tag, allowed = next(iter(get_type_hints(kind).items()))
-        if values.get(tag) in get_args(allowed):
-            return kind
+    if isinstance(values, dict):
+        for kind in found:
+            tag, allowed = next(iter(get_type_hints(kind).items()))
+            if values.get(tag) in get_args(allowed):
+                return kind
     return found[0] if len(found) == 1 else None
 
 

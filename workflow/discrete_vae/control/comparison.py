@@ -65,7 +65,7 @@ def losses_of_laws(
     return with_bounds(selection, bounds).merge(whole[[*of_a_law, "final_training_loss"]], on=of_a_law, how="left")
 
 
-def stopped_early(runs: pd.DataFrame, temperature: float) -> list[str]:
+def notes_on_early_stops(runs: pd.DataFrame, temperature: float) -> list[str]:
     """Say where the training loss is not judged, as a run stopped early."""
     return say_not_judged("the training loss", places_stopped_early(at_nearest_temperature(runs, temperature)))
 

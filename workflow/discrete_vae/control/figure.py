@@ -89,10 +89,10 @@ def _share_test_losses(row: Sequence[Axes]) -> None:
         ax.tick_params(labelleft=False)
 
 
-def _laws_by_variance(variances: Mapping[str, float]) -> list[list[str]]:
+def _laws_by_variance(variances: pd.Series) -> list[list[str]]:
     """Group noise laws of equal variance, to a thousandth, the narrowest first. Unknown variances come last."""
     groups: list[list[str]] = []
-    for law, variance in pd.Series(variances).sort_values(kind="stable").items():
+    for law, variance in variances.sort_values(kind="stable").items():
         if groups and np.isclose(variance, variances[groups[-1][0]], rtol=1e-3, equal_nan=True):
             groups[-1].append(law)
         else:

@@ -11,7 +11,7 @@ from discrete_vae.errors import InputError, reading
 from discrete_vae.grid.cells import Cell
 
 UPDATE = "update the project, or restore their summaries.csv"
-# Columns of summaries.csv and bounds.csv, and whose values must be one.
+# Columns of summaries.csv and bounds.csv. Each has one value for all runs of a dataset, or of a noise law.
 ALIKE = {
     "data_sha256": "dataset",
     "law": "perturbation",

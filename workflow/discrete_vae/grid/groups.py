@@ -34,13 +34,13 @@ def recorded_rows(path: Path) -> list[dict[str, str]]:
     """Read the rows of a CSV file as texts, none where there is no file; ``.gz`` is decompressed.
 
     Raises:
-        InputError: a damaged file.
+        InputError: a file that is damaged or cannot be read.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return []
     with reading(path, "a table as it was written", RESTORE):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return []
         text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
         rows = list(csv.DictReader(io.StringIO(text), strict=True))
         if any(None in (*row, *row.values()) for row in rows):
@@ -79,8 +79,7 @@ def find_groups(study: Path, configuration: "Configuration") -> FoundGroups:
     """Find out which groups of a study are whole, and which of those asked for are not.
 
     Raises:
-        InputError: groups that must not be compared, or a group that lacks a cell that is asked for and whose runs are
-            gone.
+        InputError: groups must not be compared; or a group lacks a cell that is asked for, and its runs are gone.
     """
     asked = asked_cells(configuration)
     asked_of = by_group(asked)
@@ -126,7 +125,7 @@ def by_group(cells: Iterable[Cell]) -> dict[Group, set[Cell]]:
 
 
 def check_runs(study: Path, folder: Path, recorded: Iterable[Cell], *, lacking: str) -> None:
-    """Check that the runs are there that a group must be made of again.
+    """Check that the runs of all recorded cells are there, as the group is made of them again.
 
     Args:
         study: the folder with the runs.
@@ -154,8 +153,9 @@ def _check_dates(study: Path, folder: Path, lacking: Set[Cell]) -> None:
     newest = max((study / cell.directory / "summary.json").stat().st_mtime for cell in lacking)
     if newest < summaries.stat().st_mtime:
         raise InputError(
-            f"{folder} lacks {len(lacking)} cells whose runs are there, such as {min(map(str, lacking))}, and is dated"
-            f" after them, expected an earlier date; remove {folder} to gather it again from its runs"
+            f"{folder} lacks {len(lacking)} cells whose runs are there, such as {min(map(str, lacking))}, but its"
+            f" summaries.csv is newer than these runs, expected an older file; remove {folder} to gather it again from"
+            " its runs"
         )
 
 

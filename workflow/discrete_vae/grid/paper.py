@@ -4,16 +4,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-PAPER_LAWS = {
-    name: {"distribution": name.capitalize(), "loc": 0, "scale": 1} for name in ("gumbel", "normal", "logistic")
-}
+from discrete_vae.config.definitions import PAPER_LAWS
+
 # Its datasets, and where their images come from.
 PAPER_IMAGES = {
     "mnist": "torchvision's MNIST files",
     "fashion-mnist": "torchvision's FashionMNIST files",
     "omniglot": "chardata.mat of the IWAE repository, 28x28",
 }
-# A dataset that counts as the paper's where that one was not run, with a note on its images.
+# A dataset that counts as one of the paper, where that one was not run. A note names its images.
 STANDS_FOR = {"omniglot-resized": "omniglot"}
 PAPER_CATEGORIES = (10, 30, 50)
 PAPER_TEMPERATURES = (0.01, 0.03, 0.07, 0.1, 0.25, 0.4, 0.5, 0.67, 0.85, 1.0)

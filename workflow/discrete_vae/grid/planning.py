@@ -24,24 +24,22 @@ if TYPE_CHECKING:  # its module needs pydantic
 def finished_cells(study: Path, group: Group) -> list[Cell]:
     """List the cells of a group whose runs are there."""
     pattern = CELL_DIRECTORY.format(**vars(group), perturbation="*", temperature="*")
-    parts = [path.relative_to(study).parts for path in study.glob(f"{pattern}/summary.json")]
-    names = [(perturbation, tau.removeprefix("tau")) for _, _, _, perturbation, tau, _, _ in parts]
+    parts = (path.relative_to(study).parts for path in study.glob(f"{pattern}/summary.json"))
     cells = [
         Cell(group.dataset, group.K, perturbation, float(temperature), group.seed)
-        for perturbation, temperature in names
+        for perturbation, temperature in ((part[3], part[4].removeprefix("tau")) for part in parts)
         if re.fullmatch(WILDCARD_PATTERNS["temperature"], temperature)
     ]
     return sorted((cell for cell in cells if is_finished(study, cell)), key=str)
 
 
-def runs_of_other_stacks(study: Path, to_make: Iterable[Group], stack: Sequence[str]) -> list[str]:
-    """List the folders in runs/ of the finished runs that no job may train again.
+def runs_to_keep(study: Path, to_make: Iterable[Group], *, all_of_them: bool) -> list[str]:
+    """List the folders in runs/ of the finished runs that Snakemake would train again, and must not.
 
-    They are all finished runs where jobs train stacks, and those that a stack trained where they do not: Snakemake
-    would make them again, as a job's outputs would be other than before.
+    They are those that a stack trained, as a job's outputs would now differ from before; or ``all_of_them``.
     """
     runs = (study / cell.directory for group in to_make for cell in finished_cells(study, group))
-    return [str(run.relative_to(study / "runs")) for run in runs if stack or _was_stacked(run)]
+    return [str(run.relative_to(study / "runs")) for run in runs if all_of_them or _was_stacked(run)]
 
 
 def _was_stacked(run: Path) -> bool:
@@ -75,7 +73,9 @@ def asked_gradients(configuration: "Configuration", asked: Iterable[Cell]) -> Po
     """List the points that each table of the control's gradients is asked to hold, by its label ``dataset/seed``."""
     control = configuration.control
     points: Points = {}
-    for cell in asked if control.enabled else ():
+    if not control.enabled:
+        return points
+    for cell in asked:
         if control.datasets is None or cell.dataset in control.datasets:
             point = {"perturbation": cell.perturbation, "temperature": cell.temperature}
             of_table = points.setdefault(f"{cell.dataset}/seed{cell.seed}", [])
@@ -106,7 +106,7 @@ def find_tables(folder: Path, suffix: str, asked: Points) -> list[str]:
     Raises:
         InputError: a table lacks a point that is asked for.
     """
-    paths = sorted(folder.glob(f"*/*{suffix}"))
+    paths = sorted(folder.glob(f"*/[!.]*{suffix}"))  # not what a killed job had begun to write
     labels = [f"{path.parent.name}/{path.name.removesuffix(suffix)}" for path in paths]
     for label, path in zip(labels, paths, strict=True):
         points = asked.get(label, [])
@@ -135,8 +135,8 @@ def is_outdated(study: Path, path: Path, to_make: Collection[Group]) -> bool:
 def missing_files(study: Path, to_make: Iterable[Group], asked: Iterable[Cell]) -> list[str]:
     """List the files that are missing in the study's folder: bounds of groups, and runs of groups that have bounds.
 
-    Without Snakemake's records, as in a clone, files between those that are there would not be made. The rule of absent
-    bounds asks for the runs itself.
+    In a clone Snakemake has no records. It then makes no missing file whose followers are there. Where bounds are
+    missing, their rule asks for the runs.
     """
     evaluated = (group for group in to_make if (study / group.directory / "bounds.csv").exists())
     runs = (f"{cell.directory}/{name}" for cell in cells_to_train(study, evaluated, asked) for name in CELL_FILES)

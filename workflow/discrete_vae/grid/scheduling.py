@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # its module needs pydantic
 
 DRIVER = Path("/dev/nvidiactl")  # there is no GPU without it
 
-SAFETY = 3  # how many times what was measured a job may take
+SAFETY = 3  # a job may take this many times what was measured
 LEAST_MINUTES = 30
 # Of an epoch of one cell of MNIST on one core: benchmarks/results/cpu.md has 3.3 s at K = 10 and 5.2 s at K = 50.
 SECONDS_OF_AN_EPOCH, SECONDS_OF_A_CATEGORY = 2.9, 0.046

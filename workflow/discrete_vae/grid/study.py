@@ -1,6 +1,7 @@
 """The study: a configuration with a name and a folder. What decides its results is fixed when it begins."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ CONFIG_FILE = "config.yaml"
 HEADER = (
     "# The options of this study, fixed when it began. The grid is the one it began with; groups/ holds what was run.\n"
 )
-# Where the results are that depend on the options of a section.
+# The folders whose results depend on the options of a section.
 EVIDENCE = {
     "model": ("runs", "groups"),
     "training": ("runs", "groups", "gradients"),
@@ -25,6 +26,7 @@ EVIDENCE = {
     "control": ("gradients",),
     "fitting": ("fits",),
 }
+# Options of these sections that decide no result, or are compared by name.
 FREE = {
     "training": (*HOW_TO_TRAIN, "epochs"),
     "evaluation": ("keep_models",),
@@ -37,13 +39,13 @@ def has_evidence(study: Path, section: str | None = None) -> bool:
     """Tell whether a study has results that depend on the options of a section, or of any."""
     folders = EVIDENCE[section] if section else {folder for folders in EVIDENCE.values() for folder in folders}
     # Files, not folders: Snakemake makes the folders of outputs before a job starts.
-    return any(path.is_file() for folder in folders for path in (study / folder).rglob("*"))
+    return any(names for folder in folders for *_, names in os.walk(study / folder, followlinks=True))
 
 
 def check_options(study: Path, configuration: Configuration, *, overlay: Path) -> None:
     """Check that a configuration has the options that a study began with.
 
-    It compares definitions and epochs of the names in both, and the options of sections with results. An option that
+    It compares definitions of the names in both, and the options and epochs of sections with results. An option that
     did not exist then counts as its default. A study without results begins again.
 
     Raises:
@@ -68,7 +70,7 @@ def _fixed(study: Path, options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]
         ("datasets", options["datasets"]),
         ("perturbations", options["perturbations"]),
         ("fitting.targets", options["fitting"]["targets"]),
-        ("training.epochs", _epochs(options)),
+        ("training.epochs", _epochs(options) if has_evidence(study, "training") else {}),
     ):
         yield from ((f"{section}.{name}", definition) for name, definition in definitions.items())
     for section in EVIDENCE:
@@ -90,10 +92,11 @@ def begun_with(study: Path) -> dict[str, Any]:
         return read(stored, check_files=False).plain()
 
 
-def begin(study: Path, configuration: Configuration) -> None:
+def begin(study: Path, configuration: Configuration, *, dataset: str | None = None) -> None:
     """Write a study's options before its first result, and add the definitions of new names before later ones.
 
-    The mirror, which belongs to a machine, is left out. The configuration agrees with what is written.
+    The mirror, which belongs to a machine, is left out. The configuration agrees with what is written. ``dataset`` is
+    that of a job, which may be beyond the grid: its epochs are fixed, too.
     """
     options = configuration.plain()
     path = study / CONFIG_FILE
@@ -103,7 +106,8 @@ def begin(study: Path, configuration: Configuration) -> None:
         begun[section] = {**options[section], **begun[section]}
     targets = {**options["fitting"]["targets"], **begun["fitting"]["targets"]}
     begun["fitting"] = {**begun["fitting"], "targets": targets}
-    epochs = {dataset: _epochs(options)[dataset] for dataset in configuration.asked_datasets}
+    trained = dict.fromkeys([*configuration.asked_datasets, *([dataset] if dataset else [])])
+    epochs = {name: _epochs(options)[name] for name in trained}
     fixed = _epochs(begun) if has_evidence(study, "training") else {}
     begun["training"] = {**begun["training"], "epochs": {**epochs, **fixed}}
     begun |= {"study": configuration.study, "mirror": None}  # it may have begun as a copy of another one

@@ -10,14 +10,16 @@ Only for standard Gumbel noise is this softmax(theta).
 import functools
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution, Gumbel
 
+from discrete_vae.config.definitions import Law
 from discrete_vae.errors import InputError
+from discrete_vae.model.noise import distribution
 from discrete_vae.model.quadrature import Quadrature, noise_range, resolve
 
 log = logging.getLogger(__name__)
@@ -73,7 +75,7 @@ def _is_served(law: Distribution, device: torch.device) -> bool:
 
 
 def has_bounded_density(law: Distribution, device: torch.device | str = "cpu") -> bool:
-    """Tell whether the density does not rise steeply to an end of its range: nodes there give a wrong gradient."""
+    """Tell whether the density rises steeply to no end of its range. There quadrature would give a wrong gradient."""
     places = torch.linspace(*noise_range(law, device), PLACES, dtype=torch.float64, device=device)
     log_density = law.log_prob(places)
     rise = log_density[[0, -1]].max() - log_density[1:-1].max()
@@ -111,8 +113,8 @@ class CodesKLWithGradient:
             quadrature = None if isinstance(law, Gumbel) else resolve(trials, law)[0]
             if not has_bounded_density(law, device):
                 raise InputError(
-                    f"the law {law} has an unbounded density, whose gradient is not known, expected another law; set"
-                    " training.kl to softmax or leave the law out"
+                    f"the law {law} has an unbounded density, whose gradient is not known, expected a bounded one;"
+                    " choose another law"
                 )
             self._of_law.append((members, law, quadrature))
 
@@ -128,6 +130,22 @@ class CodesKLWithGradient:
             kl[members] = of_rows.view(len(members), -1).sum(1).to(logits.dtype)
             gradient[members] = of_logits.view_as(theta).mT.to(logits.dtype)
         return kl, gradient
+
+
+def check_trainable(laws: Mapping[str, Law], categories: Sequence[int]) -> None:
+    """Check that models can be trained on the KL of their codes, with noise laws by name and numbers of categories.
+
+    Raises:
+        InputError: the first law that cannot serve.
+    """
+    for name, law in laws.items():
+        try:
+            for K in categories:
+                CodesKLWithGradient([distribution(law, torch.float64)], K)
+        except InputError as error:
+            raise InputError(
+                f"training.kl is 'codes', expected 'softmax' with {name!r} in grid.perturbation: {error}"
+            ) from None
 
 
 def _kl_with_gradient(rows: Tensor, law: Distribution, quadrature: Quadrature | None) -> tuple[Tensor, Tensor]:

@@ -46,7 +46,7 @@ class Logistic(TransformedDistribution):
 def distribution(law: Law, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> Distribution:
     """Build the torch distribution of a law, computing in a given type.
 
-    On the CPU it draws from generators on any device. Its densities need it on the device of their values.
+    A law on the CPU draws from generators on any device. Its cdf and log_prob need a law on the device of their values.
     """
     kind = Logistic if law.distribution == "Logistic" else getattr(torch.distributions, law.distribution)
     numbers = {name: value for name, value in vars(law).items() if name != "distribution"}

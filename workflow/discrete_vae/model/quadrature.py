@@ -1,8 +1,8 @@
 """Quadrature of the integral that gives the probabilities of codes, under any law of the noise.
 
 For a smooth density the trapezoidal rule converges exponentially. Between jumps or kinks of the density the
-Gauss-Legendre rule is used. For an unbounded density the probabilities may then not sum to one. In that case the steps
-of the distribution function are summed. They are halved until the result settles.
+Gauss-Legendre rule is used. For an unbounded density these probabilities may not sum to one. Then steps of the
+distribution function are summed, over intervals that are halved until the result settles.
 """
 
 import functools

@@ -132,7 +132,8 @@ def _seeds_of_curves(shown: pd.DataFrame, runs: pd.DataFrame) -> str:
 
 
 def _title(what: str, runs: pd.DataFrame, seeds: str) -> str:
-    return f"{what} · {seeds}\n{runs['data_origin'].iloc[0]}"
+    origin = runs["data_origin"].iloc[0].replace("$", r"\$")  # of a file's name, and no formula
+    return f"{what} · {seeds}\n{origin}"
 
 
 def _plot_against_epoch(
@@ -145,8 +146,9 @@ def _plot_against_epoch(
         if curves.empty:
             style.say_diverged(ax)
             continue
-        plot_curves(ax, curves, x="epoch", y=loss, looks=looks)
-        ax.set(xlabel="epoch", ylabel="", xlim=(1 if curves["epoch"].max() > 1 else 0.5, curves["epoch"].max()))
+        last = curves["epoch"].max()
+        plot_curves(ax, curves, x="epoch", y=loss, looks=looks, marker="o" if last == 1 else None)
+        ax.set(xlabel="epoch", ylabel="", xlim=(1, last) if last > 1 else (0.5, 1.5))
     return finite
 
 

@@ -1,12 +1,12 @@
 """What was run, in words, and what of it is not as in the paper: the notes below tables and claims."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from discrete_vae.analysis.comparisons import is_studied
+from discrete_vae.analysis.selection import law_definitions
 from discrete_vae.analysis.statistics import spell_range
 from discrete_vae.grid.paper import (
     PAPER_IMAGES,
@@ -23,7 +23,7 @@ ITEMS = {
     "SHA-256 of the images": "data_sha256",
     "K": "K",
     "seeds": "seed",
-    "epochs": "epochs_run",
+    "epochs": "epochs_run",  # `describe_runs` replaces the values by their range
     "options of the model": "model",
     "options of the training": "training",
     "samples of the validation": "evaluation",
@@ -91,22 +91,19 @@ def _departures(runs: pd.DataFrame, importance_samples: float | None) -> list[st
         used["training"]["matmul_precision"] = PAPER_OPTIONS["training"]["matmul_precision"]
     kept = set(PAPER_TEMPERATURES) & set(runs["temperature"])
     images = PAPER_IMAGES.get(STANDS_FOR.get(first["dataset"], first["dataset"]), first["data_origin"])
-    laws = {name: json.loads(law) for name, law in runs[["perturbation", "law"]].drop_duplicates().to_numpy()}
-    return [
-        *([f"images other than {images}"] if first["data_origin"] != images else []),
-        *(
-            [f"{len(kept)} of its {len(PAPER_TEMPERATURES)} temperatures"]
-            if len(kept) < len(PAPER_TEMPERATURES)
-            else []
-        ),
-        *(
-            f"{section}.{name} {_spelled(used[section][name])} (paper: {_spelled(value)})"
-            for section, defaults in PAPER_OPTIONS.items()
-            for name, value in defaults.items()
-            if used[section][name] != value
-        ),
-        *(f"{name} noise, {_spelled_law(law)}" for name, law in laws.items() if _is_departure(name, law)),
+    departures = []
+    if first["data_origin"] != images:
+        departures.append(f"images other than {images}")
+    if len(kept) < len(PAPER_TEMPERATURES):
+        departures.append(f"{len(kept)} of its {len(PAPER_TEMPERATURES)} temperatures")
+    departures += [
+        f"{section}.{name} {_spelled(used[section][name])} (paper: {_spelled(value)})"
+        for section, defaults in PAPER_OPTIONS.items()
+        for name, value in defaults.items()
+        if used[section][name] != value
     ]
+    laws = law_definitions(runs)
+    return departures + [f"{name} noise, {_spelled_law(law)}" for name, law in laws.items() if _is_departure(name, law)]
 
 
 def _notes_on_devices(runs: pd.DataFrame) -> list[str]:

@@ -98,17 +98,26 @@ def results_notes(
     table: pd.DataFrame, runs: pd.DataFrame, bounds: pd.DataFrame, *, left_out: Sequence[str] = ()
 ) -> list[str]:
     """Return what a reader of the table must know: measures, spread, runs, groups left out, and marks."""
+    of_runs = notes_on_runs(runs, bounds, left_out=left_out)
+    return [*MEANINGS, *_notes_on_seeds(table), *of_runs, *_notes_on_entries(table)]
+
+
+def _notes_on_seeds(table: pd.DataFrame) -> list[str]:
     seeds = table.loc[table["seeds"] > 0, "seeds"]
-    several = seeds.max() > 1
-    number = spell_range(seeds, decimals=0)
-    spread = f"mean ± standard deviation over {number} seeds" if several else "one seed: no spread, no verdict"
-    marked = {mark for mark, count in MARKS.items() if table[count].any()}
-    lines = [
-        *MEANINGS,
-        spread if len(seeds) else "every run diverged",
-        *(["all laws share the initial weights and the minibatches of a seed"] if several else []),
-        *notes_on_runs(runs, bounds, left_out=left_out),
+    if seeds.empty:
+        return ["every run diverged"]
+    if seeds.max() == 1:
+        return ["one seed: no spread, no verdict"]
+    return [
+        f"mean ± standard deviation over {spell_range(seeds, decimals=0)} seeds",
+        "all laws share the initial weights and the minibatches of a seed",
     ]
+
+
+def _notes_on_entries(table: pd.DataFrame) -> list[str]:
+    """Explain the marks beside the numbers, their error over the images, and entries without a number."""
+    marked = {mark for mark, count in MARKS.items() if table[count].any()}
+    lines = []
     if EDGE in marked:
         lines.append(f"{EDGE} at least one seed selected the lowest or the highest of the temperatures run")
     if LATE in marked:

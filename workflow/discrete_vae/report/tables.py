@@ -40,8 +40,7 @@ RULES = (
     " level, of test losses only: neither, and its 90% interval lies within 1 nat, though the 95% interval may reach"
     " beyond. open: everything else",
     "supported at a dataset and K: all comparisons are lower, and for claim 1 both other laws of the paper are"
-    " compared. contradicted: one is higher. level: all are lower or level, but not all"
-    " lower",
+    " compared. contradicted: one is higher. level: all are lower or level, but not all lower",
     "contradicted as a whole: one comparison is higher, with p at most 0.05 after Holm's adjustment over all"
     " comparisons of the claim under that measure (Holm of all)",
     f"the plan asks for {claims.PLANNED_SEEDS} seeds. A verdict of fewer seeds is interim. Earlier looks at interim"

@@ -5,7 +5,7 @@ import logging
 import math
 import tarfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from discrete_vae.analysis.gathering import gather_group, gather_summaries
 from discrete_vae.analysis.group_evaluation import evaluate_group
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.errors import InputError
-from discrete_vae.files import written_whole
+from discrete_vae.files import check_writable, written_whole
 from discrete_vae.grid.alike import check_alike
 from discrete_vae.grid.cells import CELL_FILES, Cell, Group
 from discrete_vae.grid.groups import check_runs, groups_on_disk, is_finished, is_whole, recorded_rows
@@ -41,8 +41,7 @@ class GroupMaker:
         how_to_train: options of the training that change only the rounding.
 
     Raises:
-        InputError: groups of other options are there; or, from every method that reads a dataset, it is not there or
-            has other images.
+        InputError: groups of other options are there; or, from methods that read a dataset, it is not as planned.
     """
 
     def __init__(
@@ -64,12 +63,13 @@ class GroupMaker:
         first group, and one with a resume point, is always begun.
 
         Raises:
-            InputError: a group has other runs than those it is to be made of. Nothing is begun.
+            InputError, OutputError: runs or images are not as planned, or a folder is read-only. Nothing is begun.
         """
         deadline, left = time.monotonic() + seconds, []
         to_make = [group for group in groups if not self.is_whole(group)]
+        check_groups(self.plan, to_make, study=self.study, archives=self.archives)
         for group in to_make:
-            check_group(self.plan, group, study=self.study)
+            self.images(group.dataset)
         for group in groups:
             if group not in to_make:
                 pack(self.folder(group), self.archive(group))
@@ -158,16 +158,19 @@ def seconds_on(hardware: str, costs: Path) -> float:
     return sum(float(row["seconds"]) for row in rows) if {row["hardware"] for row in rows} == {hardware} else 0
 
 
-def check_group(plan: Plan, group: Group, *, study: Path) -> None:
-    """Check that the runs of a group that is made again are there, and that all are of the plan's options.
+def check_groups(plan: Plan, groups: Iterable[Group], *, study: Path, archives: Path) -> None:
+    """Check that the runs of groups that are made again are there, and that all are of the plan's options.
 
     Raises:
         InputError: they are not.
+        OutputError: the folders of groups, runs or archives cannot be written.
     """
-    recorded = map(Cell.of, recorded_rows(study / group.directory / "summaries.csv"))
-    check_runs(study, study / group.directory, recorded, lacking="cells of the plan")
-    finished = [study / cell.directory / "summary.json" for cell in finished_cells(study, group)]
-    check_alike([*plan.option_rows(), *gather_summaries(finished).to_dict("records")])
+    check_writable([study / "groups/any", study / "runs/any", archives / "any"])
+    for group in groups:
+        recorded = map(Cell.of, recorded_rows(study / group.directory / "summaries.csv"))
+        check_runs(study, study / group.directory, recorded, lacking="cells of the plan")
+        finished = [study / cell.directory / "summary.json" for cell in finished_cells(study, group)]
+        check_alike([*plan.option_rows(), *gather_summaries(finished).to_dict("records")])
 
 
 def pack(folder: Path, archive: Path) -> None:

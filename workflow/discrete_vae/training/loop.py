@@ -68,35 +68,30 @@ def train(
     trainer = StackTrainer(cells, dataset, laws=laws, model=model, training=training, device=device)
     best = BestWeights(cells, trainer.weights, patience=training.patience)
     clock = Clock(training.epochs)
-    parts = {"trainer": trainer, "best": best, "clock": clock}
+    stateful = {"trainer": trainer, "best": best, "clock": clock}
     if resume_point and (saved := resume_point.load()):
-        for name, part in parts.items():
+        for name, part in stateful.items():
             part.restore(saved.pop(name))  # what is saved is as large as the trainer
 
     def save(*, now: bool = False) -> None:
         if resume_point and (now or resume_point.is_due()):
-            resume_point.save({name: part.state() for name, part in parts.items()})
+            resume_point.save({name: part.state() for name, part in stateful.items()})
 
     while clock.epoch < training.epochs and best.going_on:
         while trainer.step():
             save()
         losses = trainer.evaluate(trainer.weights, evaluation.validation_samples, "validation")
-        best.add(_rows(trainer, losses, clock), trainer.weights)
+        best.add(_end_epoch(trainer, losses, clock), trainer.weights)
         clock.report([run.history[-1] for run in best.going_on])
         save()
     save(now=True)  # the final validation may take minutes
-    log.info("final validation: the best epoch again, with %d samples", evaluation.selection_samples)
-    final = _named("validation", trainer.evaluate(best.weights, evaluation.selection_samples, "final validation"))
-    of_codes = mean_kl_of_codes(
-        best.weights, trainer.validation_images, variables=model.variables, code_laws=trainer.code_laws
-    )
-    for member, run in enumerate(best.runs):
-        run.weights, run.seconds = unstack(best.weights, member), clock.seconds
-        run.final = {} if run.diverged_epoch else final[member] | {"validation_kl_of_codes": of_codes[member]}
+    _validate_best(trainer, best, samples=evaluation.selection_samples)
+    for run in best.runs:
+        run.seconds = clock.seconds
     return best.runs
 
 
-def _rows(trainer: StackTrainer, validation: Parts, clock: Clock) -> list[Row]:
+def _end_epoch(trainer: StackTrainer, validation: Parts, clock: Clock) -> list[Row]:
     """End an epoch and return its row of each model's history."""
     losses = zip(_named("training", trainer.end_epoch()), _named("validation", validation), strict=True)
     seconds = round(clock.end_epoch(), 4)
@@ -104,6 +99,17 @@ def _rows(trainer: StackTrainer, validation: Parts, clock: Clock) -> list[Row]:
         {"epoch": clock.epoch, **of_training, **of_validation, "temperature": temperature, "seconds": seconds}
         for (of_training, of_validation), temperature in zip(losses, trainer.temperatures, strict=True)
     ]
+
+
+def _validate_best(trainer: StackTrainer, best: BestWeights, *, samples: int) -> None:
+    """Validate the best epoch of each run again, with the samples that select. The run then has its weights."""
+    log.info("final validation: the best epoch again, with %d samples", samples)
+    final = _named("validation", trainer.evaluate(best.weights, samples, "final validation"))
+    variables, laws = trainer.architecture.variables, trainer.code_laws
+    of_codes = mean_kl_of_codes(best.weights, trainer.validation_images, variables=variables, code_laws=laws)
+    for member, run in enumerate(best.runs):
+        run.weights = unstack(best.weights, member)
+        run.final = {} if run.diverged_epoch else final[member] | {"validation_kl_of_codes": of_codes[member]}
 
 
 def _named(split: str, parts: Parts) -> list[Row]:

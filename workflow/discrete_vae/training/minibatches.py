@@ -26,7 +26,8 @@ class Minibatches:
         self._images, self.images_in_epoch = images, len(images)
         self.size = min(batch_size, len(images))
         self._generators = [generator(seed, "minibatches") for seed in distinct]
-        self._seed_of = index_on(images.device, seeds, distinct)
+        # On the device: an index on the host makes a GPU wait.
+        self._seed_of = torch.tensor([distinct.index(seed) for seed in seeds], device=images.device)
         # A captured step reads the same memory again, so this tensor stays where it is.
         self._rows = torch.zeros(len(distinct), self.size, dtype=torch.int64, device=images.device)
         self._orders: Tensor | None = None  # seeds x images; None between epochs
@@ -49,8 +50,8 @@ class Minibatches:
             self._orders = None
         return rows.shape[1]
 
-    def images(self, count: int) -> Tensor:
-        """Return the first images of the minibatch for each model, float, S x count x pixels."""
+    def images(self, count: int | None = None) -> Tensor:
+        """Return the first images of the minibatch for each model, by default all, float, S x count x pixels."""
         rows = self._rows[:, :count]
         images = self._images.index_select(0, rows.flatten()).float().unflatten(0, rows.shape)
         return for_members(images, self._seed_of)
@@ -75,17 +76,12 @@ class CellNoise:
         pairs = [(cell.perturbation, cell.seed) for cell in cells]
         distinct = sorted(set(pairs))
         self.source_of = [distinct.index(pair) for pair in pairs]
-        self.source_on_device = index_on(device, pairs, distinct)
+        self.source_on_device = torch.tensor(self.source_of, device=device)
         self._sources, self._device = [(distribution(laws[name]), seed) for name, seed in distinct], device
 
     def sources(self, purpose: str) -> list[NoiseSource]:
         """Return the sources for a purpose such as ``"training noise"``, each at its beginning."""
         return [NoiseSource(law, generator(seed, purpose, self._device)) for law, seed in self._sources]
-
-
-def index_on(device: torch.device, keys: Sequence[Any], distinct: Sequence[Any]) -> Tensor:
-    """Return the place of each key among the distinct ones, on the device: an index on the host makes a GPU wait."""
-    return torch.tensor([distinct.index(key) for key in keys], device=device)
 
 
 def for_members(values: Tensor, index: Tensor) -> Tensor:

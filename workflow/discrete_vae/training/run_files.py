@@ -76,9 +76,9 @@ def _sums_of_images(study: Path, dataset: str) -> Iterator[tuple[Path, str]]:
         with reading(path, "the summary of a run", RESTORE):
             yield path.parent, json.loads(path.read_text(encoding="utf-8"))["data_sha256"]
     for group in groups_on_disk(study):
-        folder = study / group.directory
-        for row in recorded_rows(folder / "summaries.csv")[:1] if group.dataset == dataset else ():
-            yield folder, row["data_sha256"]
+        if group.dataset == dataset:
+            folder = study / group.directory
+            yield from ((folder, row["data_sha256"]) for row in recorded_rows(folder / "summaries.csv")[:1])
 
 
 def environment(device: torch.device, revision: str | None = None) -> dict[str, Any]:

@@ -72,9 +72,10 @@ class StackTrainer:
         self.weights = self.optimized.by_name
         in_double = {name: distribution(laws[name], torch.float64, device) for name in values_of(cells, "perturbation")}
         self.code_laws = [in_double[cell.perturbation] for cell in cells]
-        of_codes = self.kl_is_of_codes = training.kl == "codes"
-        laws_and_sizes = self.code_laws, sizes.categories, device
-        self.kl_with_gradient = CodesKLWithGradient(*laws_and_sizes) if of_codes else softmax_kl_with_gradient
+        self.kl_with_gradient = softmax_kl_with_gradient
+        self.kl_is_of_codes = training.kl == "codes"
+        if self.kl_is_of_codes:
+            self.kl_with_gradient = CodesKLWithGradient(self.code_laws, sizes.categories, device)
         self.annealing, self.initial_temperatures = training.annealing, [cell.temperature for cell in cells]
         self.steps = 0
         self.temperature = torch.tensor(self.temperatures, device=device).view(-1, 1, 1, 1)
