@@ -204,6 +204,23 @@ def test_a_difference_and_its_interval_are_published(page, size, low, high):
     assert (size, low, high) in published
 
 
+def test_the_leads_over_gumbel_in_the_readme_are_the_published_ones():
+    names = {"MNIST": "mnist", "Fashion-MNIST": "fashion-mnist", "Omniglot": "omniglot-resized"}
+    shown = re.findall(r"^\| ([\w-]+), K = (\d+) \| (.*) \|$", PAGES["README.md"], re.MULTILINE)
+    of_claim = [row for row in rows_of("*/tables/claims.csv") if (row["claim"], row["other"]) == ("1", "gumbel")]
+    leads = {(row["dataset"], row["K"], row["measure"]): row for row in of_claim}
+    assert {(names[name], K) for name, K, _ in shown} == {(dataset, K) for dataset, K, _ in leads}
+    for name, K, entries in shown:
+        of_loss, of_bound = (leads[names[name], K, measure] for measure in ("paper loss", "negative ELBO"))
+        expected = [of_loss["n"], lead_of(of_loss), f"{float(of_loss['understated_kl']):.2f}", lead_of(of_bound)]
+        assert entries.split(" | ") == expected
+
+
+def lead_of(row: dict[str, str]) -> str:
+    lead, *ends = (f"{-float(row[column]):.2f}" if row[column] else "" for column in ("difference", "high", "low"))
+    return f"{lead} ({' to '.join(ends)})" if all(ends) else lead
+
+
 @pytest.mark.parametrize("page", ["README.md", "results.md"])
 def test_cells_and_hours_of_published_studies_are_those_of_their_tables(page):
     pattern = r"\[([\w-]+)\]\([\w./-]+/tables(?:/costs\.md)?\) \|(?:[^|]+\|)?? (\d+) \| ([\d.]+) \|"
