@@ -384,6 +384,14 @@ class TestManners:
         completed = subprocess.run([executable, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
         assert completed.returncode == 0, completed.stdout + completed.stderr
 
+    def test_a_path_that_snakemake_takes_for_a_wildcard_is_refused(self, tmp_path):
+        project = tmp_path / "a{b}"
+        shutil.copytree(ROOT / "workflow", project / "workflow")
+        shutil.copy(ROOT / "Snakefile", project)
+        command = [sys.executable, "-m", "snakemake", "--dry-run"]
+        completed = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+        assert f"ERROR: the path {project} has a brace, which Snakemake takes for a wildcard" in completed.stderr
+
     def test_it_is_usable_as_a_module_of_another_workflow_in_a_folder_of_its_own(self, own, tmp_path):
         make_own(tmp_path)
         shutil.copytree(own / "results", tmp_path / "vae/results", copy_function=shutil.copyfile)
