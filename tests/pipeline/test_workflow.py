@@ -425,7 +425,7 @@ rule outer:
         assert made == {".snakemake", "Snakefile", "copy.csv", "my.npz", "own.yaml", "vae"}
         assert "Nothing to be done" in run("grid={seed: [1, 2], perturbation: [laplace]}")
 
-    def test_as_a_module_it_trains_no_finished_cell_again_when_code_has_changed(self, own, tmp_path):
+    def test_as_a_module_it_trains_no_finished_cell_again_when_code_has_changed(self, tmp_path):
         """A profile of ours, which the other workflow does not have, leaves changes of code out."""
         make_own(tmp_path)
         project = tmp_path / "project"

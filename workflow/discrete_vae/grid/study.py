@@ -96,7 +96,7 @@ def begin(study: Path, configuration: Configuration, *, dataset: str | None = No
     """Write a study's options before its first result, and add the definitions of new names before later ones.
 
     The mirror, which belongs to a machine, is left out. The configuration agrees with what is written. ``dataset`` is
-    that of a job, which may be beyond the grid: its epochs are fixed, too.
+    the job's dataset. It may be beyond the grid, and its epochs are fixed, too.
     """
     options = configuration.plain()
     path = study / CONFIG_FILE
