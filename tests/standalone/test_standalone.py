@@ -9,11 +9,12 @@ import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, make_own, run_snakemake
+from conftest import ROOT, files_of, make_own, run_snakemake
 from discrete_vae import __main__ as program
 from discrete_vae.__main__ import main, parse_arguments
 from discrete_vae.errors import InputError, OutputError
@@ -88,10 +89,10 @@ def test_groups_made_without_snakemake_are_taken_as_made(project, machine, tmp_p
         with tarfile.open(archive) as tar:
             assert not any(name.endswith(".pt") for name in tar.getnames())
             tar.extractall(receiver, filter="data")
-    planned = run_snakemake(receiver, *own(receiver), "--dry-run").stdout
-    assert "train_cells" not in planned
-    assert "evaluate_models" not in planned
-    run_snakemake(receiver, *own(receiver), "--cores", "1", "results/own/tables/results.md")
+    said = run_snakemake(receiver, *own(receiver), "--cores", "1", "results/own/tables/results.md").stdout
+    assert "rule tabulate_results:" in said
+    assert "rule train_cells:" not in said
+    assert "rule evaluate_models:" not in said
 
     expected = tmp_path_factory.mktemp("expected")
     run_snakemake(expected, *own(expected), "--cores", "1", f"results/own/groups/{GROUPS[0]}/bounds.csv")
@@ -143,10 +144,16 @@ def test_faults_of_a_device_and_groups_that_are_left_end_in_failure(machine, mon
     assert ended(monkeypatch, "train", "plan.json", "--device", "cpu").startswith("1 of 4 groups are left")
 
 
-def with_epochs(machine: Path, epochs: int) -> None:
+def edit_plan(machine: Path, **keys: Any) -> None:
+    """Replace some keys of the plan."""
     plan = json.loads((machine / "plan.json").read_text())
-    plan["options"]["mine"]["training"]["epochs"] = epochs
-    (machine / "plan.json").write_text(json.dumps(plan))
+    (machine / "plan.json").write_text(json.dumps(plan | keys))
+
+
+def with_epochs(machine: Path, epochs: int) -> None:
+    options = json.loads((machine / "plan.json").read_text())["options"]
+    options["mine"]["training"]["epochs"] = epochs
+    edit_plan(machine, options=options)
 
 
 def test_a_training_asked_to_end_saves_a_resume_point_and_is_continued_to_the_same_bits(machine, tmp_path_factory):
@@ -165,6 +172,9 @@ def test_a_training_asked_to_end_saves_a_resume_point_and_is_continued_to_the_sa
     assert "stopped; the same command continues" in output
     assert (machine / "checkpoints/own/mine-K3-seed1.pt").exists()
 
+    # As after a kill between the files of two runs of the stack.
+    written = f"results/own/runs/{GROUPS[0].replace('/seed1', '/normal/tau0.5/seed1')}"
+    shutil.copytree(undisturbed / written, machine / written, dirs_exist_ok=True)
     status, output = train(machine, group)
     assert (status, "continuing from" in output) == (0, True), output
     assert not (machine / "checkpoints/own/mine-K3-seed1.pt").exists()
@@ -178,17 +188,18 @@ def test_a_training_ends_with_the_time_that_is_given(machine):
     assert (status, "ending on SIGALRM" in output) == (128 + signal.SIGALRM, True), output
 
 
+def maker_of(machine: Path, **changes: str) -> GroupMaker:
+    """Return the maker of a machine's plan with some attributes changed."""
+    places = {"data": machine / "data", "archives": machine / "archives"}
+    plan = replace(Plan.load(machine / "plan.json"), **changes)
+    return GroupMaker(plan, **places, device=torch.device("cpu"), how_to_train={})
+
+
 @pytest.fixture
 def maker(machine, monkeypatch) -> GroupMaker:
     """One whose first group took ten seconds, and which only notes what it makes."""
     monkeypatch.chdir(machine)
-    maker = GroupMaker(
-        Plan.load(Path("plan.json")),
-        data=Path("data"),
-        archives=Path("archives"),
-        device=torch.device("cpu"),
-        how_to_train={},
-    )
+    maker = maker_of(machine)
     maker.make(Group.of(GROUPS[0]))
     costs = pd.read_csv(maker.folder(Group.of(GROUPS[0])) / "costs.csv")
     costs.assign(seconds=10 / len(costs)).to_csv(maker.folder(Group.of(GROUPS[0])) / "costs.csv", index=False)
@@ -242,10 +253,8 @@ def test_a_signal_in_the_final_validation_ends_the_command_before_the_next_group
         return right(trainer, weights, samples, purpose)
 
     monkeypatch.setattr(StackTrainer, "evaluate", evaluate)
-    places = {"data": machine / "data", "archives": machine, "device": torch.device("cpu"), "how_to_train": {}}
-    maker, groups = GroupMaker(Plan.load(machine / "plan.json"), **places), [Group.of(label) for label in GROUPS]
     with pytest.raises(SystemExit) as ended:
-        maker.make_groups(groups)
+        maker_of(machine).make_groups([Group.of(label) for label in GROUPS])
     assert ended.value.code == 128 + signal.SIGUSR1
     runs = (machine / "results/own/runs").rglob("summary.json")
     assert {path.parent.name for path in runs} == {"seed1"}, "of the first group, which is whole but for its evaluation"
@@ -292,9 +301,7 @@ def test_groups_of_other_options_are_refused_before_anything_is_trained(machine)
 
 
 def with_temperatures(machine: Path, *temperatures: float) -> None:
-    plan = json.loads((machine / "plan.json").read_text())
-    plan["groups"] = {GROUPS[0]: [["normal", temperature] for temperature in temperatures]}
-    (machine / "plan.json").write_text(json.dumps(plan))
+    edit_plan(machine, groups={GROUPS[0]: [["normal", temperature] for temperature in temperatures]})
 
 
 def test_a_group_never_shrinks(machine):
@@ -303,11 +310,17 @@ def test_a_group_never_shrinks(machine):
         with_temperatures(machine, temperature)
         assert train(machine)[0] == 0
     assert pd.read_csv(summaries)["temperature"].tolist() == [0.5, 1.0]
+
+    before = files_of(machine / "results/own/runs")
+    with_temperatures(machine, 0.5, 1.0, 1.5)
+    assert train(machine)[0] == 0
+    assert pd.read_csv(summaries)["temperature"].tolist() == [0.5, 1.0, 1.5]
+    assert before.items() <= files_of(machine / "results/own/runs").items(), "finished cells are not trained again"
     shutil.rmtree(machine / "results/own/runs")
     with_temperatures(machine, 2.0)
     status, output = train(machine)
     assert (status, "lacks cells of the plan, expected the runs of all its cells" in output) == (1, True), output
-    assert pd.read_csv(summaries)["temperature"].tolist() == [0.5, 1.0]
+    assert pd.read_csv(summaries)["temperature"].tolist() == [0.5, 1.0, 1.5]
 
 
 def test_runs_of_other_options_are_refused_before_anything_is_trained(machine):
@@ -324,22 +337,23 @@ def test_runs_of_other_options_are_refused_before_anything_is_trained(machine):
     "change", [{}, {"groups": {"mine/K3": []}}, {"laws": {}}, {"options": {"mine": {}}}, {"groups": {}}]
 )
 def test_a_plan_that_was_changed_into_none_is_refused(machine, change):
-    plan = json.loads((machine / "plan.json").read_text())
-    (machine / "plan.json").write_text(json.dumps({**plan, **change} if change else change))
+    if change:
+        edit_plan(machine, **change)
+    else:
+        (machine / "plan.json").write_text("{}")
     unreadable = "is not readable .*, expected a plan that `snakemake export_plan` wrote"
     with pytest.raises(InputError, match=rf"plan.json ({unreadable}|has no groups).*; write it again"):
         Plan.load(machine / "plan.json")
 
 
 def test_the_study_of_a_plan_is_no_path(machine):
-    plan = json.loads((machine / "plan.json").read_text())
-    (machine / "plan.json").write_text(json.dumps({**plan, "study": "../out"}))
+    edit_plan(machine, study="../out")
     with pytest.raises(InputError, match="its study is a path"):
         Plan.load(machine / "plan.json")
 
 
 @pytest.mark.parametrize("minutes", ["-5", "nan", "1e300", "soon"])
-def test_a_time_that_is_none_is_refused(minutes, monkeypatch, capsys):
+def test_an_impossible_number_of_minutes_is_refused(minutes, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["discrete_vae", "train", "plan.json", "--minutes", minutes])
     with pytest.raises(SystemExit):
         parse_arguments()
@@ -348,11 +362,10 @@ def test_a_time_that_is_none_is_refused(minutes, monkeypatch, capsys):
 
 def test_the_revision_of_a_plan_holds_for_the_same_source_only(machine, monkeypatch):
     monkeypatch.setattr(maker_module, "git_revision", lambda: None)
-    plan = Plan.load(machine / "plan.json")
-    places = {"data": machine / "data", "archives": machine, "device": torch.device("cpu"), "how_to_train": {}}
-    assert plan.revision
-    assert GroupMaker(plan, **places).revision == plan.revision
-    assert GroupMaker(replace(plan, source_sha256="other"), **places).revision is None
+    revision = Plan.load(machine / "plan.json").revision
+    assert revision
+    assert maker_of(machine).revision == revision
+    assert maker_of(machine, source_sha256="other").revision is None
 
 
 def test_groups_are_chosen_by_the_beginnings_of_their_names(machine):
@@ -365,8 +378,7 @@ def test_groups_are_chosen_by_the_beginnings_of_their_names(machine):
 
 
 def test_other_images_than_those_of_the_plan_are_refused(machine):
-    plan = json.loads((machine / "plan.json").read_text())
-    (machine / "plan.json").write_text(json.dumps({**plan, "data_sha256": {"mine": "abc"}}))
+    edit_plan(machine, data_sha256={"mine": "abc"})
     status, output = train(machine)
     assert (status, "expected abc as in the plan; copy" in output) == (1, True), output
 

@@ -23,6 +23,7 @@ from discrete_vae.grid.planning import cells_to_group, finished_cells
 from discrete_vae.source import git_revision, source_sum
 from discrete_vae.standalone.plan import Plan
 from discrete_vae.training.job import run_job
+from discrete_vae.training.resume_point import begun_cells
 from discrete_vae.training.run_files import hardware_of
 
 SLACK = 1.2  # a group of a larger K takes longer than the number of its weights says
@@ -87,8 +88,8 @@ class GroupMaker:
         """Train a group, evaluate it and pack it. What is there is not made again, and stays part of the group."""
         started = time.monotonic()
         dataset = self.images(group.dataset)
-        if not all(is_finished(self.study, cell) for cell in self.plan.cells(group)):
-            self.train(group, dataset, started=started)
+        if cells := cells_to_train(self.plan.cells(group), study=self.study, checkpoint=self.checkpoint(group)):
+            self.train(group, cells, dataset, started=started)
         log.info("%s: trained after %.0f s", group, time.monotonic() - started)
         cells = cells_to_group(self.study, group, self.plan.cells(group), list(self.plan.laws))
         histories, summaries, _ = ([self.study / cell.directory / name for cell in cells] for name in CELL_FILES)
@@ -105,14 +106,14 @@ class GroupMaker:
         pack(self.folder(group), self.archive(group))
         log.info("%s: finished after %.0f s", group, time.monotonic() - started)
 
-    def train(self, group: Group, dataset: BinarizedDataset, *, started: float) -> None:
-        """Train the cells of a group in one stack.
+    def train(self, group: Group, cells: Sequence[Cell], dataset: BinarizedDataset, *, started: float) -> None:
+        """Train cells of a group in one stack.
 
         Raises:
             SystemExit: a signal asked the job to end.
         """
         asked_to_end = run_job(
-            self.plan.cells(group),
+            cells,
             dataset,
             study=self.study,
             checkpoint=self.checkpoint(group),
@@ -156,6 +157,14 @@ def seconds_on(hardware: str, costs: Path) -> float:
     """Return how long a group took by its costs.csv, all on one kind of hardware; 0 where any was on another."""
     rows = recorded_rows(costs)
     return sum(float(row["seconds"]) for row in rows) if {row["hardware"] for row in rows} == {hardware} else 0
+
+
+def cells_to_train(asked: Sequence[Cell], *, study: Path, checkpoint: Path) -> list[Cell]:
+    """List the cells of a group that are not finished; or the whole stack that its resume point continues."""
+    missing = [cell for cell in asked if not is_finished(study, cell)]
+    begun = begun_cells(checkpoint)
+    # A kill may have come while the files of a stack's runs were written.
+    return begun if missing and set(missing) <= set(begun) <= set(asked) else missing
 
 
 def check_groups(plan: Plan, groups: Iterable[Group], *, study: Path, archives: Path) -> None:

@@ -65,6 +65,14 @@ def _kind_of(device: torch.device) -> str:
     return f"{properties.name} with {properties.multi_processor_count} multiprocessors"
 
 
+def begun_cells(path: Path) -> list[Cell]:
+    """List the cells whose training a resume point continues, none where there is no file or a torn one."""
+    try:
+        return [Cell.of(cell) for cell in torch.load(path, weights_only=True, map_location="cpu")["identity"]["cells"]]
+    except UNREADABLE:
+        return []
+
+
 class ResumePoint:
     """The resume point of one training job. As a context, it holds back signals that ask the job to end.
 
