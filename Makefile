@@ -24,8 +24,8 @@ CHECK = $(if $(filter $(1),$(DRAWABLE)),true,\
 # Groups that were copied into a new study have no config.yaml.
 DRAW = $(RUN) snakemake --cores all $(addprefix --configfile ,$(wildcard results/$(1)/config.yaml)) \
     --config draw_only=true study=$(1) --quiet all
-DRAWN = find docs/claims.png $(STUDIES:%=results/%/tables) $(STUDIES:%=results/%/figures) -type f
-# The studies that git does not ignore, in the order of docs/claims.png.
+DRAWN = find docs/claims.png docs/verdicts.csv $(STUDIES:%=results/%/tables) $(STUDIES:%=results/%/figures) -type f
+# The studies that git does not ignore, in their order in docs/claims.png.
 PUBLISHED := $(shell sed -n 's,^!/results/\(.*\)/,\1,p' .gitignore)
 
 # Of a page, without the notes below it.
@@ -55,8 +55,8 @@ redraw: .venv/installed ## draw all tables and figures again and compare their b
 	@mkdir -p .snakemake && ($(DRAWN) -exec sha256sum {} + 2>/dev/null || true) > .snakemake/drawn.sha256
 	@$(foreach study,$(STUDIES),echo "drawing $(study)" && $(call DRAW,$(study)) --forceall &&) true
 	@# The shell lists the tables: make would do so before they are drawn.
-	@echo "drawing docs/claims.png"
-	@PYTHONPATH=workflow $(RUN) discrete_vae.report.forest docs/claims.png \
+	@echo "drawing docs/claims.png, and docs/verdicts.csv"
+	@PYTHONPATH=workflow $(RUN) discrete_vae.report.published docs \
 	    $$(ls -U $(PUBLISHED:%=results/%/tables/claims.csv) 2>/dev/null)
 	@sha256sum --quiet --check .snakemake/drawn.sha256 \
 	    && echo "All $$(wc -l < .snakemake/drawn.sha256) files have the same bits as before." \

@@ -133,7 +133,7 @@ def test_redraw_shows_what_it_draws_for_the_first_time_in_the_order_of_the_publi
     files = [f"results/{study}/{name}" for study in "ab" for name in ("groups/m/K4/seed1/bounds.csv", "tables/a.md")]
     make_in(tmp_path, files, "redraw")
     last = (tmp_path / "said.txt").read_text().splitlines()[-1]
-    assert last.endswith("docs/claims.png results/b/tables/claims.csv results/a/tables/claims.csv")
+    assert last.endswith("published docs results/b/tables/claims.csv results/a/tables/claims.csv")
 
 
 @pytest.mark.parametrize("target", ["redraw", "report"])

@@ -2,8 +2,7 @@
 
 import pandas as pd
 import pytest
-from discrete_vae.report import style
-from discrete_vae.report.forest import VERDICTS, draw_claims, draw_published
+from discrete_vae.report.forest import VERDICTS, draw_claims
 from discrete_vae.report.style import save
 from matplotlib.colors import to_rgb
 from planted import curves, judged, judged_curves, selected
@@ -37,26 +36,6 @@ def test_every_difference_has_its_place_interval_and_colour():
         assert set(zip(compared["low"], compared["high"], strict=True)) <= set(intervals)
     assert labels(figure.axes[0]) == ["mnist, $K$ = 10, 5 seeds", "Gumbel noise", "Logistic noise"]
     assert labels(figure.axes[3]) == ["omniglot, $K$ = 10, 5 seeds: Gumbel noise"]
-
-
-def test_the_published_figure_has_the_papers_claims_below_the_names_of_the_studies(tmp_path, monkeypatch):
-    """Without a study that compares nothing, and without comparisons beyond the paper, as with another noise law."""
-    laws_of = {"first": {**LAWS, "laplace": 3.0}, "second": LAWS, "third": {"gumbel": 1.0}}
-    tables, drawn, save_plainly = [], [], style.save
-    for (study, laws), dataset in zip(laws_of.items(), ("mnist", "omniglot", "omniglot"), strict=True):
-        path = tmp_path / study / "tables" / "claims.csv"
-        path.parent.mkdir(parents=True)
-        judged(*selected(laws, dataset=dataset)).to_csv(path, index=False)
-        tables.append(str(path))
-    assert len(pd.read_csv(tables[0])["claim"].unique()) == 2
-    monkeypatch.setattr(style, "save", lambda figure, paths: drawn.append(figure) or save_plainly(figure, paths))
-    draw_published(str(tmp_path / "claims.png"), *tables)
-    assert (tmp_path / "claims.png").stat().st_size > 10_000
-    (figure,) = drawn
-    assert [part.get_suptitle() for part in figure.subfigs] == ["claim 1: test loss"]
-    laws, groups = ["Gumbel noise", "Logistic noise"], [f"{name}, $K$ = 10, 5 seeds" for name in ("mnist", "omniglot")]
-    assert labels(figure.axes[0]) == ["first", groups[0], *laws, "second", groups[1], *laws]
-    assert [label.get_fontweight() for label in figure.axes[0].get_yticklabels()][:2] == ["bold", "normal"]
 
 
 def test_a_goal_that_is_not_reached_is_an_arrow():

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from discrete_vae.analysis.statistics import SIGNIFICANCE, holm, spell_range
+from discrete_vae.errors import InputError
+from discrete_vae.grid.paper import STANDS_FOR
 
 PLANNED_SEEDS = 6  # the least with which a sign-flip test can reach SIGNIFICANCE: 2 / 2^6
 PLACE = ["dataset", "K"]
@@ -99,6 +101,32 @@ def verdict_here(verdicts: Collection[str], *, least: int) -> str:
     if "higher" in found:
         return "contradicted"
     return "level" if found <= {"lower", "level"} and len(verdicts) >= least else "inconclusive"
+
+
+def pool(table: pd.DataFrame) -> pd.DataFrame:
+    """Judge the paper's claims over several studies together.
+
+    A dataset that stands for another one counts only at the K where no study has that one.
+
+    Args:
+        table: the comparisons of all studies, as `comparisons.judge` returns them, with a column ``study``.
+
+    Raises:
+        InputError: two studies have the same comparison.
+    """
+    table = table[table["claim"].isin([BEST.name, CONVERGENCE.name])]
+    counts_as = table["dataset"].replace(STANDS_FOR)
+    stands_in = counts_as != table["dataset"]
+    own = pd.MultiIndex.from_frame(table.loc[~stands_in, ["claim", *PLACE]])
+    replaced = pd.MultiIndex.from_frame(table[["claim", *PLACE]].assign(dataset=counts_as)).isin(own)
+    table = table[~(stands_in & replaced)].reset_index(drop=True)
+    for case, same in table.groupby(["claim", *PLACE, "measure", "other"]):
+        if len(same) > 1:
+            studies, words = " and ".join(same["study"]), ", ".join(map(str, case))
+            raise InputError(
+                f"the studies {studies} both have the comparison {words}, expected one; publish one of them"
+            )
+    return add_verdicts(table)
 
 
 def summarize_verdicts(table: pd.DataFrame) -> pd.DataFrame:

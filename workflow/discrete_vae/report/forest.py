@@ -1,7 +1,5 @@
 """The forest plot: every difference of the claims with its interval, one panel a measure, coloured by verdict."""
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,8 +9,6 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from discrete_vae.analysis import claims
-from discrete_vae.analysis.comparisons import read_comparisons
 from discrete_vae.analysis.statistics import MARGIN, spell_range
 from discrete_vae.grid.measures import MEASURES
 from discrete_vae.report import style
@@ -24,10 +20,6 @@ VERDICTS = {
     "level": ("#029e73", "D", f"level, within {MARGIN:g} nat"),
     "open": ("0.5", "o", "open: not established"),
 }
-OF_THE_PAPER = [
-    claim.name
-    for claim in (claims.BEST, claims.FEWER_TEMPERATURES, claims.CONVERGENCE, claims.CONVERGENCE_OF_VALIDATION)
-]
 BAND, ARROW = "0.93", {"marker": r"$\rightarrow$", "markersize": 7}
 GROUP = ["study", "dataset", "K"]
 LINE_HEIGHT = 0.14  # inches
@@ -137,13 +129,3 @@ def _marker(verdict: str) -> dict[str, Any]:
     colour, shape, _ = VERDICTS[verdict]
     fill = "white" if verdict == "open" else colour
     return {"color": colour, "marker": shape, "markersize": 3.5, "markerfacecolor": fill}
-
-
-def draw_published(path: str, *tables: str) -> None:
-    """Draw the comparisons of several studies under the paper's claims; each claims.csv lies in its study's tables/."""
-    read = pd.concat(read_comparisons(table).assign(study=Path(table).parents[1].name) for table in tables)
-    style.save(draw_claims(read[read["claim"].isin(OF_THE_PAPER)]), [path])
-
-
-if __name__ == "__main__":
-    draw_published(*sys.argv[1:])

@@ -1,0 +1,76 @@
+"""What the published studies show together."""
+
+import pandas as pd
+import pytest
+from discrete_vae.errors import InputError
+from discrete_vae.report import style
+from discrete_vae.report.published import draw_published
+from planted import judged, selected
+from test_forest import LAWS, labels
+
+
+def test_the_published_figure_has_the_papers_claims_below_the_names_of_the_studies(tmp_path, monkeypatch):
+    """Without a study that compares nothing, and without comparisons beyond the paper, as with another noise law."""
+    laws_of = {"first": {**LAWS, "laplace": 3.0}, "second": LAWS, "third": {"gumbel": 1.0}}
+    tables, drawn, save_plainly = [], [], style.save
+    for (study, laws), dataset in zip(laws_of.items(), ("mnist", "omniglot", "omniglot"), strict=True):
+        path = tmp_path / study / "tables" / "claims.csv"
+        path.parent.mkdir(parents=True)
+        judged(*selected(laws, dataset=dataset)).to_csv(path, index=False)
+        tables.append(str(path))
+    assert len(pd.read_csv(tables[0])["claim"].unique()) == 2
+    monkeypatch.setattr(style, "save", lambda figure, paths: drawn.append(figure) or save_plainly(figure, paths))
+    draw_published(str(tmp_path), *tables)
+    assert (tmp_path / "claims.png").stat().st_size > 10_000
+    (figure,) = drawn
+    assert [part.get_suptitle() for part in figure.subfigs] == ["claim 1: test loss"]
+    laws, groups = ["Gumbel noise", "Logistic noise"], [f"{name}, $K$ = 10, 5 seeds" for name in ("mnist", "omniglot")]
+    assert labels(figure.axes[0]) == ["first", groups[0], *laws, "second", groups[1], *laws]
+    assert [label.get_fontweight() for label in figure.axes[0].get_yticklabels()][:2] == ["bold", "normal"]
+
+
+def verdicts_of(folder, *studies: pd.DataFrame) -> dict[str, str]:
+    """Publish some studies, named by their numbers; return the verdict on claim 1 by measure."""
+    paths = [folder / f"{number}/tables/claims.csv" for number in range(len(studies))]
+    for path, comparisons in zip(paths, studies, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        comparisons.to_csv(path, index=False)
+    draw_published(str(folder), *map(str, paths))
+    verdicts = pd.read_csv(folder / "verdicts.csv", dtype={"claim": str})
+    return verdicts.set_index("measure")["verdict"].to_dict()
+
+
+def test_claim_1_is_judged_over_all_studies(tmp_path):
+    """By the negative ELBO the planted effects are the other way."""
+    studies = [judged(*selected(LAWS, dataset=dataset)) for dataset in ("mnist", "fashion-mnist")]
+    verdicts = verdicts_of(tmp_path, *studies)
+    assert verdicts["paper loss"] == "supported in 2 of 2 run, of 9 (interim: 5 of 6 seeds)"
+    assert verdicts["negative ELBO"] == "contradicted in 2 of 2 run, of 9 (interim: 5 of 6 seeds)"
+
+
+def test_p_values_are_adjusted_over_all_studies(tmp_path):
+    """0.03 is small enough for one comparison, and too large for one of two."""
+    none = {"gumbel": 0.0, "normal": 0.0}
+    higher, another = (judged(*selected(none, dataset=name)) for name in ("mnist", "fashion-mnist"))
+    higher, another = higher.assign(p=0.03, difference=1.0), another.assign(p=0.5)
+    assert verdicts_of(tmp_path, higher)["paper loss"].startswith("contradicted in 1 of 1 run")
+    assert verdicts_of(tmp_path, higher, another)["paper loss"].startswith("supported in 0 of 2 run")
+
+
+def test_resized_omniglot_counts_only_at_the_K_where_no_study_has_omniglot(tmp_path):
+    def of(dataset, *K):
+        return pd.concat([judged(*selected(LAWS, dataset=dataset, K=k)) for k in K])
+
+    resized, own = of("omniglot-resized", 10, 30), of("omniglot", 10)
+    assert verdicts_of(tmp_path, resized)["paper loss"].startswith("supported in 2 of 2 run")
+    assert verdicts_of(tmp_path, resized, own)["paper loss"].startswith("supported in 2 of 2 run")
+    where = pd.read_csv(tmp_path / "verdicts.csv")["where"].unique()
+    assert where.tolist() == ["omniglot-resized 30; omniglot 10"]
+
+
+def test_a_comparison_of_two_studies_is_refused(tmp_path):
+    study = judged(*selected(LAWS))
+    with pytest.raises(
+        InputError, match=r"the studies 0 and 1 both have the comparison 1, mnist, 10, IWAE bound, gumbel"
+    ):
+        verdicts_of(tmp_path, study, study)
