@@ -19,8 +19,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from discrete_vae.config.definitions import law_of
 from discrete_vae.data.dataset import SPLITS, BinarizedDataset
 from discrete_vae.grid.cells import Cell
+from discrete_vae.grid.paper import PAPER_LAWS
 
 # More threads would wait for each other wherever anything else runs.
 torch.set_num_threads(1)
@@ -33,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 WITHOUT_CODE_PROBABILITIES = {
     *("Beta", "Cauchy", "FisherSnedecor", "GeneralizedPareto", "HalfCauchy", "Pareto", "StudentT", "VonMises"),
 }
+TYPED_LAWS = {name: law_of(definition) for name, definition in PAPER_LAWS.items()}
 LOCAL_MIRROR = ROOT.parent / "shared" / "data"  # real MNIST, Fashion-MNIST and Omniglot, where a developer has them
 
 
@@ -96,6 +99,17 @@ def make_own(directory: Path) -> tuple[str, str]:
     np.savez(directory / "my.npz", **images)
     (directory / "own.yaml").write_text(OWN_CONFIG)
     return "--configfile", str(directory / "own.yaml")
+
+
+def with_own(directory: Path, *config: str) -> tuple[str, ...]:
+    """Return the arguments of one's own configuration with some keys replaced."""
+    return ("--configfile", str(directory / "own.yaml"), *(("--config", *config) if config else ()))
+
+
+def copy_of(directory: Path, target: Path) -> Path:
+    """Copy a working directory with its runs, data and what Snakemake remembers, but without what is drawn."""
+    drawn = shutil.ignore_patterns("tables", "figures")
+    return Path(shutil.copytree(directory, target, dirs_exist_ok=True, ignore=drawn))
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

@@ -1,5 +1,7 @@
 """Results with planted effects, which the tests of the analysis and of the report share."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from discrete_vae.analysis.comparisons import judge
@@ -7,7 +9,7 @@ from discrete_vae.analysis.losses import summarize_test_losses
 from discrete_vae.analysis.selection import LOSSES, NEGATIVE_ELBO, VALIDATION_LOSS, select_temperatures
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import MEASURES
-from discrete_vae.grid.paper import PAPER_TEMPERATURES
+from discrete_vae.grid.paper import PAPER_TEMPERATURES, STUDIED_IMAGES
 
 SEEDS = (1, 2, 3, 4, 5)
 
@@ -17,6 +19,8 @@ def runs_of(validation: dict, diverged=()) -> pd.DataFrame:
     rows = []
     for (perturbation, temperature, seed), loss in validation.items():
         broken = (perturbation, temperature, seed) in diverged
+        kl = 10 / (1 + loss)  # the lower the loss, the higher its KL
+        losses = dict(zip(LOSSES, (loss, loss - kl, kl, kl + 1), strict=True))
         rows.append(
             dict(zip(AXES, ("digits", 10, perturbation, temperature, seed), strict=True))
             | {
@@ -24,7 +28,7 @@ def runs_of(validation: dict, diverged=()) -> pd.DataFrame:
                 "diverged": broken,
                 "diverged_epoch": 3 if broken else np.nan,
                 "epochs_run": 3 if broken else 9,
-                **dict.fromkeys(LOSSES, np.nan if broken else loss),
+                **(dict.fromkeys(LOSSES, np.nan) if broken else losses),
             }
         )
     return pd.DataFrame(rows).assign(
@@ -90,15 +94,34 @@ AS_STUDIED = {
     "training": "{}",
     "evaluation": "{}",
 }
+
+
+def as_studied(runs: pd.DataFrame) -> pd.DataFrame:
+    """Complete runs as they are in the paper: standard noise laws, its options, and its images under their names."""
+    return runs.assign(
+        law=runs["perturbation"].map(definition), data_origin=runs["dataset"].map(STUDIED_IMAGES), **AS_STUDIED
+    )
+
+
 NO_HISTORIES = pd.DataFrame(columns=[*AXES, "epoch", "training_loss", "validation_loss"])
 
 
-def judged(selection: pd.DataFrame, bounds: pd.DataFrame, per_image: dict | None = None, **laws: str) -> pd.DataFrame:
-    """Judge test losses alone; ``laws`` are definitions of noise laws that are not what their names say."""
+def judged(
+    selection: pd.DataFrame,
+    bounds: pd.DataFrame,
+    per_image: dict | None = None,
+    temperatures: Sequence[float] = (*PAPER_TEMPERATURES, 0.6),
+    **laws: str,
+) -> pd.DataFrame:
+    """Judge test losses alone.
+
+    Each model was run at the first of ``temperatures``. ``laws`` are definitions of noise laws that are not what their
+    names say.
+    """
     runs = selection.reset_index(drop=True)
     runs = runs.loc[runs.index.repeat(runs["runs"]), list(AXES)]
-    temperatures = runs.groupby(runs.index).cumcount().map(dict(enumerate(PAPER_TEMPERATURES)))
-    runs = runs.assign(temperature=temperatures, law=runs["perturbation"].map(definition), **AS_STUDIED)
+    temperatures = runs.groupby(runs.index).cumcount().map(dict(enumerate(temperatures)))
+    runs = as_studied(runs.assign(temperature=temperatures))
     runs["law"] = [laws.get(name, law) for name, law in runs[["perturbation", "law"]].to_numpy()]
     return judge(runs, selection, bounds, per_image or {}, NO_HISTORIES, temperature=1.0)
 
@@ -133,6 +156,5 @@ def curves(normal_rate: float, temperature: float = 1.0, dataset: str = "omniglo
 
 def runs_of_histories(histories: pd.DataFrame, stopped: str = "none") -> pd.DataFrame:
     """Make the summaries of the runs of some histories, of which one noise law stopped early."""
-    runs = histories[list(AXES)].drop_duplicates()
-    runs = runs.assign(law=runs["perturbation"].map(definition), **AS_STUDIED)
+    runs = as_studied(histories[list(AXES)].drop_duplicates())
     return runs.assign(stopped_early=runs["perturbation"] == stopped)

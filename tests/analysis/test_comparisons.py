@@ -53,6 +53,7 @@ def test_a_lead_is_not_taken_apart_where_a_bound_is_missing():
         ({}, "1"),
         ({"temperatures": 1}, "1 with fewer temperatures"),
         ({"temperatures": 9}, "1 with fewer temperatures"),
+        ({"temperatures": 11}, "1"),
         ({"dataset": "digits"}, "1 elsewhere"),
         ({"K": 20}, "1 elsewhere"),
     ],
@@ -73,12 +74,16 @@ def test_a_further_law_at_fewer_temperatures_leaves_the_claim_about_the_others()
 
 
 def test_one_seed_at_fewer_temperatures_leaves_the_claim_open():
-    """Further temperatures do not replace the paper's."""
     selection, bounds = selected({"gumbel": 1.0, "normal": 0.0})
     one = (selection["perturbation"] == "gumbel") & (selection["seed"] == 3)
     assert claims_of(judged(selection.assign(runs=selection["runs"].mask(one, 9)), bounds)) == [
         "1 with fewer temperatures"
     ]
+
+
+def test_a_further_temperature_does_not_replace_one_of_the_papers():
+    tables, others = selected({"gumbel": 1.0, "normal": 0.0}), (*PAPER_TEMPERATURES[1:], 0.6)
+    assert claims_of(judged(*tables, temperatures=others)) == ["1 with fewer temperatures"]
 
 
 def test_one_law_at_fewer_temperatures_leaves_the_whole_claim_open():
@@ -95,10 +100,11 @@ def test_one_law_at_fewer_temperatures_leaves_the_whole_claim_open():
         {"training": '{"kl": "codes"}'},
         {"model": '{"variables": 10, "hidden": 30}'},
         {"model": '{"variables": 2, "hidden": 300}'},
+        {"data_origin": "scikit-learn's load_digits"},
     ],
 )
-def test_runs_of_other_temperatures_losses_or_models_do_not_decide_the_claims(options):
-    """The paper's text has a constant temperature, its script an annealed one."""
+def test_runs_of_other_temperatures_losses_models_or_images_do_not_decide_the_claims(options):
+    """The paper's text has a constant temperature, its script an annealed one. Any images may be named omniglot."""
     histories = curves(2.0)
     tests = selected({"gumbel": 1.0, "normal": 0.0}, dataset="omniglot")
     runs = runs_of_histories(histories).assign(**options)

@@ -31,13 +31,16 @@ def test_a_selection_at_either_edge_of_the_grid_is_flagged(best):
 
 
 def test_diverged_runs_are_skipped_and_named():
-    losses = {("normal", 0.1, 1): 0.0, ("normal", 0.5, 1): 2.0, ("normal", 1.0, 1): 1.0, ("gumbel", 0.1, 1): 0.0}
+    """Though their best epochs were better. They were run, so that the edges of the grid are theirs."""
+    losses = {("normal", 0.1, 1): 0.0, ("normal", 0.5, 1): 1.0, ("normal", 1.0, 1): 2.0, ("gumbel", 0.1, 1): 0.0}
     runs = runs_of(losses, diverged=[("normal", 0.1, 1), ("gumbel", 0.1, 1)])
+    runs["validation_loss"] = list(losses.values())
     selection = select_temperatures(runs)
-    assert selection["temperature"].tolist()[0] == 1.0
+    assert selection["temperature"].tolist()[0] == 0.5
+    assert selection["at_grid_edge"].tolist() == [False, False]
     assert selection["diverged_runs"].tolist() == [1, 1]
     assert np.isnan(selection["temperature"][1])
-    assert selected_cells(selection) == [Cell("digits", 10, "normal", 1.0, 1)]
+    assert selected_cells(selection) == [Cell("digits", 10, "normal", 0.5, 1)]
     named = diverged_runs(runs)
     assert named[["perturbation", "temperature", "diverged_epoch"]].values.tolist() == [
         ["normal", 0.1, 3],
@@ -51,12 +54,15 @@ def test_every_diverged_run_of_a_law_is_counted():
 
 
 def test_the_negative_elbo_selects_by_reconstruction_and_the_kl_of_the_codes():
-    runs = runs_of({("normal", 0.1, 1): 1.0, ("normal", 0.5, 1): 2.0, ("normal", 1.0, 1): 3.0})
-    runs["validation_kl_of_codes"] = [5.0, 1.0, np.nan]
+    runs = runs_of({("normal", temperature, 1): 1 + temperature for temperature in (0.1, 0.5, 1.0)})
+    runs["validation_reconstruction"] = [0.5, 1.0, 1.5]
+    runs["validation_kl_of_codes"] = [5.0, 3.0, 2.8]
     assert select_temperatures(runs)["temperature"].tolist() == [0.1]
-    assert select_temperatures(runs, by=NEGATIVE_ELBO)["temperature"].tolist() == [0.5]
+    assert select_temperatures(runs, by=NEGATIVE_ELBO)["temperature"].tolist() == [0.5], "5.5, 4 and 4.3 nats"
     older = runs.drop(columns="validation_kl_of_codes")
-    assert np.isnan(select_temperatures(older, by=NEGATIVE_ELBO)["temperature"].item())
+    one_is_older = runs.assign(validation_kl_of_codes=[5.0, 3.0, np.nan])
+    for unknown in (older, one_is_older):
+        assert np.isnan(select_temperatures(unknown, by=NEGATIVE_ELBO)["temperature"].item())
 
 
 def test_each_seed_selects_for_itself():

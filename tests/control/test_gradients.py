@@ -9,7 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from discrete_vae.config.definitions import law_of
-from discrete_vae.config.options import Evaluation, Model, SmallModels, Training
+from discrete_vae.config.options import Annealing, Evaluation, Model, SmallModels, Training
+from discrete_vae.control import gradients
 from discrete_vae.control.gradients import bias_and_variance, exact_gradient, measure_gradients, relaxed_gradients
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_LAWS
@@ -129,6 +130,15 @@ def test_small_models_are_trained_for_all_their_epochs_whatever_the_patience(tin
     tables = [measured(tiny_dataset, cells, PAPER_LAWS, replace(TRAINING, patience=p), small) for p in (None, 1)]
     assert np.isfinite(tables[0]["relative_bias"]).all()
     pd.testing.assert_frame_equal(*tables)
+
+
+def test_gradients_of_annealed_models_are_measured_at_the_temperature_of_their_best_epoch(tiny_dataset, monkeypatch):
+    """Here the temperature falls to its minimum in the first epoch."""
+    monkeypatch.setattr(gradients, "bias_and_variance", lambda *what, **samples: {"relative_bias": what[2]})
+    annealed = replace(TRAINING, annealing=Annealing(rate=1.0, minimum=0.3, interval=1))
+    small = replace(TINY, hidden=32, epochs=60)
+    table = measured(tiny_dataset, [Cell("tiny", 3, "normal", 0.5, 2)], PAPER_LAWS, annealed, small)
+    assert table["relative_bias"].tolist() == [0.3]
 
 
 def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_dataset):

@@ -79,17 +79,20 @@ def test_other_images_than_those_of_the_runs_are_not_evaluated(study, tiny_datas
     assert (study / GROUP / "bounds.csv").read_bytes() == written
 
 
-def test_a_resume_point_does_not_depend_on_laws_of_other_cells(tiny_dataset, tmp_path, monkeypatch):
-    """As in a plan that is written again with one more law."""
+def test_a_resume_point_depends_on_the_kernels_and_not_on_laws_of_other_cells(tiny_dataset, tmp_path, monkeypatch):
+    """A plan that is written again may have one more law."""
     laws = {**PAPER_LAWS, "other": {"distribution": "Laplace", "loc": 0, "scale": 1}}
     known = {}
     right = job.identity_of
     monkeypatch.setattr(job, "identity_of", lambda *cells, **what: known.update(right(*cells, **what)) or known)
     monkeypatch.setattr(job, "train", lambda *cells, laws, **what: sys.exit(",".join(laws)))
-    what = {"study": tmp_path, "checkpoint": tmp_path / "a.pt", "options": OPTIONS, "how_to_train": {}}
-    with pytest.raises(SystemExit, match=r"^gumbel$"):
-        job.run_job(CELLS[:1], with_manifest(tiny_dataset), laws=laws, **what, **HERE)
-    assert known["laws"] == {"gumbel": PAPER_LAWS["gumbel"]}
+    what = {"study": tmp_path, "checkpoint": tmp_path / "a.pt", "options": OPTIONS}
+    for fused in (False, True):
+        how = {"how_to_train": {"fused_kernels": fused}, **HERE}
+        with pytest.raises(SystemExit, match=r"^gumbel$"):
+            job.run_job(CELLS[:1], with_manifest(tiny_dataset), laws=laws, **what, **how)
+        assert known["laws"] == {"gumbel": PAPER_LAWS["gumbel"]}
+        assert known["kernels"] == {"fused": fused}
 
 
 def test_a_run_is_loaded_with_its_sizes(run, tiny_dataset):
@@ -150,8 +153,9 @@ def test_kept_models_and_pictures_are_of_the_selection_by_the_paper_loss(study, 
         assert pictures[f"{law}/samples"] == pytest.approx(255 * model.sample(20).numpy(), abs=0.501)
 
 
-def test_a_job_computes_products_as_its_training_says_and_an_evaluation_in_the_highest_precision(
-    study, tiny_dataset, monkeypatch
+@pytest.mark.parametrize(("device", "asked", "used"), [("cpu", "high", "highest"), ("cuda", "high", "high")])
+def test_a_job_computes_products_as_its_training_says_on_a_gpu_and_in_the_highest_precision_elsewhere(
+    study, tiny_dataset, monkeypatch, device, asked, used
 ):
     def record(*arguments, **options):
         seen.append(torch.get_float32_matmul_precision())
@@ -159,13 +163,15 @@ def test_a_job_computes_products_as_its_training_says_and_an_evaluation_in_the_h
 
     seen = []
     monkeypatch.setattr(job, "train", record)
+    monkeypatch.setattr(job, "environment", lambda *arguments: {})
+    monkeypatch.setattr(job, "identity_of", lambda *arguments, **options: {})
     monkeypatch.setattr(group_evaluation, "evaluate_selected", record)
-    for asked in ("medium", "high"):
-        with pytest.raises(SystemExit):
-            train(study, tiny_dataset, matmul_precision=asked)
+    monkeypatch.setitem(HERE, "device", torch.device(device))
+    with pytest.raises(SystemExit):
+        train(study, tiny_dataset, matmul_precision=asked)
     with pytest.raises(SystemExit):
         evaluate(study, tiny_dataset)
-    assert seen == ["medium", "high", "highest"]
+    assert seen == [used, "highest"]
 
 
 def test_models_of_a_former_selection_are_void(study):
@@ -182,7 +188,7 @@ def test_weights_of_other_sizes_than_the_summary_says_are_refused(run):
     (run / "summary.json").write_text(json.dumps({**summary, "model": {"variables": 2, "hidden": 16}}))
     with pytest.raises(InputError, match=r"model.pt has 12 logits and \d+ pixels, expected 2 x 4 logits and "):
         load_run(run)
-    for strange in ({"law": {}}, {"model": None}, {"K": "four"}, {"image_shape": [1, 2]}):
+    for strange in ({"law": {}}, {"model": None}, {"K": "four"}, {"image_shape": [1, 2]}, {"image_shape": None}):
         (run / "summary.json").write_text(json.dumps({**summary, **strange}))
         with pytest.raises(InputError, match=r"model.pt (has|is not readable) .*, expected .*; (put|name)"):
             load_run(run)

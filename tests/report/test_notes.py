@@ -6,7 +6,7 @@ import yaml
 from conftest import ROOT
 from discrete_vae.config.definitions import source_of
 from discrete_vae.data.binarization import origin_of
-from discrete_vae.grid.paper import PAPER_IMAGES, PAPER_TEMPERATURES
+from discrete_vae.grid.paper import PAPER_TEMPERATURES, STUDIED_IMAGES
 from discrete_vae.report.notes import describe_runs, notes_on_runs, temperatures_in_words
 from planted import runs_of
 
@@ -29,7 +29,9 @@ def test_seeds_that_were_not_run_at_every_temperature_are_named():
 
 def test_a_dataset_that_stands_for_another_is_named_where_that_was_not_run():
     """As in the verdicts, at each K, and only where they count for the paper's claims."""
-    run = runs_of({("normal", 0.5, 1): 1.0}).assign(dataset="omniglot-resized")
+    run = runs_of({("normal", 0.5, 1): 1.0}).assign(
+        dataset="omniglot-resized", data_origin=STUDIED_IMAGES["omniglot-resized"]
+    )
     resized = pd.concat([run, run.assign(K=20), run.assign(K=30)])
     note = "omniglot-resized: stands for omniglot at K"
     assert f"{note} 10, 30, where that was not run" in notes_of(resized)
@@ -52,6 +54,8 @@ def test_options_other_than_the_studys_are_named_below_the_table():
     assert "digits: not as in the paper: training.kl codes (paper: softmax)" in notes_of(runs)
     runs["law"] = '{"distribution": "Normal", "loc": 0, "scale": 3}'
     assert "(paper: softmax), normal noise, Normal(loc 0, scale 3)" in " ".join(notes_of(runs))
+    runs["law"] = '{"distribution": "Gumbel", "loc": 0, "scale": 1}'
+    assert "(paper: softmax), normal noise, Gumbel(loc 0, scale 1)" in " ".join(notes_of(runs)), "another paper's law"
 
 
 def test_noise_beyond_the_study_is_defined_below_the_table():
@@ -127,5 +131,5 @@ def test_what_was_run_is_stated_by_dataset():
 
 def test_the_studys_images_are_those_of_the_default_configuration():
     definitions = yaml.safe_load((ROOT / "config.yaml").read_text())["datasets"]
-    origins = {name: origin_of(source_of(definitions[name])) for name in PAPER_IMAGES}
-    assert origins == PAPER_IMAGES
+    origins = {name: origin_of(source_of(definitions[name])) for name in STUDIED_IMAGES}
+    assert origins == STUDIED_IMAGES

@@ -5,10 +5,10 @@ import math
 import re
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import TYPED_LAWS
 from discrete_vae.analysis.selection import LOSSES
 from discrete_vae.config.definitions import law_of
 from discrete_vae.config.options import Annealing, Evaluation, Model, Training
@@ -27,7 +27,6 @@ from discrete_vae.training.stack import StackTrainer, annealed_temperature
 MODEL = Model(variables=3, hidden=16)
 TRAINING = Training(epochs=4, batch_size=10, learning_rate=0.01)
 EVALUATION = Evaluation(validation_samples=5, selection_samples=20)
-TYPED_LAWS = {name: law_of(definition) for name, definition in PAPER_LAWS.items()}
 K = 4
 
 
@@ -56,7 +55,7 @@ def plain_training(dataset, cell, kl_part, temperatures):
     model.load_state_dict(initial_weights(architecture, generator(cell.seed, "weights")))
     optimizer = torch.optim.Adam(model.parameters(), lr=TRAINING.learning_rate)
     minibatches = generator(cell.seed, "minibatches")
-    source = NoiseSource(distribution(law_of(PAPER_LAWS[cell.perturbation])), generator(cell.seed, "training noise"))
+    source = NoiseSource(distribution(TYPED_LAWS[cell.perturbation]), generator(cell.seed, "training noise"))
     noise_shape = (MODEL.variables, cell.K, TRAINING.batch_size)
     noise = iter(source.draw((NUMBERS_AT_ONCE["cpu"] // math.prod(noise_shape), *noise_shape)))
     losses = []
@@ -83,7 +82,7 @@ def kl_of_the_softmax(logits, cell):
 
 
 def kl_of_the_codes(logits, cell):
-    q = argmax_probabilities(logits, distribution(law_of(PAPER_LAWS[cell.perturbation]), torch.float64))
+    q = argmax_probabilities(logits, distribution(TYPED_LAWS[cell.perturbation], torch.float64))
     return (q * (q * cell.K).log()).sum()
 
 
@@ -147,31 +146,6 @@ def test_training_on_the_codes_selects_on_their_kl(tiny_dataset):
     assert trained.final["validation_kl"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_on_a_cpu_high_precision_of_products_gives_the_bits_of_the_highest():
-    """At the sizes of the study: high is the default, and results of a CPU do not depart from the study by it."""
-    images = np.random.default_rng(0).integers(0, 2, (300, 28, 28)).astype(np.uint8)
-    dataset = BinarizedDataset({"train": images[:200], "validation": images[200:]}, {})
-    before, runs = torch.get_float32_matmul_precision(), []
-    try:
-        for precision in ("high", "highest"):
-            torch.set_float32_matmul_precision(precision)
-            runs += train(
-                [Cell("tiny", 10, "normal", 0.5, 1)],
-                dataset,
-                laws=TYPED_LAWS,
-                model=Model(variables=10, hidden=300),
-                training=replace(TRAINING, batch_size=100),
-                evaluation=EVALUATION,
-                device=torch.device("cpu"),
-            )
-    finally:
-        torch.set_float32_matmul_precision(before)
-    high, highest = runs
-    assert without_seconds(high.history) == without_seconds(highest.history)
-    assert high.final == highest.final
-    assert all(torch.equal(values, highest.weights[name]) for name, values in high.weights.items())
-
-
 def test_another_seed_gives_another_run(tiny_dataset):
     (first,), (second,) = run(tiny_dataset, cell()), run(tiny_dataset, cell(seed=2))
     assert first.history[0]["training_loss"] != second.history[0]["training_loss"]
@@ -199,6 +173,21 @@ def test_a_diverged_cell_is_a_result_and_disturbs_no_other(tiny_dataset):
     assert [row["validation_loss"] for row in sound.history] == pytest.approx(
         [row["validation_loss"] for row in alone.history], rel=1e-4
     )
+
+
+def test_a_cell_that_diverges_after_its_best_epoch_is_dropped_all_the_same(tiny_dataset, monkeypatch):
+    epochs, plain_evaluate = itertools.count(1), StackTrainer.evaluate
+
+    def evaluate(trainer, parameters, samples, purpose):
+        (first, *others), kl = plain_evaluate(trainer, parameters, samples, purpose)
+        is_third = purpose == "validation" and next(epochs) == 3
+        return [math.nan if is_third else first, *others], kl
+
+    monkeypatch.setattr(StackTrainer, "evaluate", evaluate)
+    broken, sound = run(tiny_dataset, cell("normal"), cell("gumbel"))
+    assert (len(broken.history), broken.diverged_epoch, broken.final) == (3, 3, {})
+    assert broken.best_epoch in (1, 2)
+    assert (len(sound.history), sound.diverged_epoch, list(sound.final)) == (4, None, list(LOSSES))
 
 
 def test_a_cell_that_diverges_on_the_true_bound_is_a_result(tiny_dataset):
@@ -234,6 +223,8 @@ def test_patience_stops_each_cell_of_a_stack_by_itself(tiny_dataset):
         assert without_seconds(stopped.history) == without_seconds(full.history)[: lengths[-1]]
         assert (stopped.best_epoch, stopped.stopped_early, full.stopped_early) == (lengths[-1] - 3, True, False)
     assert lengths[0] != lengths[1]
+    shorter = run(tiny_dataset, *cells, epochs=min(lengths), learning_rate=0.1, patience=3)
+    assert [trained.stopped_early for trained in shorter] == [False, False], "a patience that ends with the epochs"
 
 
 def test_a_stack_of_which_every_cell_stopped_early_is_trained_no_more(tiny_dataset, monkeypatch):

@@ -174,18 +174,20 @@ def _stopped_early(runs: pd.DataFrame, temperature: float) -> list[tuple[str, in
 
 
 def is_studied(dataset: str, K: int, runs: pd.DataFrame) -> bool:
-    """Tell whether the paper reports a dataset and K, with this model and training loss, at constant temperatures.
+    """Tell whether the paper reports these images and K, with this model and training loss, at constant temperatures.
 
     A dataset may stand for another one, at the K where that one was not run.
     """
     of_dataset = runs[runs["dataset"] == dataset]
+    if set(of_dataset["data_origin"]) != {paper.STUDIED_IMAGES.get(dataset)}:
+        return False
     used, studied = paper.options_of(of_dataset.iloc[0]), paper.PAPER_OPTIONS
     if used["model"] != studied["model"] or used["training"]["kl"] != studied["training"]["kl"]:
         return False
     stands_for = paper.STANDS_FOR.get(dataset, dataset)
     replaced = ((runs["dataset"] == stands_for) & (runs["K"] == K)).any() and stands_for != dataset
     annealed = is_annealed(of_dataset)
-    return stands_for in paper.PAPER_IMAGES and K in paper.PAPER_CATEGORIES and not replaced and not annealed
+    return K in paper.PAPER_CATEGORIES and not replaced and not annealed
 
 
 def _laws_at_all_temperatures(runs: pd.DataFrame) -> set[str]:

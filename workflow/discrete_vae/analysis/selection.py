@@ -53,7 +53,7 @@ def select_temperatures(runs: pd.DataFrame, by: str = VALIDATION_LOSS) -> pd.Dat
     """Select, for each dataset, K, perturbation and seed, the temperature with the lowest validation loss.
 
     The loss is the paper's or, ``by`` NEGATIVE_ELBO, the true bound, which older results lack. Diverged runs are never
-    selected. A noise law without a known loss has no temperature.
+    selected. A noise law has no temperature if any other run's loss is not known.
 
     Returns:
         One row a model: temperature, best epoch, epochs run, whether the run stopped early, and validation losses;
@@ -66,8 +66,8 @@ def select_temperatures(runs: pd.DataFrame, by: str = VALIDATION_LOSS) -> pd.Dat
         losses = runs["validation_reconstruction"] + runs.get("validation_kl_of_codes", np.nan)
     rows = []
     for coordinates, group in runs.groupby(MODEL_AXES, sort=False):
-        known = losses[group.index][~group["diverged"]].dropna()
-        chosen = group.loc[known.idxmin()] if len(known) else pd.Series()
+        finite = losses[group.index][~group["diverged"]]
+        chosen = group.loc[finite.idxmin()] if len(finite) and finite.notna().all() else pd.Series()
         edges = (group["temperature"].min(), group["temperature"].max())
         rows.append(
             dict(zip(MODEL_AXES, coordinates, strict=True))

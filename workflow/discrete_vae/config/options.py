@@ -71,8 +71,8 @@ class Training(Section):
     annealing: Annealing | None = option(None, "null for a constant temperature, or a schedule")
     matmul_precision: Literal["highest", "high"] = option(
         "high",
-        "of float32 matrix products (torch.set_float32_matmul_precision); high allows a GPU TensorFloat32, which is"
-        " faster and rounds more",
+        "of float32 matrix products on a GPU (torch.set_float32_matmul_precision); high allows TensorFloat32, which is"
+        " faster and rounds more; a CPU always has the highest",
     )
     device: Literal["auto", "cpu", "cuda"] = option(
         "auto", "where to train; auto uses a GPU if the job asks for one, as jobs do on a machine with a GPU"

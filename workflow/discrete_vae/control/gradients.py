@@ -143,5 +143,5 @@ def _measured(run: Run, images: Tensor, law: Law, small_models: SmallModels) -> 
     if active == 0:
         log.warning("no gradients of %s: its codes tell nothing about the images; raise control.epochs", run.cell)
         return row
-    temperature, samples = run.cell.temperature, small_models.samples
+    temperature, samples = run.history[run.best_epoch - 1]["temperature"], small_models.samples  # it may be annealed
     return row | bias_and_variance(model, images, temperature, noise, in_double, samples=samples)

@@ -108,7 +108,7 @@ def _from_columns(path: Path, arrays: dict[str, np.ndarray], key: str) -> np.nda
             f"{path}: {key} has the shape {pixels.shape}, expected {OMNIGLOT_SIDE**2} x images; obtain it again"
         )
     _refuse(f"{path}: {key}", pixels[~((pixels >= 0) & (pixels <= 1))], "0 to 1; divide by the largest possible value")
-    images = (pixels >= 128 / 255).T.reshape(-1, OMNIGLOT_SIDE, OMNIGLOT_SIDE).transpose(0, 2, 1)
+    images = np.rint(pixels).T.reshape(-1, OMNIGLOT_SIDE, OMNIGLOT_SIDE).transpose(0, 2, 1)
     return np.ascontiguousarray(images, dtype=np.uint8)
 
 

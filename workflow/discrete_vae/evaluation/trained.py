@@ -86,7 +86,7 @@ def load_selected(folder: Path | str, perturbation: str) -> TrainedModel:
     with reading(folder, "a group with its tables", "restore its files"):
         cell = Cell.of(rows[perturbation])
         (summary,) = (row for row in recorded_rows(folder / "summaries.csv") if Cell.of(row) == cell)
-        nested = {key: json.loads(summary[key]) for key in ("law", "model", "image_shape") if summary.get(key)}
+        nested = {key: json.loads(summary[key]) for key in ("law", "model", "image_shape")}
     return _trained_model({**summary, **nested}, folder / "models.pt", models[perturbation])
 
 
@@ -100,8 +100,7 @@ def _trained_model(summary: Mapping[str, Any], path: Path, weights: Weights) -> 
     with reading(path, "the weights of the model that its summary describes", "name the folder of a finished run"):
         cell, variables = Cell.of(summary), summary["model"]["variables"]
         outputs, pixels = len(weights["encoder.2.bias"]), weights["encoder.0.weight"].shape[1]
-        side = math.isqrt(pixels)  # older runs do not tell their shape
-        shape = tuple(summary.get("image_shape") or (side, side))
+        shape = tuple(summary["image_shape"])
         if outputs != variables * cell.K or math.prod(shape) != pixels:
             raise InputError(
                 f"{path} has {outputs} logits and {pixels} pixels, expected {variables} x {cell.K} logits and an image"

@@ -14,6 +14,8 @@ PAPER_IMAGES = {
 }
 # A dataset that counts as one of the paper, where that one was not run. A note names its images.
 STANDS_FOR = {"omniglot-resized": "omniglot"}
+# Those whose runs count for the paper's claims.
+STUDIED_IMAGES = PAPER_IMAGES | {"omniglot-resized": "torchvision's Omniglot archives, 105x105 resized to 28x28"}
 PAPER_CATEGORIES = (10, 30, 50)
 PAPER_TEMPERATURES = (0.01, 0.03, 0.07, 0.1, 0.25, 0.4, 0.5, 0.67, 0.85, 1.0)
 # Its claim about convergence is about one dataset at one temperature.

@@ -49,7 +49,8 @@ def run_job(
     data_sha256 = dataset.manifest["sha256"]
     laws = {cell.perturbation: laws[cell.perturbation] for cell in cells}
     training = replace(Training.of(options["training"]), **how_to_train)
-    torch.set_float32_matmul_precision(training.matmul_precision)
+    # Some CPUs could also round more, with bfloat16 or TensorFloat32.
+    torch.set_float32_matmul_precision(training.matmul_precision if device.type == "cuda" else "highest")
     decides_bits = {**options, "kernels": {"fused": training.fused_kernels}}
     here = environment(device, revision)  # before the training, during which the source may be updated
     identity = identity_of(cells, laws=laws, data_sha256=data_sha256, device=device, options=decides_bits)

@@ -88,6 +88,7 @@ def train(
     _validate_best(trainer, best, samples=evaluation.selection_samples)
     for run in best.runs:
         run.seconds = clock.seconds
+        run.stopped_early &= len(run.history) < training.epochs  # its patience may end with the epochs
     return best.runs
 
 
