@@ -30,8 +30,11 @@ def package_of(path: Path) -> str:
 
 def imported_packages(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("discrete_vae."):
-            yield node.module.split(".")[1]
+        match node:
+            case ast.ImportFrom(module="discrete_vae"):
+                yield from (alias.name for alias in node.names)
+            case ast.ImportFrom() if node.module.startswith("discrete_vae."):
+                yield node.module.split(".")[1]
 
 
 def test_every_package_has_a_floor():

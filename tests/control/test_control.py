@@ -58,8 +58,8 @@ def test_the_four_laws_are_known_by_their_definition():
     ],
 )
 def test_planted_effects_are_found(effects, verdicts):
-    table = estimate_effects(planted(*effects), LAWS)
-    for _, of_measure in table.groupby("measure"):
+    table = estimate_effects(pd.concat([planted(*effects), planted(*effects, K=30)]), LAWS)
+    for _, of_measure in table.groupby(["K", "measure"]):
         assert of_measure["effect"].tolist() == ["shape", "variance", "interaction"]
         assert of_measure["difference"].tolist() == pytest.approx(effects, abs=0.03)
         assert of_measure["verdict"].tolist() == verdicts

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from discrete_vae.config.definitions import law_of
+from discrete_vae.evaluation import pictures
 from discrete_vae.evaluation.pictures import draw_selected
 from discrete_vae.evaluation.selected import SelectedModel
 from discrete_vae.evaluation.trained import TrainedModel
@@ -15,7 +16,7 @@ from discrete_vae.model.random_streams import generator
 N, K = 3, 4
 
 
-def test_every_selected_model_has_reconstructions_of_some_test_images_and_samples(tiny_dataset, tmp_path):
+def test_every_selected_model_has_reconstructions_of_some_test_images_and_samples(tiny_dataset, tmp_path, monkeypatch):
     drawn_weights = initial_weights(
         Architecture(pixels=12, hidden=7, variables=N, categories=K), generator(1, "weights")
     )
@@ -39,3 +40,7 @@ def test_every_selected_model_has_reconstructions_of_some_test_images_and_sample
             assert found == pytest.approx(255 * images.numpy(), abs=0.501), "rounded to whole gray values"
     assert not np.array_equal(drawn["normal/reconstructions"], drawn["gumbel/reconstructions"]), "noise of each law"
     assert np.array_equal(drawn["normal/samples"], drawn["gumbel/samples"]), "one model, and the same prior codes"
+
+    monkeypatch.setattr(pictures, "IMAGES", 3)
+    chosen = np.random.default_rng(0).choice(8, size=3, replace=False)
+    assert np.array_equal(draw_selected(models, tiny_dataset)["data"], drawn["data"][np.sort(chosen)])

@@ -124,7 +124,7 @@ def test_a_group_under_the_name_of_another_is_refused(tmp_path, to):
 
 
 @pytest.mark.parametrize("empty", WHOLE_GROUP_FILES)
-def test_an_empty_file_is_none(tmp_path, empty):
+def test_an_empty_file_counts_as_missing(tmp_path, empty):
     write_groups(tmp_path, config_of())
     write_runs(tmp_path, asked_cells(config_of()))
     (tmp_path / "groups" / str(GROUP) / empty).write_bytes(b"")
@@ -187,6 +187,10 @@ def test_a_group_that_is_dated_after_runs_that_it_lacks_is_told(tmp_path):
     write_runs(tmp_path, asked_cells(config))
     assert find_groups(tmp_path, config).to_make == [GROUP]
     os.utime(tmp_path / "groups" / str(GROUP) / "summaries.csv", (2e9, 2e9))
+    newer = Cell("mnist", 10, "normal", 0.25, 1)
+    os.utime(tmp_path / newer.directory / "summary.json", (3e9, 3e9))
+    assert find_groups(tmp_path, config).to_make == [GROUP], "one newer run is enough"
+    os.utime(tmp_path / newer.directory / "summary.json", (1e9, 1e9))
     with pytest.raises(InputError, match=r"lacks 2 cells whose runs are there, such as .*tau0.25.* remove .* again"):
         find_groups(tmp_path, config)
 
@@ -244,6 +248,12 @@ OTHER = {"seed": [2]}
 )
 def test_groups_of_other_options_or_laws_are_not_shown_together(tmp_path, config, expected):
     assert f"groups of {expected}" in differing(tmp_path, config_of(grid=OTHER, **config))
+
+
+def test_an_unfinished_group_of_other_options_is_not_shown_and_in_nobodys_way(tmp_path):
+    write_groups(tmp_path, config_of())
+    write_groups(tmp_path, config_of(grid=OTHER, training={"batch_size": 50}), without="bounds.csv")
+    assert find_groups(tmp_path, config_of()) == FoundGroups([GROUP], [], [Group("mnist", 10, 2)])
 
 
 def test_groups_of_other_images_are_not_shown_together(tmp_path):

@@ -104,6 +104,14 @@ def test_a_training_job_is_given_about_three_times_what_the_benchmark_measured(K
     assert training_minutes(replace(paper, device="cpu"), K=K, cells=30, gpus=1) > 20 * minutes
 
 
+def test_an_evaluation_is_given_25_minutes_for_each_noise_law_and_thousand_samples():
+    """Three times two models a law, each some four minutes. All temperatures of a law count once."""
+    cells = [Cell("mnist", 10, law, temperature, 1) for law in LAWS for temperature in (0.1, 0.5, 1.0)]
+    assert evaluation_minutes(cells, 1000) == 75
+    assert evaluation_minutes(cells, 2000) == 150
+    assert evaluation_minutes(cells[:6], 1000) == 50
+
+
 def test_no_job_is_given_less_than_half_an_hour():
     assert training_minutes(Training(epochs=1), K=10, cells=1, gpus=0) == 30
     assert evaluation_minutes([Cell("digits", 10, "normal", 0.5, 1)], 200) == 30

@@ -84,26 +84,24 @@ def test_what_decides_results_is_fixed(study, sections, expected):
     assert "\n" not in message
 
 
-def test_epochs_are_fixed_where_a_clone_has_groups_and_no_runs(tmp_path):
+@pytest.mark.parametrize(
+    ("file", "sections", "difference"),
+    [
+        ("groups/mnist/K10/seed1/summaries.csv", {"model": {"hidden": 9}}, "model.hidden is 9, expected 300"),
+        (
+            "groups/mnist/K10/seed1/summaries.csv",
+            {"training": {"patience": 9}},
+            "training.patience is 9, expected null",
+        ),
+        ("groups/mnist/K10/seed1/summaries.csv", {"training": {"epochs": 50}}, "epochs.mnist is 50, expected 300"),
+        ("gradients/mnist/seed1.csv", {"training": {"learning_rate": 1}}, "learning_rate is 1.0, expected 0.001"),
+    ],
+)
+def test_options_are_fixed_where_a_clone_has_groups_or_gradients_and_no_runs(tmp_path, file, sections, difference):
     begin(tmp_path, config_of())
-    run(tmp_path, "groups/mnist/K10/seed1/summaries.csv")
-    with pytest.raises(InputError, match=r"training.epochs.mnist is 50, expected 300 as in"):
-        check_options(tmp_path, config_of(training={"epochs": {"mnist": 50}}), overlay=NO_OVERLAY)
-
-
-@pytest.mark.parametrize(("section", "option"), [("model", "hidden"), ("training", "patience")])
-def test_options_are_fixed_where_a_clone_has_groups_and_no_runs(tmp_path, section, option):
-    begin(tmp_path, config_of())
-    run(tmp_path, "groups/mnist/K10/seed1/summaries.csv")
-    with pytest.raises(InputError, match=f"{section}.{option} is 9, expected"):
-        check_options(tmp_path, config_of(**{section: {option: 9}}), overlay=NO_OVERLAY)
-
-
-def test_what_small_models_are_trained_with_is_fixed_by_their_gradients(tmp_path):
-    begin(tmp_path, config_of())
-    run(tmp_path, "gradients/mnist/seed1.csv")
-    with pytest.raises(InputError, match=r"training.learning_rate is 0.01, expected 0.001 as in"):
-        check_options(tmp_path, config_of(training={"learning_rate": 0.01}), overlay=NO_OVERLAY)
+    run(tmp_path, file)
+    with pytest.raises(InputError, match=f"{difference} as in"):
+        check_options(tmp_path, config_of(**sections), overlay=NO_OVERLAY)
 
 
 def test_the_overlay_of_a_study_is_named_where_there_is_one(study, tmp_path):

@@ -4,7 +4,6 @@ import itertools
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from conftest import ROOT, make_own, planned_jobs, run_snakemake
+from conftest import ROOT, copy_of, make_own, planned_jobs, run_snakemake, with_own
 from discrete_vae.config.options import Training
 from discrete_vae.grid.scheduling import training_mb, training_minutes
 
@@ -49,27 +48,26 @@ def trained(directory: Path, *arguments: str) -> list[int]:
 @pytest.mark.parametrize(
     ("arguments", "cells"),
     [
-        (("--workflow-profile", "profiles/slurm"), [30] * 9),
-        (("--workflow-profile", "profiles/cluster-generic"), [30] * 9),
-        (("--workflow-profile", "profiles/slurm", "--set-resources", "train_cells:gpu=0"), [1] * 270),
-        ((*GPU, "--config", "training={device: cpu}"), [1] * 270),
-        ((*GPU, "--config", "training={stack: [temperature]}"), [10] * 27),
+        (("--workflow-profile", "profiles/slurm"), [30]),
+        (("--workflow-profile", "profiles/cluster-generic"), [30]),
+        (("--workflow-profile", "profiles/slurm", "--set-resources", "train_cells:gpu=0"), [1] * 30),
+        ((*GPU, "--config", "training={device: cpu}"), [1] * 30),
+        ((*GPU, "--config", "training={stack: [temperature]}"), [10] * 3),
         ((*BY_NAME, *GPU), [1, 1]),
-        ((BY_NAME[0], "all", *GPU), [30] * 9),
+        ((BY_NAME[0], "all", *GPU), [30]),
     ],
 )
 def test_a_job_with_a_gpu_trains_a_group_unless_its_cells_are_asked_for_by_name(tmp_path, arguments, cells):
-    """One seed of the paper's grid."""
+    """One group of the paper's grid."""
     config = () if "--config" in arguments else ("--config",)
-    assert trained(tmp_path, *arguments, *config, "grid={seed: [775]}") == cells
+    assert trained(tmp_path, *arguments, *config, "grid={dataset: [mnist], K: [10], seed: [775]}") == cells
 
 
 @pytest.mark.parametrize(("seeds", "cells"), [([1], [2]), ([2], [2]), ([1, 2], [2, 2, 2])])
 def test_one_more_temperature_trains_new_cells_only_in_smaller_stacks_beside_a_new_group(own, seeds, cells):
     """Jobs of one command stack the same values."""
     grid = f"grid={{temperature: [{'0.5' if seeds == [2] else '0.5, 1.0'}], seed: {seeds}}}"
-    arguments = ("--configfile", str(own / "own.yaml"), "--config", grid, "training={device: auto}")
-    assert trained(own, *GPU, *arguments) == cells
+    assert trained(own, *GPU, *with_own(own, grid, "training={device: auto}")) == cells
 
 
 def test_a_training_that_is_tried_again_asks_for_more(tmp_path):
@@ -167,10 +165,10 @@ class TestTheJobDoesWhatWasScheduled:
 
 def test_a_job_on_a_node_stacks_what_the_main_process_planned_whatever_has_finished_since(own, tmp_path):
     """Of seed 1 a cell is there, so both seeds have no stack in common. When it has finished, seed 2 could be one."""
-    shutil.copytree(own, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("tables", "figures"))
+    copy_of(own, tmp_path)
     first, second = (f"results/own/runs/mine/K4/normal/tau1.0/seed{seed}/summary.json" for seed in (1, 2))
     grid = "grid={perturbation: [normal], temperature: [0.5, 1.0], seed: [1, 2]}"
-    arguments = ("--configfile", str(tmp_path / "own.yaml"), "--config", "training={stack: [temperature]}", grid)
+    arguments = with_own(tmp_path, "training={stack: [temperature]}", grid)
     run_snakemake(tmp_path, first, second, "--prioritize", first, *NODE, *arguments)
     for path in (first, second):
         assert json.loads((tmp_path / path).read_text())["cells_in_job"] == 1

@@ -21,6 +21,7 @@ from conftest import (
     NO_WORK,
     ROOT,
     assert_same_result,
+    copy_of,
     files_of,
     give_one_date,
     made_once,
@@ -31,9 +32,11 @@ from conftest import (
     result_of,
     run_snakemake,
     start_snakemake,
+    with_own,
 )
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.files import read_arrays
+from discrete_vae.grid.cells import AXES
 from discrete_vae.model.network import load_model
 
 GROUP = "mine/K4/seed1"
@@ -49,20 +52,9 @@ CLUSTER = (
 )
 
 
-def with_own(directory: Path, *config: str) -> tuple[str, ...]:
-    """Return the arguments of one's own configuration with some keys replaced."""
-    return ("--configfile", str(directory / "own.yaml"), *(("--config", *config) if config else ()))
-
-
 def drawing(directory: Path) -> tuple[str, ...]:
     """Return the arguments that draw a study again from its groups alone."""
     return ("--forceall", "--configfile", str(directory / "results/own/config.yaml"), "--config", "draw_only=true")
-
-
-def copy_of(directory: Path, target: Path) -> Path:
-    """Copy a working directory with its runs, data and what Snakemake remembers, but without what is drawn."""
-    drawn = shutil.ignore_patterns("tables", "figures")
-    return Path(shutil.copytree(directory, target, dirs_exist_ok=True, ignore=drawn))
 
 
 class TestOwnDatasetAndLaw:
@@ -155,7 +147,7 @@ class TestFixedOptions:
         ],
         ids=["table", "figure", "all"],
     )
-    def test_others_under_the_same_name_end_in_one_line_and_touch_nothing(self, clone, target, config, difference):
+    def test_other_options_of_a_study_end_in_one_line_and_touch_nothing(self, clone, target, config, difference):
         advice = "as in results/own; choose another name with --config study=NAME, or remove results/own"
         assert re.fullmatch(f"ERROR: {difference} {advice}", refusal(clone, target, *with_own(clone, config)))
 
@@ -245,7 +237,7 @@ class TestGroupsThatGrow:
         work = planned_work(own, *with_own(own, f"grid={{{axis}}}", f"training={{stack: {stack}}}"))
         assert work == {**NO_WORK, "train": cells, "select": {GROUP}, "evaluate": {GROUP}}
 
-    def test_so_it_does_where_snakemake_remembers_nothing(self, own, clone):
+    def test_a_new_value_trains_its_own_cells_only_where_snakemake_remembers_nothing(self, own, clone):
         for folder in ("data", "results/own/runs"):
             shutil.copytree(own / folder, clone / folder)
         give_one_date(clone)
@@ -254,7 +246,9 @@ class TestGroupsThatGrow:
         assert work == {**NO_WORK, "train": cells, "select": {GROUP}, "evaluate": {GROUP}}
 
     @pytest.mark.parametrize("profile", PROFILES)
-    def test_so_it_does_with_every_profile_whatever_code_and_environment_made_the_others(self, own, tmp_path, profile):
+    def test_a_new_value_trains_its_own_cells_only_whatever_code_and_environment_made_the_others(
+        self, own, tmp_path, profile
+    ):
         """All files are older than the scripts, and the records name other code and another environment."""
         copy_of(own, tmp_path)
         for record in filter(Path.is_file, (tmp_path / ".snakemake/metadata").rglob("*")):
@@ -321,8 +315,7 @@ class TestGroupsNeverShrink:
             selection, bounds = (
                 pd.read_csv(groups / f"seed{seed}" / f"{name}.csv") for name in ("selection", "bounds")
             )
-            axes = ["dataset", "K", "perturbation", "temperature", "seed"]
-            pd.testing.assert_frame_equal(selection[axes], bounds[axes])
+            pd.testing.assert_frame_equal(selection[list(AXES)], bounds[list(AXES)])
             losses = read_arrays([groups / f"seed{seed}/image_losses.npz"])
             means = [loss.astype(float).mean(1).tolist() for loss in losses.values()]
             measures = bounds[["paper_loss", "negative_elbo", "importance_weighted_bound"]]

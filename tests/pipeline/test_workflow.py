@@ -16,21 +16,34 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
-from conftest import NO_WORK, QUICKSTART, ROOT, make_own, planned_jobs, planned_work, refusal, run_snakemake, serving
+from conftest import (
+    NO_WORK,
+    QUICKSTART,
+    ROOT,
+    copy_of,
+    make_own,
+    planned_jobs,
+    planned_work,
+    refusal,
+    run_snakemake,
+    serving,
+    with_own,
+)
 from discrete_vae.data.dataset import SPLITS, BinarizedDataset
 
 FITS = "results/own/fits"
+NO_DATASET = "grid={dataset: [], perturbation: [laplace]}"
+FITS_OF_A_TABLE = (
+    "fitting={steps: 30, record_every: 10, targets: {mine: {family: table, probabilities: [0.6, 0.3, 0.1]}}}"
+)
 
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory) -> tuple[Path, tuple[str, ...]]:
     """A folder with the fits of one law to one target of one's own, their figure, and a table of what is there."""
     directory = tmp_path_factory.mktemp("fitted")
-    config = (
-        "grid={dataset: [], perturbation: [laplace]}",
-        "fitting={steps: 30, record_every: 10, targets: {mine: {family: table, probabilities: [0.6, 0.3, 0.1]}}}",
-    )
-    arguments = (*make_own(directory), "--config", *config)
+    make_own(directory)
+    arguments = with_own(directory, NO_DATASET, FITS_OF_A_TABLE)
     modules = directory / "modules"  # of the user's, of which none may take the place of ours or of a library's
     modules.mkdir()
     libraries = ("scipy", "torch", "matplotlib", "seaborn")  # none that Snakemake imports first
@@ -45,7 +58,7 @@ def fitted(tmp_path_factory) -> tuple[Path, tuple[str, ...]]:
 
 class TestFitting:
     def test_it_is_on_with_one_line(self, tmp_path):
-        jobs = planned_jobs(tmp_path, "--config", "grid={seed: [775]}", "fitting={enabled: true}")
+        jobs = planned_jobs(tmp_path, "--config", "grid={dataset: []}", "fitting={enabled: true}")
         enabled = [job for job in jobs if "/fit" in job]
         assert len(enabled) == 4 * 3 + 4 + 1
 
@@ -59,8 +72,9 @@ class TestFitting:
         assert (directory / "results/own/figures/fitting/mine.pdf").stat().st_size > 5_000
 
     def test_their_options_are_fixed(self, fitted):
-        directory, arguments = fitted
-        line = refusal(directory, "fitting", *arguments[:-1], arguments[-1].replace("steps: 30", "steps: 20"))
+        directory, _ = fitted
+        fewer = FITS_OF_A_TABLE.replace("steps: 30", "steps: 20")
+        line = refusal(directory, "fitting", *with_own(directory, NO_DATASET, fewer))
         assert line.startswith("ERROR: fitting.steps is 20, expected 30 as in results/own")
 
     def test_without_fits_there_is_nothing_to_draw(self, tmp_path):
@@ -76,31 +90,29 @@ class TestFitting:
         assert work == {**NO_WORK, "measure": {f"{FITS}/{target}/laplace.csv.gz" for target in targets}}
 
     def test_a_grid_that_asks_for_more_ends_in_one_line_with_the_folder_to_remove(self, fitted):
-        directory, arguments = fitted
+        directory, _ = fitted
         grid = "grid={dataset: [], perturbation: [laplace], seed: [1, 2]}"
-        line = refusal(directory, "fitting", *arguments[:3], grid, *arguments[4:])
+        line = refusal(directory, "fitting", *with_own(directory, grid, FITS_OF_A_TABLE))
         assert line.startswith(f"ERROR: {FITS}/mine/laplace.csv.gz has no values at temperature 0.5, seed 2")
         assert f"remove {FITS} to measure everything again" in line
+
+
+FOUR_LAWS_AT_ONE_K = (
+    "grid={blocks: [{perturbation: [normal, laplace, wide, gumbel, narrow]},"
+    " {K: [5], perturbation: [normal, laplace]}]}"
+)
+CONTROL = (
+    "perturbations={wide: {distribution: Normal, loc: 0, scale: 1.28255},"
+    " narrow: {distribution: Gumbel, loc: 0, scale: 0.7797}}",
+    "control={enabled: true}",
+)
 
 
 @pytest.fixture(scope="module")
 def controlled(own, tmp_path_factory) -> tuple[Path, tuple[str, ...]]:
     """One's own study with the four laws of the control at one K only."""
     directory = tmp_path_factory.mktemp("controlled")
-    shutil.copytree(own, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("tables", "figures"))
-    blocks = "[{perturbation: [normal, laplace, wide, gumbel, narrow]}, {K: [5], perturbation: [normal, laplace]}]"
-    wide, narrow = (
-        f"{{distribution: {name}, loc: 0, scale: {scale}}}" for name, scale in (("Normal", 1.28255), ("Gumbel", 0.7797))
-    )
-    law = f"perturbations={{wide: {wide}, narrow: {narrow}}}"
-    arguments = (
-        "--configfile",
-        str(directory / "own.yaml"),
-        "--config",
-        f"grid={{blocks: {blocks}}}",
-        law,
-        "control={enabled: true}",
-    )
+    arguments = with_own(copy_of(own, directory), FOUR_LAWS_AT_ONE_K, *CONTROL)
     targets = (
         "results/own/tables/control.csv",
         "results/own/tables/claims.csv",
@@ -144,6 +156,12 @@ class TestControl:
         assert datasets == [{"digits"}, {"digits", "mnist"}]
         assert everything["measure"] == work["measure"]
 
+    def test_its_table_does_not_wait_for_datasets_beyond_it(self, controlled):
+        directory, _ = controlled
+        grid = FOUR_LAWS_AT_ONE_K.replace("blocks", "dataset: [mine, digits], blocks")
+        arguments = with_own(directory, grid, *CONTROL[:1], "control={enabled: true, datasets: [mine]}")
+        assert planned_jobs(directory, "results/own/tables/control.csv", *arguments) == []
+
     def test_gradients_alone_fix_the_options_of_their_study(self, tmp_path):
         arguments = (*make_own(tmp_path), "--config", "control={enabled: true}")
         run_snakemake(tmp_path, "results/own/gradients/mine/seed1.csv", "--cores", "1", *arguments)
@@ -156,26 +174,27 @@ class TestControl:
         assert planned_work(directory, *arguments) == NO_WORK
 
     def test_gradients_without_a_whole_group_are_not_drawn(self, controlled, tmp_path):
-        directory, (_, _, *config) = controlled
+        directory, _ = controlled
         shutil.copytree(directory / "results/own/gradients", tmp_path / "results/own/gradients")
         make_own(tmp_path)
-        own = ("--configfile", str(tmp_path / "own.yaml"), *config, "draw_only=true")
+        own = with_own(tmp_path, FOUR_LAWS_AT_ONE_K, *CONTROL, "draw_only=true")
         assert "the study own has nothing to make or to draw" in run_snakemake(tmp_path, "--dry-run", *own).stdout
         line = refusal(tmp_path, "control", *own)
         assert line.startswith("ERROR: the target control is asked for and there is no finished group, expected one")
 
     def test_a_grid_that_asks_for_more_ends_in_one_line_with_the_folder_to_remove(self, controlled):
-        directory, (*own_file, _, law, control) = controlled[0], controlled[1][:]
-        line = refusal(directory, *own_file, "grid={temperature: [0.5, 1.0]}", law, control)
+        directory, _ = controlled
+        line = refusal(directory, *with_own(directory, "grid={temperature: [0.5, 1.0]}", *CONTROL))
         assert line.startswith("ERROR: results/own/gradients/mine/seed1.csv has no values at perturbation normal,")
         assert "remove results/own/gradients to measure everything again" in line
 
 
 class TestConfiguration:
     def test_the_default_is_the_paper_with_one_training_job_per_cell(self, tmp_path):
-        jobs = planned_jobs(tmp_path, "--set-resources", "train_cells:gpu=0")
+        """One seed of it."""
+        jobs = planned_jobs(tmp_path, "--set-resources", "train_cells:gpu=0", "--config", "grid={seed: [775]}")
         trained = [job for job in jobs if job.startswith("results/paper/runs/")]
-        assert len(trained) == 3 * 3 * 3 * 10 * 6
+        assert len(trained) == 3 * 3 * 3 * 10
         assert len([job for job in jobs if job.startswith("data/raw/")]) == 5
         assert not [job for job in jobs if "/fit" in job or "control" in job]
 

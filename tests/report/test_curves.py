@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from discrete_vae.grid.cells import AXES
+from discrete_vae.grid.paper import PAPER_TEMPERATURES
 from discrete_vae.report.curves import draw_convergence, draw_temperatures, draw_validation, without_control_laws
 from discrete_vae.report.style import looks, save
 from matplotlib.colors import to_rgb
@@ -134,6 +135,12 @@ def test_validation_is_drawn_at_each_seeds_selected_temperature(histories):
     assert [epoch for epoch, _ in dots] == [40] * 4, "the best epoch of each law and seed"
     assert legend_of(figure) == ["Gumbel noise", "Normal noise", "best epoch of a seed"]
     assert {ax.get_xscale() for ax in figure.axes} == {"log"}
+    assert figure.axes[0].get_ylim() != figure.axes[1].get_ylim(), "late losses differ with K"
+
+    one = (runs["perturbation"] == "gumbel") & (runs["seed"] == 1) & (runs["K"] == 10)
+    ended = runs.assign(stopped_early=one, epochs_run=runs["epochs_run"].mask(one, 20))
+    figure = draw_validation(curves, ended, dataset="d", laws=LAWS)
+    assert len(figure.axes[0].collections[-1].get_offsets()) == 2, "none of the law whose curve ended before"
 
 
 def test_where_every_run_diverged_the_figures_say_so(histories):
@@ -211,16 +218,15 @@ def test_where_every_run_of_a_K_diverged_no_temperature_is_shown():
 
 @pytest.mark.parametrize("columns", [1, 3])
 def test_each_temperature_that_was_run_has_a_tick_and_no_names_touch(columns):
-    temperatures = [0.01, 0.03, 0.07, 0.1, 0.25, 0.4, 0.5, 0.67, 0.85, 1.0]
     runs = pd.DataFrame(
         {"dataset": "d", "K": K, "perturbation": "normal", "temperature": t, "seed": 1, "validation_loss": t}
         for K in range(10, 10 + columns)
-        for t in temperatures
+        for t in PAPER_TEMPERATURES
     ).assign(diverged=False, data_origin="here", training="{}")
     figure = draw_temperatures(runs, dataset="d", laws=LAWS)
     figure.draw_without_rendering()
     for ax in figure.axes:
-        assert list(ax.get_xticks()) == temperatures
+        assert tuple(ax.get_xticks()) == PAPER_TEMPERATURES
         shown = [label for label in ax.get_xticklabels() if label.get_text()]
         assert {"0.01", "1"} < {label.get_text() for label in shown}
         boxes = [label.get_window_extent() for label in shown]

@@ -8,7 +8,7 @@ import weakref
 
 import pytest
 import torch
-from discrete_vae.config.definitions import law_of
+from conftest import TYPED_LAWS
 from discrete_vae.config.options import Annealing, Model, Training
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Cell
@@ -72,7 +72,7 @@ def make_trainer(dataset, device: str = "cpu", **options) -> StackTrainer:
     trainer = StackTrainer(
         CELLS,
         dataset,
-        laws={name: law_of(definition) for name, definition in PAPER_LAWS.items()},
+        laws=TYPED_LAWS,
         model=Model(variables=3, hidden=16),
         training=Training(batch_size=10, learning_rate=0.01, annealing=annealing, **options),
         device=torch.device("cpu" if device == "emulated" else device),

@@ -9,7 +9,7 @@ import contextlib
 import numpy as np
 import pytest
 import torch
-from conftest import WITHOUT_CODE_PROBABILITIES
+from conftest import TYPED_LAWS, WITHOUT_CODE_PROBABILITIES
 from device_trace import DeviceTrace
 from discrete_vae.config.definitions import PARAMETERS, POSITIVE, REAL, law_of
 from discrete_vae.config.options import Annealing, Model, Training
@@ -18,7 +18,7 @@ from discrete_vae.errors import InputError
 from discrete_vae.evaluation import bounds
 from discrete_vae.evaluation.discrete_loss import discrete_loss
 from discrete_vae.grid.cells import Cell
-from discrete_vae.grid.paper import PAPER_LAWS
+from discrete_vae.grid.paper import PAPER_LAWS, PAPER_TEMPERATURES
 from discrete_vae.model.code_probabilities import argmax_probabilities
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
@@ -28,8 +28,6 @@ from discrete_vae.training.stack import StackTrainer
 from torch._subclasses import FakeTensorMode
 
 GPU = torch.device("cuda")
-TYPED_LAWS = {name: law_of(definition) for name, definition in PAPER_LAWS.items()}
-TEMPERATURES = (0.01, 0.03, 0.07, 0.1, 0.25, 0.4, 0.5, 0.67, 0.85, 1.0)
 
 
 class PretendedGenerator(torch.Generator):
@@ -160,7 +158,7 @@ def test_a_validation_neither_waits_nor_copies(trainer):
 
 
 def test_the_best_weights_are_kept_with_one_copy_from_the_host(trainer):
-    cells = [Cell("tiny", 4, "normal", temperature, 1) for temperature in TEMPERATURES]
+    cells = [Cell("tiny", 4, "normal", temperature, 1) for temperature in PAPER_TEMPERATURES]
     best = BestWeights(cells, trainer.weights, patience=None)
     rows = [{"epoch": 1, "training_loss": 1.0, "validation_loss": 1.0} for _ in cells]
     with DeviceTrace(copies=1) as trace:
@@ -206,7 +204,7 @@ def make_large_trainer(K, temperatures) -> StackTrainer:
 # Megabytes read and written for each model, and kernels of all models. Who saves some lowers the numbers.
 @pytest.mark.parametrize(("K", "megabytes", "kernels"), [(10, 30.9, 50), (50, 46.7, 51)])
 def test_a_captured_step_of_30_models_keeps_to_its_budget(K, megabytes, kernels):
-    trainer = make_large_trainer(K, TEMPERATURES)
+    trainer = make_large_trainer(K, PAPER_TEMPERATURES)
     trainer.step()
     trace = trainer.step_graph.trace
     assert trace.bytes_moved / 30 / 1e6 == pytest.approx(megabytes, rel=0.02)
@@ -215,7 +213,7 @@ def test_a_captured_step_of_30_models_keeps_to_its_budget(K, megabytes, kernels)
 
 @pytest.mark.parametrize(("K", "megabytes"), [(10, 36.8), (50, 81.9)])
 def test_a_validation_of_3_models_keeps_to_its_budget(K, megabytes):
-    trainer = make_large_trainer(K, TEMPERATURES[:1])
+    trainer = make_large_trainer(K, PAPER_TEMPERATURES[:1])
     with DeviceTrace(copies=0) as trace:
         validate(trainer, samples=10)
     assert trace.bytes_moved / 3 / 1e6 == pytest.approx(megabytes, rel=0.02)

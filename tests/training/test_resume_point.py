@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from discrete_vae.config.definitions import law_of
+from conftest import TYPED_LAWS
 from discrete_vae.config.options import Evaluation, Model, Training
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_LAWS
@@ -26,7 +26,7 @@ def run(dataset, point=None, batch_size=10, epochs=EPOCHS, patience=None):
     return train(
         CELLS,
         dataset,
-        laws={name: law_of(definition) for name, definition in PAPER_LAWS.items()},
+        laws=TYPED_LAWS,
         model=Model(variables=3, hidden=16),
         training=Training(epochs=epochs, patience=patience, batch_size=batch_size, learning_rate=0.01),
         evaluation=Evaluation(validation_samples=5, selection_samples=20),
