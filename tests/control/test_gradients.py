@@ -171,7 +171,7 @@ def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_
         evaluation=Evaluation(validation_samples=1, selection_samples=1),
         device=torch.device("cpu"),
     )
-    images = torch.from_numpy(tiny_dataset.splits["test"][:4]).flatten(1).float()
+    images = torch.from_numpy(tiny_dataset.splits["validation"][:4]).flatten(1).float()
     noise = NoiseSource(distribution(wide), generator(2, "gradient noise"))
     model = model_of(trained.weights, variables=2)
     expected = bias_and_variance(model, images, 0.5, noise, distribution(wide, torch.float64), samples=10)

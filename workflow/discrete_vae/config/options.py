@@ -151,7 +151,7 @@ class SmallModels(Section):
     K: int = option(6, "categories of each", ge=2, le=10)
     hidden: int = option(50, "units in its hidden layers", ge=1)
     epochs: int = option(40, "passes over the training set; enough for its codes to tell the images apart", ge=1)
-    images: int = option(50, "test images whose gradients are measured", ge=1)
+    images: int = option(50, "validation images whose gradients are measured", ge=1)
     samples: int = option(1000, "draws of the noise", ge=2)
 
 

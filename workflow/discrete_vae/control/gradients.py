@@ -107,14 +107,14 @@ def measure_gradients(
     """Train a small model for every cell of one dataset, K and seed, and measure its relaxed gradient.
 
     The models train on the device, with the epochs of ``small_models`` and no patience. The gradients are measured on
-    the CPU, on the first test images.
+    the CPU, on the first validation images.
 
     Returns:
         One row for each cell: the variance of the noise and what `bias_and_variance` returns. That is missing where the
         training diverged, where quadrature cannot serve the law, and where the codes tell nothing about the images, so
         that the exact gradient is next to zero.
     """
-    images = torch.from_numpy(dataset.splits["test"][: small_models.images]).flatten(1).float()
+    images = torch.from_numpy(dataset.splits["validation"][: small_models.images]).flatten(1).float()
     runs = train(
         cells,
         dataset,
