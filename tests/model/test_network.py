@@ -1,11 +1,14 @@
 """The loss and its hand-written gradient against autograd, torch's modules and scipy."""
 
 import math
+import re
 
 import pytest
 import scipy.stats
 import torch
 import torch.nn.functional as F
+from conftest import ROOT
+from discrete_vae.model import network
 from discrete_vae.model.network import (
     Architecture,
     DiscreteVAE,
@@ -64,6 +67,19 @@ def test_loss_and_gradient_of_a_stack_agree_with_autograd_on_each_model():
         torch.testing.assert_close(torch.stack((reconstruction[member], kl[member])), torch.stack(expected).detach())
         for name, parameter in model.named_parameters():
             torch.testing.assert_close(gradient[name][member], parameter.grad)
+
+
+def test_the_loss_that_contributors_may_change_has_the_same_gradient():
+    """It is called as the training calls it, where autograd is off."""
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    exec(code, found := dict(vars(network)))
+    results = []
+    with torch.inference_mode():
+        weights, (images, noise) = stack([weights_of(seed) for seed in (1, 2)]), minibatch(2)
+        for function in (loss_and_gradient, found["loss_and_gradient"]):
+            gradient = {name: torch.full_like(values, math.nan) for name, values in weights.items()}
+            results.append((*function(weights, gradient, images, noise, torch.full((2, 1, 1, 1), 0.7)), gradient))
+    torch.testing.assert_close(*results)
 
 
 def test_the_bernoulli_loss_is_the_binary_cross_entropy_of_every_image_under_every_code():
