@@ -288,6 +288,18 @@ def test_a_curve_ends_where_the_first_of_its_seeds_stopped_early(histories):
     assert "stopped early" not in unstopped.get_suptitle()
 
 
+@pytest.mark.parametrize("categories", [[10], [10, 30]])
+@pytest.mark.parametrize("name", ["fashion-mnist", "d" * 80])
+def test_a_title_is_not_wider_than_its_figure(histories, categories, name):
+    curves = histories[histories["K"].isin(categories)].rename(columns={"training_loss": "validation_loss"})
+    runs = runs_of(curves.assign(training_loss=curves["validation_loss"]), stopped_early=True, data_origin="o" * 80)
+    figure = draw_validation(curves, runs, dataset=name, laws=LAWS)
+    figure.draw_without_rendering()
+    title = figure._suptitle.get_window_extent()
+    assert 0 < title.x0 < title.x1 < figure.bbox.width
+    assert "until the first stopped early" in figure.get_suptitle()
+
+
 def test_the_same_data_give_the_same_bits(histories, tmp_path):
     for name in ("a", "b"):
         figure = convergence(histories, temperature=0.5)

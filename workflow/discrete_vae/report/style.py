@@ -2,6 +2,7 @@
 
 import io
 import math
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ TITLE_SIZE = 7.5
 DASHES = ("", (4, 1.2), (1.2, 1.2), (4, 1.2, 1.2, 1.2), (6, 1.2, 1.2, 1.2, 1.2, 1.2), (2.5, 1), (6, 2.5))
 MARKERS = "osD^v<>"
 LEGEND_WIDTH, LEGEND_HEIGHT = 1.5, 0.16  # inches of an entry
-LETTER, LINE = 0.065, 0.11  # width of a digit of a tick's label and height of a label, in inches, with some room
+LETTER, LINE = 0.065, 0.11  # width of a letter and height of a label, in inches, with some room
 
 
 class Look(NamedTuple):
@@ -113,8 +114,15 @@ def columns_of_K(categories: Sequence[int], title: str, *, sharey: bool = True) 
     axes = figure.subplots(1, len(categories), sharey=sharey, squeeze=False)[0]
     for ax, K in zip(axes, categories, strict=True):
         ax.set_title(f"$K$ = {K}")
-    figure.suptitle(title, fontsize=TITLE_SIZE)
+    figure.suptitle(in_lines(title, width=width), fontsize=TITLE_SIZE)
     return figure, axes
+
+
+def in_lines(title: str, *, width: float = PAGE_WIDTH) -> str:
+    """Break the lines of a title that are wider than its figure, in inches: first at a dot, then between words."""
+    letters = int(width / LETTER)
+    parts = (part for line in title.split("\n") for part in (line.split(" · ") if len(line) > letters else [line]))
+    return "\n".join(line for part in parts for line in textwrap.wrap(part, letters))
 
 
 def set_temperature_axis(ax: Axes, temperatures: Sequence[float], *, width: float) -> None:
