@@ -53,7 +53,7 @@ def select_temperatures(runs: pd.DataFrame, by: str = VALIDATION_LOSS) -> pd.Dat
     """Select, for each dataset, K, perturbation and seed, the temperature with the lowest validation loss.
 
     The loss is the paper's or, ``by`` NEGATIVE_ELBO, the true bound, which older results lack. Diverged runs are never
-    selected. A noise law has no temperature if any other run's loss is not known.
+    selected. If the loss of any other run is not known, the noise law has no temperature.
 
     Returns:
         One row a model: temperature, best epoch, epochs run, whether the run stopped early, and validation losses;
