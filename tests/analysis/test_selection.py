@@ -31,7 +31,7 @@ def test_a_selection_at_either_edge_of_the_grid_is_flagged(best):
 
 
 def test_diverged_runs_are_skipped_and_named():
-    """Though their best epochs were better. They were run, so that the edges of the grid are theirs."""
+    """Their losses were lower before. Their temperatures still count as edges of the grid."""
     losses = {("normal", 0.1, 1): 0.0, ("normal", 0.5, 1): 1.0, ("normal", 1.0, 1): 2.0, ("gumbel", 0.1, 1): 0.0}
     runs = runs_of(losses, diverged=[("normal", 0.1, 1), ("gumbel", 0.1, 1)])
     runs["validation_loss"] = list(losses.values())

@@ -1,5 +1,7 @@
 """What the published studies show together."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from discrete_vae.errors import InputError
@@ -9,18 +11,29 @@ from planted import judged, selected
 from test_forest import LAWS, labels
 
 
+def publish(folder: Path, studies: dict[str, pd.DataFrame]) -> list[Path]:
+    """Write the comparisons of some studies, and draw them together; return the tables."""
+    paths = [folder / f"{study}/tables/claims.csv" for study in studies]
+    for path, comparisons in zip(paths, studies.values(), strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        comparisons.to_csv(path, index=False)
+    draw_published(str(folder), *map(str, paths))
+    return paths
+
+
 def test_the_published_figure_has_the_papers_claims_below_the_names_of_the_studies(tmp_path, monkeypatch):
     """Without a study that compares nothing, and without comparisons beyond the paper, as with another noise law."""
     laws_of = {"first": {**LAWS, "laplace": 3.0}, "second": LAWS, "third": {"gumbel": 1.0}}
-    tables, drawn, save_plainly = [], [], style.save
-    for (study, laws), dataset in zip(laws_of.items(), ("mnist", "omniglot", "omniglot"), strict=True):
-        path = tmp_path / study / "tables" / "claims.csv"
-        path.parent.mkdir(parents=True)
-        judged(*selected(laws, dataset=dataset)).to_csv(path, index=False)
-        tables.append(str(path))
-    assert len(pd.read_csv(tables[0])["claim"].unique()) == 2
+    datasets, drawn, save_plainly = ("mnist", "omniglot", "omniglot"), [], style.save
     monkeypatch.setattr(style, "save", lambda figure, paths: drawn.append(figure) or save_plainly(figure, paths))
-    draw_published(str(tmp_path), *tables)
+    tables = publish(
+        tmp_path,
+        {
+            study: judged(*selected(laws, dataset=dataset))
+            for (study, laws), dataset in zip(laws_of.items(), datasets, strict=True)
+        },
+    )
+    assert len(pd.read_csv(tables[0])["claim"].unique()) == 2
     assert (tmp_path / "claims.png").stat().st_size > 10_000
     (figure,) = drawn
     assert [part.get_suptitle() for part in figure.subfigs] == ["claim 1: test loss"]
@@ -29,13 +42,9 @@ def test_the_published_figure_has_the_papers_claims_below_the_names_of_the_studi
     assert [label.get_fontweight() for label in figure.axes[0].get_yticklabels()][:2] == ["bold", "normal"]
 
 
-def verdicts_of(folder, *studies: pd.DataFrame) -> dict[str, str]:
+def verdicts_of(folder: Path, *studies: pd.DataFrame) -> dict[str, str]:
     """Publish some studies, named by their numbers; return the verdict on claim 1 by measure."""
-    paths = [folder / f"{number}/tables/claims.csv" for number in range(len(studies))]
-    for path, comparisons in zip(paths, studies, strict=True):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        comparisons.to_csv(path, index=False)
-    draw_published(str(folder), *map(str, paths))
+    publish(folder, {str(number): study for number, study in enumerate(studies)})
     verdicts = pd.read_csv(folder / "verdicts.csv", dtype={"claim": str})
     return verdicts.set_index("measure")["verdict"].to_dict()
 

@@ -114,7 +114,7 @@ def pool(table: pd.DataFrame) -> pd.DataFrame:
     Raises:
         InputError: two studies have the same comparison.
     """
-    table = table[table["claim"].isin([BEST.name, CONVERGENCE.name])]
+    table = table[table["claim"].isin([claim.name for claim in CLAIMS.values() if claim.places])]
     counts_as = table["dataset"].replace(STANDS_FOR)
     stands_in = counts_as != table["dataset"]
     own = pd.MultiIndex.from_frame(table.loc[~stands_in, ["claim", *PLACE]])

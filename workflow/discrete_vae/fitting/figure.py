@@ -51,8 +51,7 @@ def draw_fits(fits: pd.DataFrame, *, target: str, laws: Sequence[str]) -> Figure
         axes[0, 0].set(yscale="log", ylim=(np.nan_to_num(means.min(axis=None)) / 2 or None, None))
         style.spell_decades(axes[0, 0].yaxis)
         figure.supylabel("total variation distance", fontsize=style.TITLE_SIZE)
-        title = style.in_lines(f"{target} · {style.seeds_in_words(fits, ['perturbation'])}")
-        figure.suptitle(title, fontsize=style.TITLE_SIZE)
+        style.set_title(figure, f"{target} · {style.seeds_in_words(fits, ['perturbation'])}")
         style.add_legend(figure, looks)
     return figure
 

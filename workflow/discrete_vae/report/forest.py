@@ -40,12 +40,12 @@ def draw_claims(comparisons: pd.DataFrame) -> Figure:
         if not blocks:
             figure.text(0.5, 0.5, "No comparison", ha="center")
             return figure
-        figure.suptitle("Normal noise minus the other law: mean and 95% interval over seeds", fontsize=style.TITLE_SIZE)
+        style.set_title(figure, "Normal noise minus the other law: mean and 95% interval over seeds")
         parts = figure.subfigures(len(blocks), 1, height_ratios=heights, squeeze=False)[:, 0]
         for part, ((claim, loss), block) in zip(parts, blocks, strict=True):
             name = claim if claim.startswith("beyond") else f"claim {claim}"
             title = name if loss and loss in name else f"{name}: {loss or 'test loss'}"
-            part.suptitle(title, fontsize=style.TITLE_SIZE, fontweight="bold")
+            style.set_title(part, title, fontweight="bold")
             _draw_block(part, block)
         _add_legend(figure, table)
     return figure

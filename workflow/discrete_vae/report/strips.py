@@ -47,7 +47,7 @@ def draw_images(images: Mapping[str, np.ndarray], *, title: str, losses: Mapping
         for ax, (heading, strips) in zip(figure.subplots(1, 2), columns.items(), strict=True):
             _draw_strips(ax, strips)
             ax.set_title(heading)
-        figure.suptitle(style.in_lines(title), fontsize=style.TITLE_SIZE)
+        style.set_title(figure, title)
     return figure
 
 
@@ -86,6 +86,6 @@ def _say_not_evaluated(title: str) -> Figure:
     """Draw the words "not evaluated", for groups without pictures."""
     with style.applied():
         figure = Figure(figsize=(style.PAGE_WIDTH, 1), layout="constrained")
-        figure.suptitle(style.in_lines(title), fontsize=style.TITLE_SIZE)
+        style.set_title(figure, title)
         figure.text(0.5, 0.4, "not evaluated", ha="center")
     return figure

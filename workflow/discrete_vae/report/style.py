@@ -14,7 +14,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
@@ -114,15 +114,16 @@ def columns_of_K(categories: Sequence[int], title: str, *, sharey: bool = True) 
     axes = figure.subplots(1, len(categories), sharey=sharey, squeeze=False)[0]
     for ax, K in zip(axes, categories, strict=True):
         ax.set_title(f"$K$ = {K}")
-    figure.suptitle(in_lines(title, width=width), fontsize=TITLE_SIZE)
+    set_title(figure, title)
     return figure, axes
 
 
-def in_lines(title: str, *, width: float = PAGE_WIDTH) -> str:
-    """Break the lines of a title that are wider than its figure, in inches: first at a dot, then between words."""
-    letters = int(width / LETTER)
+def set_title(figure: Figure | SubFigure, title: str, **font: str) -> None:
+    """Write a title above a figure. Lines that are wider are broken, first at a dot, then between words."""
+    letters = int(figure.figure.get_figwidth() / LETTER)
     parts = (part for line in title.split("\n") for part in (line.split(" · ") if len(line) > letters else [line]))
-    return "\n".join(line for part in parts for line in textwrap.wrap(part, letters))
+    lines = [line for part in parts for line in textwrap.wrap(part, letters)]
+    figure.suptitle("\n".join(lines), fontsize=TITLE_SIZE, **font)
 
 
 def set_temperature_axis(ax: Axes, temperatures: Sequence[float], *, width: float) -> None:

@@ -162,9 +162,9 @@ def seconds_on(hardware: str, costs: Path) -> float:
 def cells_to_train(asked: Sequence[Cell], *, study: Path, checkpoint: Path) -> list[Cell]:
     """List the cells of a group that are not finished; or the whole stack that its resume point continues."""
     missing = [cell for cell in asked if not is_finished(study, cell)]
-    begun = begun_cells(checkpoint)
+    begun = begun_cells(checkpoint) if missing else []
     # A kill may have come while the files of a stack's runs were written.
-    return begun if missing and set(missing) <= set(begun) <= set(asked) else missing
+    return begun if set(missing) <= set(begun) <= set(asked) else missing
 
 
 def check_groups(plan: Plan, groups: Iterable[Group], *, study: Path, archives: Path) -> None:

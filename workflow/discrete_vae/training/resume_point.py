@@ -68,7 +68,8 @@ def _kind_of(device: torch.device) -> str:
 def begun_cells(path: Path) -> list[Cell]:
     """List the cells whose training a resume point continues, none where there is no file or a torn one."""
     try:
-        return [Cell.of(cell) for cell in torch.load(path, weights_only=True, map_location="cpu")["identity"]["cells"]]
+        saved = torch.load(path, weights_only=True, map_location="cpu", mmap=True)  # without reading the weights
+        return [Cell.of(cell) for cell in saved["identity"]["cells"]]
     except UNREADABLE:
         return []
 
