@@ -103,6 +103,11 @@ def as_studied(runs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def by_loss(selection: pd.DataFrame, by_elbo: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
+    """Name the models that each loss selected; by default the negative ELBO selected none."""
+    return {VALIDATION_LOSS: selection, NEGATIVE_ELBO: selection.iloc[:0] if by_elbo is None else by_elbo}
+
+
 NO_HISTORIES = pd.DataFrame(columns=[*AXES, "epoch", "training_loss", "validation_loss"])
 
 
@@ -111,25 +116,33 @@ def judged(
     bounds: pd.DataFrame,
     per_image: dict | None = None,
     temperatures: Sequence[float] = (*PAPER_TEMPERATURES, 0.6),
+    by_elbo: pd.DataFrame | None = None,
     **laws: str,
 ) -> pd.DataFrame:
     """Judge test losses alone.
 
-    Each model was run at the first of ``temperatures``. ``laws`` are definitions of noise laws that are not what their
-    names say.
+    Each model was run at the first of ``temperatures``. ``by_elbo`` are the models that the negative ELBO selected.
+    ``laws`` are definitions of noise laws that are not what their names say.
     """
     runs = selection.reset_index(drop=True)
     runs = runs.loc[runs.index.repeat(runs["runs"]), list(AXES)]
     temperatures = runs.groupby(runs.index).cumcount().map(dict(enumerate(temperatures)))
     runs = as_studied(runs.assign(temperature=temperatures))
     runs["law"] = [laws.get(name, law) for name, law in runs[["perturbation", "law"]].to_numpy()]
-    return judge(runs, selection, bounds, per_image or {}, NO_HISTORIES, temperature=1.0)
+    return judge(runs, by_loss(selection, by_elbo), bounds, per_image or {}, NO_HISTORIES, temperature=1.0)
 
 
 def judged_curves(histories: pd.DataFrame, temperature: float = 1.0, stopped: str = "none") -> pd.DataFrame:
     """Judge curves alone."""
-    selection, bounds = selected({})
-    return judge(runs_of_histories(histories, stopped), selection, bounds, {}, histories, temperature=temperature)
+    return judged_together(runs_of_histories(histories, stopped), histories, temperature=temperature)
+
+
+def judged_together(
+    runs: pd.DataFrame, histories: pd.DataFrame, tests: tuple | None = None, temperature: float = 1.0
+) -> pd.DataFrame:
+    """Judge curves, and test losses as `selected` plants them, of some runs."""
+    selection, bounds = tests or selected({})
+    return judge(runs, by_loss(selection), bounds, {}, histories, temperature=temperature)
 
 
 def curves(normal_rate: float, temperature: float = 1.0, dataset: str = "omniglot") -> pd.DataFrame:

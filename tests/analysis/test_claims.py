@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from discrete_vae.analysis.claims import CLAIMS, FURTHER_LAW, add_verdicts, summarize_verdicts, verdict_here
+from discrete_vae.analysis.claims import CLAIMS, FURTHER_LAW, add_verdicts, pool, summarize_verdicts, verdict_here
 from discrete_vae.analysis.statistics import MARGIN
 
 PLACES = [(dataset, K) for dataset in ("mnist", "fashion-mnist", "omniglot") for K in (10, 30, 50)]
@@ -127,6 +127,39 @@ def test_a_contradiction_as_a_whole_is_adjusted_over_all_of_the_measure():
     assert whole(rows) == "supported in 0 of 9"
 
 
+def test_what_is_open_at_its_place_contradicts_nothing():
+    """A further law, of another claim, is in Holm's family of the place only."""
+    further_law = {"claim": FURTHER_LAW.name, "difference": 1, "p": 0.04}
+    table = comparisons([{"difference": 1, "p": 0.03}, further_law])
+    assert table["p_holm_of_measure"].max() <= 0.05 < table["p_holm"].min()
+    assert summarize_verdicts(table)["verdict"].tolist() == [
+        "inconclusive in 1 of 1 run, of 9",
+        "inconclusive in 1 of 1",
+    ]
+
+
+def test_further_laws_count_for_the_verdicts_of_their_study_when_studies_are_pooled():
+    further_law = {"claim": FURTHER_LAW.name, "difference": 1, "p": 0.04}
+    table = comparisons([{"difference": 1, "p": 0.03}, further_law]).assign(study="a")
+    other = comparisons([{"K": 30, "difference": 1, "p": 0.02}]).assign(study="b")
+    pooled = pool(pd.concat([table, other]))
+    assert pooled["verdict"].tolist() == ["open", "higher"]
+    assert pooled["p_holm"].tolist() == pytest.approx([0.06, 0.02])
+    assert pooled["p_holm_of_measure"].tolist() == pytest.approx([0.04, 0.04])
+
+
+def test_faster_and_better_is_adjusted_over_all_its_comparisons():
+    """Over the three of one measure p is small enough, over all nine it is not."""
+    rows = [
+        {"claim": "2", "dataset": "omniglot", "K": K, "measure": measure, "difference": 1, "p": p, "p_level": np.nan}
+        for K in (10, 30, 50)
+        for measure, p in (("final", 0.015), ("mean", 0.5), ("epochs", 0.5))
+    ]
+    verdicts = summarize_verdicts(comparisons(rows)).set_index("measure")["verdict"]
+    assert verdicts["final"] == "contradicted in 3 of 3"
+    assert verdicts["all three measures"] == "supported in 0 of 3"
+
+
 def test_faster_and_better_needs_all_three_measures():
     rows = [
         {"claim": "2", "dataset": "omniglot", "K": K, "measure": measure, "difference": -1, "p": p, "p_level": np.nan}
@@ -161,7 +194,11 @@ def test_a_p_of_5_percent_contradicts():
 
 def test_claims_about_more_than_the_study_count_what_was_run():
     assert whole(at(PLACES[:2], difference=-1, p=0.01, claim="1 elsewhere")) == "supported in 2 of 2"
-    assert {name: claim.places for name, claim in CLAIMS.items() if claim.places} == {"1": 9, "2": 3}
+    assert {name: claim.places for name, claim in CLAIMS.items() if claim.places} == {
+        "1": 9,
+        "1 selected by negative ELBO": 9,
+        "2": 3,
+    }
 
 
 def simulated(simulations: int, *, differs_at: Sequence[int], seeds: int = 6) -> pd.DataFrame:

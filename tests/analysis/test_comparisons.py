@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 import scipy.stats
 from discrete_vae.analysis.claims import summarize_verdicts
-from discrete_vae.analysis.comparisons import judge, notes_on_early_stops
+from discrete_vae.analysis.comparisons import notes_on_early_stops
 from discrete_vae.grid.cells import Cell
+from discrete_vae.grid.measures import MEASURES
 from discrete_vae.grid.paper import PAPER_TEMPERATURES
-from planted import SEEDS, curves, judged, judged_curves, runs_of_histories, selected
+from planted import SEEDS, curves, judged, judged_curves, judged_together, runs_of_histories, selected
 
 
 def claims_of(table: pd.DataFrame) -> list[str]:
@@ -45,6 +46,24 @@ def test_a_lead_is_not_taken_apart_where_a_bound_is_missing():
     selection, bounds = selection[~without_a_seed], selected({"gumbel": 1.0, "normal": 0.0})[1][~without_a_seed]
     table = judged(selection, bounds).set_index("measure")
     assert table.loc["paper loss", ["n", "understated_kl"]].tolist() == pytest.approx([4, 2])
+
+
+def test_models_that_the_negative_elbo_selected_have_a_claim_of_their_own_where_claim_1_is_judged():
+    effects = {"gumbel": 1.0, "normal": 0.0, "logistic": 2.0, "laplace": 1.0}
+    selection, bounds = selected(effects)
+    known = selection["perturbation"].ne("logistic") | selection["seed"].eq(1)
+    by_elbo = selection.assign(temperature=selection["temperature"].where(known))
+    table = judged(selection, bounds, by_elbo=by_elbo)
+    of_elbo = table[table["measure"] == "negative ELBO, selected by it"].set_index("other")
+    own, further = "1 selected by negative ELBO", "beyond the paper"
+    assert of_elbo["claim"].to_dict() == {"gumbel": own, "logistic": own, "laplace": further}
+    assert of_elbo["n"].to_dict() == {"gumbel": 5, "logistic": 1, "laplace": 5}
+    assert of_elbo["verdict"].to_dict() == {"gumbel": "higher", "logistic": "open", "laplace": "higher"}
+    assert (of_elbo["p_holm"] >= 2 * of_elbo["p"])[["gumbel", "laplace"]].any(), "all laws are in Holm's family"
+    without_logistic = by_elbo[by_elbo["perturbation"] != "logistic"]
+    assert judged(selection, bounds, by_elbo=without_logistic)["other"].value_counts()["logistic"] == len(MEASURES)
+    selection, bounds = selected(effects, temperatures=9)
+    assert claims_of(judged(selection, bounds, by_elbo=selection)) == ["1 with fewer temperatures", "beyond the paper"]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +117,8 @@ def test_one_law_at_fewer_temperatures_leaves_the_whole_claim_open():
     [
         {"training": '{"annealing": {"rate": 1e-5, "minimum": 0.1, "interval": 1000}}'},
         {"training": '{"kl": "codes"}'},
+        {"training": '{"learning_rate": 0.01}'},
+        {"training": '{"batch_size": 50}'},
         {"model": '{"variables": 10, "hidden": 30}'},
         {"model": '{"variables": 2, "hidden": 300}'},
         {"data_origin": "scikit-learn's load_digits"},
@@ -108,7 +129,7 @@ def test_runs_of_other_temperatures_losses_models_or_images_do_not_decide_the_cl
     histories = curves(2.0)
     tests = selected({"gumbel": 1.0, "normal": 0.0}, dataset="omniglot")
     runs = runs_of_histories(histories).assign(**options)
-    assert claims_of(judge(runs, *tests, {}, histories, temperature=1.0)) == ["1 elsewhere", "2 elsewhere"]
+    assert claims_of(judged_together(runs, histories, tests)) == ["1 elsewhere", "2 elsewhere"]
 
 
 def test_laws_beyond_the_study_do_not_decide_its_claim():
@@ -209,10 +230,10 @@ def test_a_diverged_run_is_left_out_of_all_curves_whichever_loss_was_not_finite(
     histories.loc[one & (histories["epoch"] == 50), loss] = np.nan
     runs = runs_of_histories(histories)
     runs["diverged"] = (runs["perturbation"] == law) & (runs["seed"] == 3)
-    table = judge(runs, *selected({}), {}, histories, temperature=1.0)
+    table = judged_together(runs, histories)
     assert table["n"].unique().tolist() == [4]
     others = histories["seed"] != 3
-    expected = judge(runs[runs["seed"] != 3], *selected({}), {}, histories[others], temperature=1.0)
+    expected = judged_together(runs[runs["seed"] != 3], histories[others])
     pd.testing.assert_frame_equal(table, expected)
 
 
@@ -220,7 +241,7 @@ def test_a_diverged_run_is_left_out_of_all_curves_whichever_loss_was_not_finite(
 def test_convergence_is_not_judged_where_a_run_stopped_early(law):
     histories = pd.concat([curves(2.0), curves(2.0, dataset="mnist")])
     runs = pd.concat([runs_of_histories(curves(2.0), stopped=law), runs_of_histories(curves(2.0, dataset="mnist"))])
-    table = judge(runs, *selected({}), {}, histories, temperature=1.0)
+    table = judged_together(runs, histories)
     assert table["dataset"].unique().tolist() == ["mnist"]
     (note,) = notes_on_early_stops(runs, 1.0)
     assert note.startswith("convergence (claim 2) is not judged on omniglot at K = 10: a run stopped early")
@@ -238,18 +259,18 @@ def test_a_run_that_is_not_compared_may_stop_early():
         ]
     )
     everything = pd.concat([histories, another_law, another_temperature])
-    table = judge(runs, *selected({}), {}, everything, temperature=1.0)
+    table = judged_together(runs, everything)
     pd.testing.assert_frame_equal(table, judged_curves(histories))
     assert notes_on_early_stops(runs, 1.0) == []
 
 
 @pytest.mark.parametrize("stopped", ["normal", "none"])
 def test_both_claims_are_judged_together(stopped):
-    selection, bounds = selected({"gumbel": 1.0, "normal": 0.0}, dataset="omniglot")
+    tests = selected({"gumbel": 1.0, "normal": 0.0}, dataset="omniglot")
     histories = curves(2.0)
     runs = runs_of_histories(histories, stopped)
     others = [runs.assign(temperature=other, stopped_early=False) for other in PAPER_TEMPERATURES if other != 1.0]
-    table = judge(pd.concat([runs, *others]), selection, bounds, {}, histories, temperature=1.0)
+    table = judged_together(pd.concat([runs, *others]), histories, tests)
     convergence = [] if stopped == "normal" else ["2", "2 of the validation loss"]
     assert claims_of(table) == ["1", *convergence]
     assert table["difference"].dtype == float

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from discrete_vae.analysis.claims import add_verdicts
 from discrete_vae.errors import InputError
 from discrete_vae.report import style
 from discrete_vae.report.published import draw_published
@@ -61,7 +62,7 @@ def test_p_values_are_adjusted_over_all_studies(tmp_path):
     """0.03 is small enough for one comparison, and too large for one of two."""
     none = {"gumbel": 0.0, "normal": 0.0}
     higher, another = (judged(*selected(none, dataset=name)) for name in ("mnist", "fashion-mnist"))
-    higher, another = higher.assign(p=0.03, difference=1.0), another.assign(p=0.5)
+    higher, another = add_verdicts(higher.assign(p=0.03, difference=1.0)), add_verdicts(another.assign(p=0.5))
     assert verdicts_of(tmp_path, higher)["paper loss"].startswith("contradicted in 1 of 1 run")
     assert verdicts_of(tmp_path, higher, another)["paper loss"].startswith("supported in 0 of 2 run")
 
@@ -77,9 +78,8 @@ def test_resized_omniglot_counts_only_at_the_K_where_no_study_has_omniglot(tmp_p
     assert where.tolist() == ["omniglot-resized 30; omniglot 10"]
 
 
-def test_a_comparison_of_two_studies_is_refused(tmp_path):
-    study = judged(*selected(LAWS))
-    with pytest.raises(
-        InputError, match=r"the studies 0 and 1 both have the comparison 1, mnist, 10, IWAE bound, gumbel"
-    ):
-        verdicts_of(tmp_path, study, study)
+def test_two_studies_of_one_claim_dataset_and_K_are_refused(tmp_path):
+    """Also with other laws: the verdict there would be of neither study."""
+    one, another = (judged(*selected(laws)) for laws in (LAWS, {"gumbel": 1.0, "normal": 0.0}))
+    with pytest.raises(InputError, match=r"the studies 0 and 1 both have claim 1 on mnist at K = 10, expected one"):
+        verdicts_of(tmp_path, one, another)

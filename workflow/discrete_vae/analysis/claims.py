@@ -39,6 +39,12 @@ class Claim:
 
 
 BEST = Claim("1", "Normal-Softmax has the lowest test loss at the best temperature", comparisons=2, places=9)
+SELECTED_BY_ELBO = Claim(
+    "1 selected by negative ELBO",
+    "claim 1 where the validation negative ELBO selects the temperature instead of the validation loss",
+    comparisons=2,
+    places=9,
+)
 FEWER_TEMPERATURES = Claim(
     "1 with fewer temperatures", "claim 1 where not all ten temperatures of the paper were run", comparisons=2
 )
@@ -62,7 +68,7 @@ CONVERGENCE_ELSEWHERE = Claim(
 CLAIMS = {
     claim.name: claim
     for claim in (
-        *(BEST, FEWER_TEMPERATURES, ELSEWHERE, FURTHER_LAW),
+        *(BEST, SELECTED_BY_ELBO, FEWER_TEMPERATURES, ELSEWHERE, FURTHER_LAW),
         *(CONVERGENCE, CONVERGENCE_OF_VALIDATION, CONVERGENCE_ELSEWHERE),
     )
 }
@@ -79,18 +85,22 @@ def add_verdicts(table: pd.DataFrame) -> pd.DataFrame:
         dataset, K and measure; ``p_holm_of_measure`` the same over all of its claim and measure. ``verdict`` is lower,
         higher, level or open. ``claim_here`` is supported, contradicted, level or inconclusive.
     """
-    measure = ["claim", "measure"]
     table["p_holm"] = table.groupby(["measure", *PLACE])["p"].transform(holm)
-    table["p_holm_of_measure"] = table.groupby(measure)["p"].transform(holm)
+    table = _adjust_over_measure(table)
     conditions = {
         "lower": (table["p"] <= SIGNIFICANCE) & (table["difference"] < 0),
         "higher": (table["p_holm"] <= SIGNIFICANCE) & (table["difference"] > 0),
         "level": table["p_level"] <= SIGNIFICANCE,
     }
     table = table.assign(verdict=np.select(list(conditions.values()), list(conditions), "open"), claim_here="")
-    for (name, *_), rows in table.groupby([*measure, *PLACE]):
+    for (name, *_), rows in table.groupby(["claim", "measure", *PLACE]):
         table.loc[rows.index, "claim_here"] = verdict_here(rows["verdict"], least=CLAIMS[name].comparisons)
     return table
+
+
+def _adjust_over_measure(table: pd.DataFrame) -> pd.DataFrame:
+    """Add ``p_holm_of_measure``: ``p`` after Holm's adjustment over all comparisons of a claim and measure."""
+    return table.assign(p_holm_of_measure=table.groupby(["claim", "measure"])["p"].transform(holm))
 
 
 def verdict_here(verdicts: Collection[str], *, least: int) -> str:
@@ -106,13 +116,14 @@ def verdict_here(verdicts: Collection[str], *, least: int) -> str:
 def pool(table: pd.DataFrame) -> pd.DataFrame:
     """Judge the paper's claims over several studies together.
 
-    A dataset that stands for another one counts only at the K where no study has that one.
+    The verdicts at a dataset and K are those of its study, which also counts its further laws. A dataset that stands
+    for another one counts only at the K where no study has that one.
 
     Args:
         table: the comparisons of all studies, as `comparisons.judge` returns them, with a column ``study``.
 
     Raises:
-        InputError: two studies have the same comparison.
+        InputError: two studies have a claim at the same dataset and K.
     """
     table = table[table["claim"].isin([claim.name for claim in CLAIMS.values() if claim.places])]
     counts_as = table["dataset"].replace(STANDS_FOR)
@@ -120,13 +131,13 @@ def pool(table: pd.DataFrame) -> pd.DataFrame:
     own = pd.MultiIndex.from_frame(table.loc[~stands_in, ["claim", *PLACE]])
     replaced = pd.MultiIndex.from_frame(table[["claim", *PLACE]].assign(dataset=counts_as)).isin(own)
     table = table[~(stands_in & replaced)].reset_index(drop=True)
-    for case, same in table.groupby(["claim", *PLACE, "measure", "other"]):
-        if len(same) > 1:
-            studies, words = " and ".join(same["study"]), ", ".join(map(str, case))
+    for (claim, dataset, K), studies in table.groupby(["claim", *PLACE])["study"].unique().items():
+        if len(studies) > 1:
             raise InputError(
-                f"the studies {studies} both have the comparison {words}, expected one; publish one of them"
+                f"the studies {' and '.join(studies)} both have claim {claim} on {dataset} at K = {K}, expected one;"
+                " publish one of them"
             )
-    return add_verdicts(table)
+    return _adjust_over_measure(table)
 
 
 def summarize_verdicts(table: pd.DataFrame) -> pd.DataFrame:
@@ -144,7 +155,8 @@ def summarize_verdicts(table: pd.DataFrame) -> pd.DataFrame:
         rows += [_summary(CLAIMS[name], measure, compared) for measure, compared in measures.items()]
         if name == CONVERGENCE.name:
             together = of_claim.groupby(PLACE)["verdict"].transform(verdict_here, least=len(measures))
-            rows.append(_summary(CONVERGENCE, ALL_MEASURES, of_claim.assign(claim_here=together)))
+            of_all = of_claim.assign(claim_here=together, p_holm_of_measure=holm(of_claim["p"]))
+            rows.append(_summary(CONVERGENCE, ALL_MEASURES, of_all))
     return pd.DataFrame(rows, columns=["claim", "measure", "where", "verdict", *KINDS, *SIZES])
 
 
@@ -166,7 +178,7 @@ def _in_words(claim: Claim, compared: pd.DataFrame, counts: Mapping[str, int]) -
     """Say the verdict on a claim as a whole, never without its extent. ``counts`` are of the verdicts at its places."""
     run = len(compared.drop_duplicates(PLACE))
     extent = f"of {run}" if run == (claim.places or run) else f"of {run} run, of {claim.places}"
-    against = compared[(compared["p_holm_of_measure"] <= SIGNIFICANCE) & (compared["difference"] > 0)]
+    against = compared[(compared["verdict"] == "higher") & (compared["p_holm_of_measure"] <= SIGNIFICANCE)]
     contradicted = len(against.drop_duplicates(PLACE))
     alike = next((kind for kind in ("level", "inconclusive") if counts[kind] == run), "supported")
     verdict = f"contradicted in {contradicted}" if contradicted else f"{alike} in {counts[alike]}"

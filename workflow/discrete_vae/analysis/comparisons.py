@@ -14,6 +14,8 @@ from discrete_vae.analysis import claims
 from discrete_vae.analysis.claims import Claim, add_verdicts
 from discrete_vae.analysis.losses import with_bounds
 from discrete_vae.analysis.selection import (
+    NEGATIVE_ELBO,
+    VALIDATION_LOSS,
     at_nearest_temperature,
     is_annealed,
     law_definitions,
@@ -25,7 +27,7 @@ from discrete_vae.evaluation.selected import selected_cells
 from discrete_vae.files import read_table
 from discrete_vae.grid import paper
 from discrete_vae.grid.cells import AXES
-from discrete_vae.grid.measures import MEASURES
+from discrete_vae.grid.measures import MEASURES, SELECTED_BY_ELBO
 
 # Each loss, the value of Gumbel's curve that is its goal, and the claim about it. A validation loss may fall and rise
 # again, so its goal is the lowest value.
@@ -44,16 +46,20 @@ Row = dict[str, object]
 
 def judge(
     runs: pd.DataFrame,
-    selection: pd.DataFrame,
+    selections: Mapping[str, pd.DataFrame],
     bounds: pd.DataFrame,
     per_image: Mapping[str, np.ndarray],
     histories: pd.DataFrame,
     *,
     temperature: float,
 ) -> pd.DataFrame:
-    """Compare under every claim: first the test losses, then the curves."""
+    """Compare under every claim: first the test losses, then the curves.
+
+    ``selections`` are the models selected by the validation loss and by the negative ELBO, under these names.
+    """
     rows = [
-        *compare_test_losses(selection, bounds, per_image, runs),
+        *compare_test_losses(selections[VALIDATION_LOSS], bounds, per_image, runs),
+        *compare_where_selected_by_elbo(selections[NEGATIVE_ELBO], bounds, per_image, runs),
         *compare_convergence(histories, runs, temperature),
     ]
     if not rows:
@@ -99,6 +105,24 @@ def compare_test_losses(
                 row["understated_kl"] = (understated[normal] - understated[other])[paired].mean(skipna=False)
             rows.append(row)
     return rows
+
+
+def compare_where_selected_by_elbo(
+    selection: pd.DataFrame, bounds: pd.DataFrame, per_image: Mapping[str, np.ndarray], runs: pd.DataFrame
+) -> list[Row]:
+    """Compare the models that the negative ELBO selected under the same bound, at each dataset and K of claim 1.
+
+    Returns:
+        Rows as of `compare_test_losses`, where a seed is known of both laws.
+    """
+    rows = compare_test_losses(selection, bounds, per_image, runs)
+    places = {(row["dataset"], row["K"]) for row in rows if row["claim"] == claims.BEST.name}
+    renamed = {claims.BEST.name: claims.SELECTED_BY_ELBO.name}
+    return [
+        row | {"claim": renamed.get(row["claim"], row["claim"]), "measure": SELECTED_BY_ELBO}
+        for row in rows
+        if row["measure"] == MEASURES["negative_elbo"] and row["n"] > 0 and (row["dataset"], row["K"]) in places
+    ]
 
 
 def _claim_of_the_paper(dataset: str, K: int, runs: pd.DataFrame, laws: set[str]) -> Claim:
@@ -174,7 +198,7 @@ def _stopped_early(runs: pd.DataFrame, temperature: float) -> list[tuple[str, in
 
 
 def is_studied(dataset: str, K: int, runs: pd.DataFrame) -> bool:
-    """Tell whether the paper reports these images and K, with this model and training loss, at constant temperatures.
+    """Tell whether the paper reports these images and K, with this model and training, at constant temperatures.
 
     A dataset may stand for another one, at the K where that one was not run.
     """
@@ -182,7 +206,8 @@ def is_studied(dataset: str, K: int, runs: pd.DataFrame) -> bool:
     if set(of_dataset["data_origin"]) != {paper.STUDIED_IMAGES.get(dataset)}:
         return False
     used, studied = paper.options_of(of_dataset.iloc[0]), paper.PAPER_OPTIONS
-    if used["model"] != studied["model"] or used["training"]["kl"] != studied["training"]["kl"]:
+    trained_alike = all(used["training"][key] == studied["training"][key] for key in paper.STUDIED_TRAINING)
+    if used["model"] != studied["model"] or not trained_alike:
         return False
     stands_for = paper.STANDS_FOR.get(dataset, dataset)
     replaced = ((runs["dataset"] == stands_for) & (runs["K"] == K)).any() and stands_for != dataset

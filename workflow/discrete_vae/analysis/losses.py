@@ -10,10 +10,9 @@ from discrete_vae.analysis.statistics import mean_of_images, standard_errors, t_
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation.selected import selected_cells
 from discrete_vae.grid.cells import AXES, Cell
-from discrete_vae.grid.measures import MEASURES
+from discrete_vae.grid.measures import MEASURES, SELECTED_BY_ELBO
 
 LATE_PART = 0.9  # of the epochs run; a best epoch beyond it leaves open whether more epochs would be better
-SELECTED_BY_ELBO = "negative ELBO, selected by it"
 SUMMARIZED = ["dataset", "K", "measure", "perturbation"]
 
 

@@ -8,6 +8,8 @@ MEASURES = {
     "negative_elbo": "negative ELBO",
     "importance_weighted_bound": "IWAE bound",
 }
+# The same bound, of other models.
+SELECTED_BY_ELBO = "negative ELBO, selected by it"
 # The table of the bounds.
 PARTS = ("reconstruction", "kl_of_softmax", "kl_of_codes")
 USE_OF_CODES = ("active_variables", "perplexity")

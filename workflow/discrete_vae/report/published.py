@@ -21,7 +21,7 @@ def draw_published(folder: str, *tables: str) -> None:
     """Write claims.png and verdicts.csv in a folder, given the claims.csv of each study, which lies in its tables/.
 
     Raises:
-        InputError: a damaged table, or a comparison that two studies have.
+        InputError: a damaged table, or two studies with a claim at the same dataset and K.
     """
     read = pd.concat(read_comparisons(table).assign(study=Path(table).parents[1].name) for table in tables)
     style.save(draw_claims(read[read["claim"].isin(DRAWN)]), [f"{folder}/claims.png"])

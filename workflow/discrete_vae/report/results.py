@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from discrete_vae.analysis.losses import SELECTED_BY_ELBO
 from discrete_vae.analysis.statistics import spell_range
+from discrete_vae.grid.measures import SELECTED_BY_ELBO
 from discrete_vae.report.notes import notes_on_runs
 from discrete_vae.report.tables import NOT_EVALUATED, mean_and_deviation, to_markdown
 
