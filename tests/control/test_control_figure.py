@@ -9,6 +9,7 @@ from discrete_vae.report.style import save
 from test_control import CORNERS, LAWS, planted
 
 VARIANCES = {"normal": 1.0, "narrow": 1.0, "gumbel": 1.645, "wide": 1.645, "logistic": 3.29}
+ON = {"dataset": "d", "temperature": 0.5, "laws": list(VARIANCES)}
 
 
 def gradients_of(laws, *, temperatures=(0.1, 1.0), seeds=(1,)) -> pd.DataFrame:
@@ -35,10 +36,11 @@ def test_the_control_shows_every_measure_against_the_variance_of_the_noise_and_t
     """Only at the K with all four laws; and the seeds of a point that has fewer than others."""
     losses = pd.concat([planted(0, 0, 0), planted(0, 0, 0, K=30).query("perturbation == 'normal'")])
     losses.loc[(losses["perturbation"] == "wide") & (losses["seed"] > 1), "paper_loss"] = np.nan
-    figure = draw_control(losses, gradients_of(VARIANCES), LAWS, dataset="d", laws=list(VARIANCES))
+    figure = draw_control(losses, gradients_of(VARIANCES), LAWS, **ON)
     above, below = figure.axes[:4], figure.axes[4:]
-    assert [ax.get_title() for ax in above] == ["paper loss", "negative ELBO", "IWAE bound", "training loss: final"]
-    assert above[0].get_ylabel() == "$K$ = 10"
+    titles = ["paper loss", "negative ELBO", "IWAE bound", "final training loss,\nat temperature 0.5"]
+    assert [ax.get_title() for ax in above] == titles
+    assert above[0].get_ylabel() == "nats, $K$ = 10"
     shared = above[0].get_shared_y_axes()
     assert [shared.joined(above[0], ax) for ax in above] == [True, True, True, False], "the test losses"
     assert [shared.joined(below[1], ax) for ax in below] == [False, True, True], "the biases"
@@ -56,7 +58,7 @@ def test_the_control_shows_every_measure_against_the_variance_of_the_noise_and_t
 def test_each_panel_shows_its_own_measure():
     losses = planted(0, 0, 0)
     losses[list(CONTROL_MEASURES)] += 10 * np.arange(len(CONTROL_MEASURES))
-    figure = draw_control(losses, gradients_of(VARIANCES), LAWS, dataset="d", laws=list(VARIANCES))
+    figure = draw_control(losses, gradients_of(VARIANCES), LAWS, **ON)
     for ax, column in zip(figure.axes[: len(CONTROL_MEASURES)], CONTROL_MEASURES, strict=True):
         shown = [line.get_ydata()[0] for line in ax.lines if len(line.get_xdata()) == 1]
         assert sorted(shown) == pytest.approx(sorted(losses.groupby("perturbation")[column].mean()))
@@ -64,19 +66,15 @@ def test_each_panel_shows_its_own_measure():
 
 def test_without_the_design_every_K_is_shown():
     losses = pd.concat([planted(0, 0, 0, K=K).query("perturbation != 'wide'") for K in (10, 30)])
-    figure = draw_control(
-        losses, gradients_of([law for law in VARIANCES if law != "wide"]), LAWS, dataset="d", laws=list(VARIANCES)
-    )
-    assert [ax.get_ylabel() for ax in figure.axes[:8:4]] == ["$K$ = 10", "$K$ = 30"]
+    figure = draw_control(losses, gradients_of([law for law in VARIANCES if law != "wide"]), LAWS, **ON)
+    assert [ax.get_ylabel() for ax in figure.axes[:8:4]] == ["nats, $K$ = 10", "nats, $K$ = 30"]
 
 
 def test_gradients_at_a_single_temperature_stand_side_by_side_and_tell_which_have_fewer_seeds():
     gradients = gradients_of(CORNERS.values(), temperatures=(0.5,), seeds=(1, 2))
     lacking = (gradients["perturbation"] == "gumbel") & (gradients["seed"] == 2)
     gradients.loc[lacking, ["relative_bias", "relative_variance"]] = np.nan
-    figure = draw_control(
-        planted(0, 0, 0).query("perturbation != 'logistic'"), gradients, LAWS, dataset="d", laws=list(VARIANCES)
-    )
+    figure = draw_control(planted(0, 0, 0).query("perturbation != 'logistic'"), gradients, LAWS, **ON)
     by_variance = figure.axes[4]
     assert by_variance.get_xlabel() == "noise law, at temperature 0.5"
     assert next(line.get_xydata().tolist() for line in by_variance.lines) == [[0, 3]]
@@ -91,7 +89,7 @@ def test_a_control_without_a_measured_gradient_is_drawn(tmp_path):
     gradients = pd.DataFrame({"perturbation": ["t5"], "temperature": 0.5, "seed": 1, "noise_variance": 5 / 3})
     gradients = gradients.assign(relative_bias=np.nan, relative_variance=np.nan)
     laws = {"t5": {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1}}
-    figure = draw_control(losses, gradients, laws, dataset="d", laws=list(VARIANCES))
+    figure = draw_control(losses, gradients, laws, **ON)
     save(figure, [str(tmp_path / "control.png")])
     assert (tmp_path / "control.png").exists()
     assert texts(figure.axes[0]) == []

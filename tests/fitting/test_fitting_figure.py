@@ -43,7 +43,9 @@ def test_fits_have_columns_of_steps_and_one_of_temperatures_and_a_row_for_each_e
     assert ends == [[pytest.approx(0.1 * temperature + 0.02)] * 2 for temperature in (0.1, 0.5, 1.0)]
     last = [[line.get_xydata() for line in figure.axes[i].lines if len(line.get_xdata())] for i in (3, 7)]
     assert [len(curves) for curves in last] == [2, 2]
-    assert last[0][0].tolist() == [[t, pytest.approx(0.1 * t + 0.02)] for t in (0.1, 0.3, 0.5, 1.0)]
+    assert last[0][0].tolist() == [
+        [pytest.approx(place - 0.075), pytest.approx(0.1 * t + 0.02)] for place, t in enumerate((0.1, 0.3, 0.5, 1.0))
+    ]
     assert last[1][1][:, 1].tolist() == [0.01] * 4
     assert len({ax.get_ylim() for ax in figure.axes}) == 1
     assert "range over 2 seeds" in figure.get_suptitle()

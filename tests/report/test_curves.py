@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from discrete_vae.grid.cells import AXES
-from discrete_vae.grid.paper import PAPER_TEMPERATURES
+from discrete_vae.grid.paper import PAPER_IMAGES, PAPER_TEMPERATURES
 from discrete_vae.report.curves import draw_convergence, draw_temperatures, draw_validation, without_control_laws
 from discrete_vae.report.style import looks, save
 from matplotlib.colors import to_rgb
@@ -80,7 +80,8 @@ def test_convergence_has_only_the_K_and_laws_that_were_run_at_the_temperature(hi
     """As where the parts of a grid have temperatures of their own: what was not run did not diverge."""
     elsewhere = (histories["K"] == 30) | (histories["perturbation"] == "normal")
     figure = convergence(histories[~(elsewhere & (histories["temperature"] == 0.5))], temperature=0.5)
-    assert [ax.get_title() for ax in figure.axes] == ["$K$ = 10"]
+    assert [ax.get_title() for ax in figure.axes] == [""]
+    assert figure.get_suptitle().startswith("d, at temperature 0.5, $K$ = 10 · ")
     assert legend_of(figure) == ["Gumbel noise"]
 
 
@@ -139,8 +140,10 @@ def test_validation_is_drawn_at_each_seeds_selected_temperature(histories):
 
     one = (runs["perturbation"] == "gumbel") & (runs["seed"] == 1) & (runs["K"] == 10)
     ended = runs.assign(stopped_early=one, epochs_run=runs["epochs_run"].mask(one, 20))
-    figure = draw_validation(curves, ended, dataset="d", laws=LAWS)
-    assert len(figure.axes[0].collections[-1].get_offsets()) == 2, "none of the law whose curve ended before"
+    ax = draw_validation(curves, ended, dataset="d", laws=LAWS).axes[0]
+    assert ax.lines[0].get_xdata()[-1] == 20
+    assert [epoch for epoch, _ in ax.collections[-1].get_offsets()] == [40] * 4, "also beyond the end of a curve"
+    assert ax.get_xlim()[1] == 40
 
 
 def test_where_every_run_diverged_the_figures_say_so(histories):
@@ -165,20 +168,31 @@ def test_loss_against_temperature_leaves_diverged_runs_out():
     )
     figure = draw_temperatures(runs, dataset="d", laws=LAWS)
     curve, ring = [line for line in figure.axes[0].lines if len(line.get_xdata())]
-    assert curve.get_xydata().tolist() == [[0.1, 3.0], [0.5, 2.0]]
-    assert ring.get_xydata().tolist() == [[0.5, 2.0]]
+    assert curve.get_xydata().tolist() == [[0, 3.0], [1, 2.0]]
+    assert ring.get_xydata().tolist() == [[1, 2.0]]
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["0.1", "0.5", "1"]
     assert ring.get_fillstyle() == "none"
     assert legend_of(figure) == ["Normal noise", "selected by a seed"]
+
+
+def test_against_temperature_the_laws_stand_beside_each_other_with_the_range_over_seeds(histories):
+    ax = draw_temperatures(runs_of(histories), dataset="d", laws=LAWS).axes[0]
+    gumbel, normal = (line.get_xydata() for line in ax.lines[:2])
+    assert gumbel.tolist() == [[-0.075, pytest.approx(15)], [0.925, pytest.approx(15.35)]]
+    assert normal[:, 0].tolist() == [0.075, 1.075]
+    assert [line.get_marker() for line in ax.lines[:2]] == ["o", "s"]
+    assert ax.collections[0].get_segments()[0].tolist() == [[-0.075, pytest.approx(14)], [-0.075, pytest.approx(16)]]
 
 
 def test_at_a_single_temperature_the_laws_stand_side_by_side():
     losses = {("gumbel", 1): 3.0, ("gumbel", 2): 5.0, ("normal", 1): 2.0, ("normal", 2): 2.0}
     rows = [{"perturbation": law, "seed": seed, "validation_loss": loss} for (law, seed), loss in losses.items()]
-    runs = pd.DataFrame(rows).assign(K=10, temperature=0.5, diverged=False, data_origin="here", training="{}")
+    runs = pd.DataFrame(rows).assign(dataset="d", K=10, temperature=0.5, diverged=False, data_origin="here")
+    runs["training"] = "{}"
     (ax,) = draw_temperatures(runs, dataset="d", laws=LAWS).axes
     assert [label.get_text() for label in ax.get_xticklabels()] == ["Gumbel", "Normal"]
     assert ax.get_xlabel() == "noise law, at temperature 0.5"
-    assert {line.get_marker() for line in ax.lines} == {"o"}, "the axis names the laws"
+    assert [line.get_marker() for line in ax.lines] == ["o", "s"]
     assert [line.get_xydata().tolist() for line in ax.lines] == [[[0, 4]], [[1, 2]]]
     spread = ax.collections[0].get_segments()[0]
     assert spread.tolist() == [[0, 3], [0, 5]]
@@ -186,12 +200,15 @@ def test_at_a_single_temperature_the_laws_stand_side_by_side():
 
 def test_laws_whose_names_do_not_fit_below_the_axis_have_markers_of_their_own_as_in_the_legend():
     laws = [*LAWS, "laplace"]
-    runs = pd.DataFrame({"perturbation": laws, "seed": 1, "validation_loss": 1.0})
+    runs = pd.DataFrame({"dataset": "d", "perturbation": laws, "seed": 1, "validation_loss": 1.0})
     runs = runs.assign(K=10, temperature=0.5, diverged=False, data_origin="here", training="{}")
-    figure = draw_temperatures(runs, dataset="d", laws=laws)
+    fewer = runs[runs["perturbation"] != "normal"].assign(K=30)
+    figure = draw_temperatures(pd.concat([runs, fewer]), dataset="d", laws=laws)
     named = figure.legends[0].get_lines()
     markers = [line.get_marker() for line in figure.axes[0].lines]
     assert markers == [line.get_marker() for line in named] == list("osD^")
+    of_fewer = [(line.get_xdata()[0], line.get_marker()) for line in figure.axes[1].lines]
+    assert of_fewer == [(0, "o"), (1, "D"), (2, "^")], "no place for a law that was not run there"
     assert {line.get_linestyle() for line in named} == {"None"}
 
 
@@ -210,7 +227,7 @@ def test_an_annealed_temperature_is_called_so(histories):
 
 
 def test_where_every_run_of_a_K_diverged_no_temperature_is_shown():
-    runs = pd.DataFrame({"K": [10, 30], "perturbation": "normal", "temperature": 0.5, "seed": 1})
+    runs = pd.DataFrame({"dataset": "d", "K": [10, 30], "perturbation": "normal", "temperature": 0.5, "seed": 1})
     runs = runs.assign(validation_loss=[np.nan, 1.0], diverged=[True, False], data_origin="here", training="{}")
     figure = draw_temperatures(runs, dataset="d", laws=LAWS)
     assert [[text.get_text() for text in ax.texts] for ax in figure.axes] == [["diverged"], []]
@@ -226,11 +243,30 @@ def test_each_temperature_that_was_run_has_a_tick_and_no_names_touch(columns):
     figure = draw_temperatures(runs, dataset="d", laws=LAWS)
     figure.draw_without_rendering()
     for ax in figure.axes:
-        assert tuple(ax.get_xticks()) == PAPER_TEMPERATURES
-        shown = [label for label in ax.get_xticklabels() if label.get_text()]
-        assert {"0.01", "1"} < {label.get_text() for label in shown}
-        boxes = [label.get_window_extent() for label in shown]
+        named = [label.get_text() for label in ax.get_xticklabels()]
+        assert named == [f"{temperature:g}" for temperature in PAPER_TEMPERATURES]
+        boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
         assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_of_many_temperatures_only_as_many_are_named_as_there_is_room_for():
+    runs = pd.DataFrame(
+        {"dataset": "d", "K": 10, "perturbation": "normal", "temperature": t / 100, "seed": 1, "validation_loss": t}
+        for t in range(1, 101)
+    ).assign(diverged=False, data_origin="here", training="{}")
+    (ax,) = draw_temperatures(runs, dataset="d", laws=LAWS).axes
+    assert len(ax.get_xticks()) == 100
+    names = [label.get_text() for label in ax.get_xticklabels() if label.get_text()]
+    assert names[0] == "0.01"
+    assert names[-1] == "1"
+    assert len(names) < 40
+
+
+def test_images_are_named_unless_they_are_the_papers(histories):
+    of_mnist = histories.assign(dataset="mnist")
+    for origin, last in (("here", "\nhere"), (PAPER_IMAGES["mnist"], "over 2 seeds")):
+        runs = runs_of(of_mnist, data_origin=origin)
+        assert draw_temperatures(runs, dataset="mnist", laws=LAWS).get_suptitle().endswith(last)
 
 
 def test_a_law_looks_the_same_whatever_laws_a_figure_shows():

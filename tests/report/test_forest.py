@@ -1,9 +1,10 @@
 """The forest plot shows every difference with its interval, in the colour of its verdict."""
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from discrete_vae.report.forest import VERDICTS, draw_claims
-from discrete_vae.report.style import save
+from discrete_vae.report.forest import FROM_HERE, VERDICTS, draw_claims
+from discrete_vae.report.style import PAGE_WIDTH, looks, save
 from matplotlib.colors import to_rgb
 from planted import curves, judged, judged_curves, selected
 
@@ -23,8 +24,8 @@ def points(ax) -> list[tuple[float, float, str]]:
 def test_every_difference_has_its_place_interval_and_colour():
     tests = judged(*selected(LAWS))
     figure = draw_claims(pd.concat([tests, judged_curves(curves(2.0))]))
-    titles = ["paper loss", "negative ELBO", "IWAE bound", "final", "mean over epochs", "epochs to Gumbel's final"]
-    assert [ax.get_title() for ax in figure.axes] == [*titles, *titles[3:5], "epochs to Gumbel's lowest"]
+    titles = ["paper loss", "negative ELBO", "IWAE bound", "final", "mean over epochs", "epochs to Gumbel's\nfinal"]
+    assert [ax.get_title() for ax in figure.axes] == [*titles, *titles[3:5], "epochs to Gumbel's\nlowest"]
     assert [ax.get_xlabel() for ax in figure.axes] == ["nats"] * 5 + ["epochs"] + ["nats"] * 2 + ["epochs"]
     names = ["claim 1: test loss", "claim 2: training loss", "claim 2 of the validation loss"]
     assert [part.get_suptitle() for part in figure.subfigs] == names
@@ -42,7 +43,7 @@ def test_a_goal_that_is_not_reached_is_an_arrow():
     table = judged_curves(curves(0.5).query("epoch <= 40"))
     table.loc[table["measure"] == "training loss: final", "not_reached"] = 1.0
     final = draw_claims(table).axes[0]
-    assert r"$\rightarrow$" in [line.get_marker() for line in final.lines]
+    assert FROM_HERE in [line.get_marker() for line in final.lines]
 
 
 def test_the_legend_explains_what_is_drawn_and_nothing_else():
@@ -69,5 +70,31 @@ def test_without_intervals_or_comparisons_the_figure_is_drawn(tmp_path, seeds):
         assert [text.get_text() for text in figure.texts] == ["No comparison"]
 
 
-def test_verdicts_have_colours_of_their_own():
-    assert len({to_rgb(colour) for colour, *_ in VERDICTS.values()}) == 4
+def test_verdicts_have_colours_of_their_own_and_none_of_a_noise_law():
+    laws = {look.colour for look in looks(map(str, range(10)), []).values()}
+    verdicts = {to_rgb(colour) for colour, *_ in VERDICTS.values()}
+    assert len(verdicts) == 4
+    assert not verdicts & laws
+
+
+def test_models_selected_by_the_negative_elbo_have_one_panel_as_wide_as_those_above():
+    selection, bounds = selected(LAWS)
+    figure = draw_claims(judged(selection, bounds, by_elbo=selection))
+    figure.draw_without_rendering()
+    above, alone = figure.axes[:3], figure.axes[3]
+    assert alone.get_title() == "negative ELBO,\nselected by it"
+    assert alone.get_window_extent().width == pytest.approx(above[0].get_window_extent().width, rel=0.05)
+    assert [ax.axison for ax in figure.axes[3:]] == [True, False, False]
+
+
+@pytest.mark.parametrize(("seeds", "interim"), [((1, 2, 3, 4, 5), True), ((1, 2, 3, 4, 5, 6), False)])
+def test_the_title_says_which_side_is_better_and_whether_the_verdicts_are_interim(seeds, interim):
+    title = draw_claims(judged(*selected(LAWS, seeds=seeds))).get_suptitle()
+    assert "left of zero, Normal noise is lower" in title
+    assert ("interim: fewer than 6 seeds" in title) == interim
+
+
+def test_no_figure_is_wider_than_the_page(tmp_path):
+    table = pd.concat([judged(*selected(LAWS)), judged_curves(curves(2.0)).assign(not_reached=1)])
+    save(draw_claims(table), [str(tmp_path / "claims.png")])
+    assert plt.imread(tmp_path / "claims.png").shape[1] <= 300 * PAGE_WIDTH

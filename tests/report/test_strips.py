@@ -2,7 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from discrete_vae.report.strips import draw_images, paper_losses
+import pytest
+from discrete_vae.report.strips import draw_images, label_models
 from planted import selected
 
 
@@ -12,9 +13,9 @@ def test_images_have_a_labelled_row_per_law():
         name: rng.integers(0, 256, (4, 5, 7), dtype=np.uint8)
         for name in ("data", "normal/reconstructions", "normal/samples", "laplace/reconstructions", "laplace/samples")
     }
-    figure = draw_images(images, title="t", losses={"normal": 101.26, "laplace": np.nan})
+    figure = draw_images(images, title="t", labels={"normal": "Normal at 0.5"})
     labels = [[tick.get_text() for tick in ax.get_yticklabels()] for ax in figure.axes]
-    assert labels == [["data", "Normal\n101.3 nats", "Laplace"], ["", "Normal\n101.3 nats", "Laplace"]]
+    assert labels == [["data", "Normal at 0.5", "Laplace"], ["", "", ""]]
     shown = figure.axes[0].images[0].get_array()
     assert np.array_equal(shown[:5, :7], 255 - images["data"][0])
     for ax, kind in zip(figure.axes, ("reconstructions", "samples"), strict=True):
@@ -23,31 +24,38 @@ def test_images_have_a_labelled_row_per_law():
             assert np.array_equal(strip[:, :7], 255 - images[f"{law}/{kind}"][0])
 
 
-def test_the_loss_of_a_law_is_of_the_model_that_the_paper_loss_selects():
+@pytest.mark.parametrize(("annealed", "word"), [(False, "at"), (True, "from")])
+def test_a_label_has_the_temperature_and_both_losses_of_the_model_that_the_paper_loss_selects(annealed, word):
     """The bounds also hold the models that the negative ELBO selects, which are not drawn."""
     selection, bounds = selected({"gumbel": 1.0, "normal": 0.0}, seeds=(1,))
+    bounds = bounds.assign(paper_loss=[101.24, 100.1], negative_elbo=[np.nan, 102.26])
     of_elbo = bounds[bounds["perturbation"] == "normal"].assign(temperature=1.0, paper_loss=90.0)
-    losses = paper_losses(selection, pd.concat([bounds, of_elbo]))
-    assert losses == bounds.set_index("perturbation")["paper_loss"].to_dict()
+    assert label_models(selection, pd.concat([bounds, of_elbo]), annealed=annealed) == {
+        "gumbel": f"Gumbel {word} 0.5\n101.2 | not known",
+        "normal": f"Normal {word} 0.5\n100.1 | 102.3",
+    }
 
 
-def test_twenty_samples_of_a_law_stand_in_two_rows():
+def test_models_without_bounds_have_no_label():
+    selection, bounds = selected({"gumbel": 1.0}, seeds=(1,))
+    assert label_models(selection.assign(temperature=np.nan), bounds[:0], annealed=False) == {}
+
+
+def test_of_more_samples_the_first_ten_are_drawn():
+    """Older groups have twenty. The figures of all groups then align."""
     samples = np.random.default_rng(0).integers(0, 256, (20, 5, 7), dtype=np.uint8)
     images = {"data": samples[:10], "normal/reconstructions": samples[:10], "normal/samples": samples}
-    ax = draw_images(images, title="t", losses={}).axes[1]
-    shown = ax.images[0].get_array()
+    shown = draw_images(images, title="t", labels={}).axes[1].images[0].get_array()
     assert shown.shape == (12, 80)
-    for i in range(20):
-        top, left = 6 * (i // 10), 8 * (i % 10)
-        assert np.array_equal(shown[top : top + 5, left : left + 7], 255 - samples[i])
-    assert ax.get_yticks().tolist() == [6]
+    for i in range(10):
+        assert np.array_equal(shown[6:11, 8 * i : 8 * i + 7], 255 - samples[i])
 
 
 def test_images_of_which_every_model_diverged_are_still_drawn():
-    figure = draw_images({"data": np.zeros((4, 5, 7), dtype=np.uint8)}, title="t", losses={})
+    figure = draw_images({"data": np.zeros((4, 5, 7), dtype=np.uint8)}, title="t", labels={})
     assert [text.get_text() for text in figure.axes[1].texts] == ["diverged"]
 
 
 def test_without_pictures_the_figure_says_that_nothing_was_evaluated():
-    figure = draw_images({}, title="t", losses={})
+    figure = draw_images({}, title="t", labels={})
     assert [text.get_text() for text in figure.texts] == ["t", "not evaluated"]

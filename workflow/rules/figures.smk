@@ -116,6 +116,7 @@ rule plot_images:
     """Plot reconstructions and samples of the selected models of the first seed that has pictures."""
     input:
         pictures=lambda wildcards: of_first_pictures("pictures.npz", wildcards),
+        summaries=lambda wildcards: of_first_pictures("summaries.csv", wildcards),
         selection=lambda wildcards: of_first_pictures("selection.csv", wildcards),
         bounds=lambda wildcards: of_first_pictures("bounds.csv", wildcards),
     output:

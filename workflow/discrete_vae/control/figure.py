@@ -10,7 +10,8 @@ from matplotlib.figure import Figure, SubFigure
 from discrete_vae.control.comparison import CONTROL_MEASURES, Definition, with_design
 from discrete_vae.grid.measures import MEASURES
 from discrete_vae.report import style
-from discrete_vae.report.curves import CURVE, mean_and_range, plot_curves, plot_mean_and_range, plot_side_by_side
+from discrete_vae.report.curves import CURVE
+from discrete_vae.report.means import mean_and_range, plot_against_temperature, plot_mean_and_range, plot_side_by_side
 
 SMALL = {"markersize": 3.5, "markeredgewidth": 0}
 COUNT = {"xytext": (3, 0), "textcoords": "offset points", "va": "center", "fontsize": 5.5, "color": "0.4"}
@@ -22,6 +23,7 @@ def draw_control(
     definitions: Mapping[str, Definition],
     *,
     dataset: str,
+    temperature: float,
     laws: Sequence[str],
 ) -> Figure:
     """Draw one dataset's losses against the variance of the noise, and the gradients of small models.
@@ -33,6 +35,7 @@ def draw_control(
         losses, gradients: of `comparison.losses_of_laws` and `gradients.measure_gradients`.
         definitions: of the noise laws by name.
         dataset: its name.
+        temperature: of the training losses.
         laws: all noise laws of the study; a law's place among them decides its look.
     """
     complete = with_design(losses, definitions)
@@ -46,6 +49,7 @@ def draw_control(
         seeds = style.seeds_in_words(losses, CURVE)
         style.set_title(models, f"{dataset}, losses of each noise law (nats) · {seeds}")
         _plot_losses(models, losses, variances, looks)
+        models.axes[len(CONTROL_MEASURES) - 1].set_title(f"final training loss,\nat temperature {temperature:g}")
         measured = gradients.dropna(subset="relative_bias")
         seeds = style.seeds_in_words(measured, ["perturbation", "temperature"])
         style.set_title(small_models, f"relaxed against exact gradient, on small models · {seeds}")
@@ -69,7 +73,7 @@ def _plot_losses(figure: SubFigure, losses: pd.DataFrame, variances: pd.Series, 
     for row in axes:
         _share_test_losses(row)
     for row, (K, group) in zip(axes, of_K, strict=True):
-        row[0].set_ylabel(f"$K$ = {K}")
+        row[0].set_ylabel(f"nats, $K$ = {K}")
         for ax, column in zip(row, CONTROL_MEASURES, strict=True):
             for law, place in places.items():
                 values = group.loc[group["perturbation"] == law, column]
@@ -110,17 +114,16 @@ def _plot_gradients(figure: SubFigure, gradients: pd.DataFrame, looks: style.Loo
     by_variance, by_bias, tradeoff = figure.subplots(1, 3)
     tradeoff.sharey(by_bias)
     temperatures = gradients["temperature"].unique()
-    markers = {law: look.marker for law, look in looks.items()}
+    on = {"looks": looks, "temperatures": temperatures, "width": style.PAGE_WIDTH / 3 - 0.8}
     for ax, column in ((by_variance, "relative_variance"), (by_bias, "relative_bias")):
         if len(temperatures) == 1:
-            plot_side_by_side(ax, gradients, y=column, looks=looks, markers=True)
+            plot_side_by_side(ax, gradients, y=column, looks=looks)
             for place, law in enumerate(looks):
                 values = gradients.loc[gradients["perturbation"] == law, column]
                 _print_count(ax, place, values, of=gradients["seed"].nunique())
-            ax.set(xticks=[], xlabel=f"noise law, at temperature {temperatures[0]:g}")  # the legend names them
+            ax.set_xlabel(f"noise law, at temperature {temperatures[0]:g}")
         else:
-            plot_curves(ax, gradients, x="temperature", y=column, looks=looks, markers=markers, **SMALL)
-            style.set_temperature_axis(ax, temperatures, width=style.PAGE_WIDTH / 3 - 0.8)
+            plot_against_temperature(ax, gradients, y=column, **on)
     by_variance.set(yscale="log", ylabel="relative variance")
     by_bias.set_ylabel("relative bias")
     _plot_tradeoff(tradeoff, gradients, looks)

@@ -11,8 +11,7 @@ from discrete_vae.evaluation.selected import SelectedModel
 from discrete_vae.evaluation.trained import TrainedModel
 from discrete_vae.model.network import load_model
 
-IMAGES = 10  # reconstructed, in a row of the figure
-SAMPLES = 20  # of each model
+IMAGES = 10  # reconstructed, and samples of each model: a row of the figure
 SEED = 0  # of the choice of images, their noise and the prior samples
 
 
@@ -32,7 +31,7 @@ def draw_selected(models: Sequence[SelectedModel], dataset: BinarizedDataset) ->
         codes = model.draw_codes(model.encode(images), seed=SEED)
         law = selected.cell.perturbation
         drawn[f"{law}/reconstructions"] = _gray(model.decode(codes))
-        drawn[f"{law}/samples"] = _gray(model.sample(SAMPLES, seed=SEED))
+        drawn[f"{law}/samples"] = _gray(model.sample(IMAGES, seed=SEED))
     return drawn
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from discrete_vae.grid.measures import FIT_ERRORS
 from discrete_vae.report import style
-from discrete_vae.report.curves import plot_curves
+from discrete_vae.report.means import plot_against_temperature, plot_curves
 
 
 def describe(name: str, definition: Mapping[str, Any]) -> str:
@@ -39,31 +39,36 @@ def draw_fits(fits: pd.DataFrame, *, target: str, laws: Sequence[str]) -> Figure
         axes = figure.subplots(len(FIT_ERRORS), len(shown) + 1, sharex="col", sharey=True, squeeze=False)
         for row, (error, name) in zip(axes, FIT_ERRORS.items(), strict=True):
             _plot_error(row, fits, error, shown, looks)
+            _plot_last_error(row[-1], fits, error, looks, width=style.PAGE_WIDTH / len(row) - 0.5)
             row[0].set_ylabel(name)
         for ax, temperature in zip(axes[0], shown, strict=False):
             ax.set_title(f"temperature {temperature:g}")
         axes[0, -1].set_title(f"after {fits['step'].max()} steps")
-        for ax in axes[-1, :-1]:
-            ax.set_xlabel("step")
-        style.set_temperature_axis(axes[-1, -1], temperatures, width=style.PAGE_WIDTH / axes.shape[1] - 0.5)
+        for ax, unit in zip(axes[-1], [*["step"] * len(shown), "temperature"], strict=True):
+            ax.set_xlabel(unit)
         means = fits.groupby(["perturbation", "temperature", "step"])[list(FIT_ERRORS)].mean()
         # A single fit may pass the target by chance, far below all curves.
         axes[0, 0].set(yscale="log", ylim=(np.nan_to_num(means.min(axis=None)) / 2 or None, None))
         style.spell_decades(axes[0, 0].yaxis)
         figure.supylabel("total variation distance", fontsize=style.TITLE_SIZE)
         style.set_title(figure, f"{target} · {style.seeds_in_words(fits, ['perturbation'])}")
-        style.add_legend(figure, looks)
+        style.add_legend(figure, looks, markers=True)
     return figure
 
 
 def _plot_error(
     axes: Sequence[Axes], fits: pd.DataFrame, error: str, temperatures: Sequence[float], looks: style.Looks
 ) -> None:
-    """Plot an error along the fit at some temperatures, and at the right at all of them after the last step."""
+    """Plot an error along the fit at some temperatures."""
     steps = fits["step"].max()
     for ax, temperature in zip(axes, temperatures, strict=False):
         plot_curves(ax, fits[fits["temperature"] == temperature], x="step", y=error, looks=looks)
         ax.set(xlabel="", xlim=(0, steps))
-    marker = {"marker": "o", "markersize": 2.5}
-    plot_curves(axes[-1], fits[fits["step"] == steps], x="temperature", y=error, looks=looks, **marker)
-    axes[-1].set_xlabel("")
+
+
+def _plot_last_error(ax: Axes, fits: pd.DataFrame, error: str, looks: style.Looks, *, width: float) -> None:
+    """Plot an error after the last step at all temperatures, on axes of some width in inches."""
+    last = fits[fits["step"] == fits["step"].max()]
+    on = {"looks": looks, "temperatures": fits["temperature"].unique(), "width": width}
+    plot_against_temperature(ax, last, y=error, **on)
+    ax.set_xlabel("")

@@ -1,24 +1,21 @@
 """Figures of losses: against epoch at one temperature or at the selected ones, and against temperature.
 
-Curves and places show the mean over seeds. A band or a bar goes from the lowest seed to the highest. ``laws`` are all
-noise laws of the study: a law's place among them decides its look.
+``laws`` are all noise laws of the study: a law's place among them decides its look.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
-from pandas.core.groupby import SeriesGroupBy
 
 from discrete_vae.analysis.selection import at_nearest_temperature, is_annealed, law_definitions, select_temperatures
 from discrete_vae.grid.cells import AXES
-from discrete_vae.grid.paper import paper_laws
+from discrete_vae.grid.paper import PAPER_IMAGES, paper_laws
 from discrete_vae.report import style
+from discrete_vae.report.means import places_by_temperature, plot_against_temperature, plot_curves, plot_side_by_side
 
 TRAINING_LOSS = "training loss,\nrelaxed (nats)"
 VALIDATION_LOSS = "validation loss,\ndiscrete (nats)"
@@ -56,8 +53,8 @@ def draw_convergence(
 def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, laws: Sequence[str]) -> Figure:
     """Draw one dataset's validation loss against epoch at the selected temperatures.
 
-    A dot marks the best epoch of a seed, unless its curve ends before. The epochs are logarithmic, as the best ones may
-    be early. Each K has its own scale, as late losses differ widely.
+    A dot marks the best epoch of a seed, also beyond the end of its curve. The epochs are logarithmic, as the best ones
+    may be early. Each K has its own scale, as late losses differ widely.
     """
     shown = histories.merge(select_temperatures(runs)[[*AXES, "best_epoch"]], on=list(AXES))
     temperatures = runs["temperature"].unique()
@@ -67,11 +64,11 @@ def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str
     with style.applied():
         figure, axes = style.columns_of_K(runs["K"].unique(), title, sharey=False)
         finite = _plot_against_epoch(axes, shown, "validation_loss", runs, looks)
+        of_best_epochs = shown[shown["epoch"] == shown["best_epoch"]]
         for ax, K in zip(axes, runs["K"].unique(), strict=True):
-            curves = finite[finite["K"] == K]
+            curves, best = finite[finite["K"] == K], of_best_epochs[of_best_epochs["K"] == K]
             if len(curves):
-                _set_logarithmic_epochs(ax, curves)
-            best = curves[curves["epoch"] == curves["best_epoch"]]
+                _set_logarithmic_epochs(ax, curves, best)
             colour_of = [looks[law].colour for law in best["perturbation"]]
             ax.scatter(best["epoch"], best["validation_loss"], s=8, c=colour_of, zorder=3, clip_on=False)
         axes[0].set_ylabel(VALIDATION_LOSS)
@@ -83,39 +80,41 @@ def draw_temperatures(runs: pd.DataFrame, *, dataset: str, laws: Sequence[str]) 
     """Draw the validation loss of each best epoch of one dataset against temperature, a column for each K.
 
     A ring marks each temperature that a seed selected. If there is a single temperature, the laws stand side by side.
-    Diverged runs are left out.
+    Diverged runs are left out. Each K has its own scale.
     """
     title = _title(dataset, runs, style.seeds_in_words(runs, [*CURVE, "temperature"]))
     looks = style.looks(runs["perturbation"], laws)
     with style.applied():
-        figure, axes = style.columns_of_K(runs["K"].unique(), title)
+        figure, axes = style.columns_of_K(runs["K"].unique(), title, sharey=False)
         for ax, (_, group) in zip(axes, runs.groupby("K", sort=False), strict=True):
-            _plot_against_temperature(ax, group, looks, width=figure.get_figwidth() / len(axes) - 0.8)
+            _plot_validation(ax, group, looks, width=figure.get_figwidth() / len(axes) - 0.8)
         axes[0].set_ylabel(VALIDATION_LOSS)
         ring = Line2D([], [], color="0.4", label="selected by a seed", **RING)
         if runs["temperature"].nunique() > 1:
-            style.add_legend(figure, looks, others=[ring])
+            style.add_legend(figure, looks, markers=True, others=[ring])
         elif len(looks) > SIDE_BY_SIDE:
             style.add_legend(figure, looks, lines=False, markers=True)
     return figure
 
 
-def _plot_against_temperature(ax: Axes, runs: pd.DataFrame, looks: style.Looks, *, width: float) -> None:
-    """Plot one K on axes of some width in inches."""
+def _plot_validation(ax: Axes, runs: pd.DataFrame, looks: style.Looks, *, width: float) -> None:
+    """Plot the validation losses of one K on axes of some width in inches."""
     finite = runs[~runs["diverged"]]
     temperatures = runs["temperature"].unique()
     if finite.empty:
         style.say_diverged(ax)
     elif len(temperatures) == 1:
-        plot_side_by_side(ax, finite, y="validation_loss", looks=looks, markers=len(looks) > SIDE_BY_SIDE)
+        present = {law: look for law, look in looks.items() if law in set(finite["perturbation"])}
+        plot_side_by_side(ax, finite, y="validation_loss", looks=present, named=len(looks) <= SIDE_BY_SIDE)
         ax.set_xlabel(f"noise law, {_how(runs)} temperature {temperatures[0]:g}")
     else:
-        plot_curves(ax, finite, x="temperature", y="validation_loss", looks=looks, marker="o", markersize=3.5)
+        on = {"looks": looks, "temperatures": temperatures, "width": width}
+        plot_against_temperature(ax, finite, y="validation_loss", **on)
         means = finite.groupby(["perturbation", "temperature"])["validation_loss"].mean()
+        places = places_by_temperature(temperatures, looks)
         selected = select_temperatures(runs).dropna(subset="temperature")
         for law, temperature in dict.fromkeys(zip(selected["perturbation"], selected["temperature"], strict=True)):
-            ax.plot(temperature, means[law, temperature], color=looks[law].colour, **RING)
-        style.set_temperature_axis(ax, temperatures, width=width)
+            ax.plot(places[law, temperature], means[law, temperature], color=looks[law].colour, **RING)
         if is_annealed(runs):
             ax.set_xlabel("temperature at the start")
 
@@ -132,8 +131,11 @@ def _seeds_of_curves(shown: pd.DataFrame, runs: pd.DataFrame) -> str:
 
 
 def _title(what: str, runs: pd.DataFrame, seeds: str) -> str:
-    origin = runs["data_origin"].iloc[0].replace("$", r"\$")  # of a file's name, and no formula
-    return f"{what} · {seeds}\n{origin}"
+    """Complete a title by the number of seeds, by K if there is one, and by the images if they are not the paper's."""
+    dataset, origin = runs[["dataset", "data_origin"]].iloc[0]
+    of_K = f", $K$ = {runs['K'].iloc[0]}" if runs["K"].nunique() == 1 else ""
+    images = "" if origin == PAPER_IMAGES.get(dataset) else f"\n{origin}".replace("$", r"\$")  # no formula
+    return f"{what}{of_K} · {seeds}{images}"
 
 
 def _plot_against_epoch(
@@ -152,10 +154,11 @@ def _plot_against_epoch(
     return finite
 
 
-def _set_logarithmic_epochs(ax: Axes, curves: pd.DataFrame) -> None:
-    """Begin where the first curve comes below the upper edge."""
-    low, high = _limits_after_the_start(curves["validation_loss"], curves["epoch"])
-    first, last = curves.loc[curves["validation_loss"] <= high, "epoch"].min(), curves["epoch"].max()
+def _set_logarithmic_epochs(ax: Axes, curves: pd.DataFrame, best: pd.DataFrame) -> None:
+    """Begin where the first curve comes below the upper edge, and end with the last curve or best epoch."""
+    drawn = pd.concat([curves, best])
+    low, high = _limits_after_the_start(drawn["validation_loss"], drawn["epoch"])
+    first, last = curves.loc[curves["validation_loss"] <= high, "epoch"].min(), drawn["epoch"].max()
     ax.set(xscale="log", xlim=(first if first < last else last / 2, last), ylim=(low, high))
     style.spell_decades(ax.xaxis, subs=(1, 3))
 
@@ -178,37 +181,3 @@ def _limits_after_the_start(losses: pd.Series, epochs: pd.Series) -> tuple[float
     low, high = losses.min(), losses[epochs >= start].max()
     margin = 0.04 * (high - low) or 1.0
     return low - margin, high + margin
-
-
-def plot_curves(ax: Axes, table: pd.DataFrame, *, x: str, y: str, looks: style.Looks, **line: object) -> None:
-    """Plot one curve a noise law, the mean with a band."""
-    colours = {law: look.colour for law, look in looks.items()}
-    dashes = {law: look.dash for law, look in looks.items()}
-    laws = {"hue": "perturbation", "palette": colours, "style": "perturbation", "dashes": dashes}
-    band = {"errorbar": ("pi", 100), "err_kws": {"linewidth": 0, "alpha": 0.2}}
-    sns.lineplot(table, x=x, y=y, ax=ax, legend=False, **laws, **{"markeredgecolor": None, **band, **line})
-    if ax.get_yscale() == "linear":
-        ax.yaxis.set_major_locator(MaxNLocator(6))
-
-
-def plot_side_by_side(ax: Axes, table: pd.DataFrame, *, y: str, looks: style.Looks, markers: bool = False) -> None:
-    """Plot one place a noise law, the mean with a bar. The axis names a few laws; for more there is no room."""
-    for place, (law, look) in enumerate(looks.items()):
-        values = table.loc[table["perturbation"] == law, y]
-        plot_mean_and_range(ax, place, values, color=look.colour, marker=look.marker if markers else "o")
-    named = range(len(looks) if len(looks) <= SIDE_BY_SIDE else 0)
-    ax.set(xticks=named, xticklabels=[style.name_of(law) for law in looks][: len(named)], xlim=(-0.5, len(looks) - 0.5))
-    ax.yaxis.set_major_locator(MaxNLocator(6))
-
-
-def plot_mean_and_range(ax: Axes, x: float, values: pd.Series, **marker: object) -> None:
-    """Plot the mean of the known values with a bar, if any is known: a logarithmic axis fails without one."""
-    if values.notna().any():
-        mean, (below, above) = mean_and_range(values)
-        ax.errorbar(x, mean, [[below], [above]], markersize=3, **marker)
-
-
-def mean_and_range(values: pd.Series | SeriesGroupBy) -> tuple[float | pd.Series, tuple[float | pd.Series, ...]]:
-    """Return the mean over seeds, and how far the lowest and the highest value lie from it."""
-    mean = values.mean()
-    return mean, (mean - values.min(), values.max() - mean)

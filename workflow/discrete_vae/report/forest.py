@@ -1,5 +1,6 @@
 """The forest plot: every difference of the claims with its interval, one panel a measure, coloured by verdict."""
 
+import textwrap
 from typing import Any
 
 import pandas as pd
@@ -8,22 +9,34 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.path import Path
 
+from discrete_vae.analysis import claims
 from discrete_vae.analysis.statistics import MARGIN, spell_range
-from discrete_vae.grid.measures import MEASURES
+from discrete_vae.grid.measures import MEASURES, SELECTED_BY_ELBO
 from discrete_vae.report import style
 
-# Colour, marker and meaning of each verdict.
+# Colour, marker and meaning of each verdict. No noise law has these colours.
 VERDICTS = {
-    "lower": ("#0173b2", "o", "lower for Normal noise"),
-    "higher": ("#d55e00", "s", "higher"),
-    "level": ("#029e73", "D", f"level, within {MARGIN:g} nat"),
+    "lower": ("#00506b", "<", "lower for Normal noise"),
+    "higher": ("#9e1b32", ">", "higher for Normal noise"),
+    "level": ("0", "d", f"level, within {MARGIN:g} nat"),
     "open": ("0.5", "o", "open: not established"),
 }
-BAND, ARROW = "0.93", {"marker": r"$\rightarrow$", "markersize": 7}
+BAND = "0.93"
+# A bar at the bound, and an arrow from there.
+FROM_HERE = Path(
+    [(0, -0.4), (0, 0.4), (0, 0), (1.6, 0), (1.2, 0.3), (1.6, 0), (1.2, -0.3)],
+    [*(Path.MOVETO, Path.LINETO) * 2, Path.LINETO, Path.MOVETO, Path.LINETO],
+)
+ARROW = {"marker": FROM_HERE, "markersize": 16, "markerfacecolor": "none", "clip_on": False}
 GROUP = ["study", "dataset", "K"]
+TEST_LOSSES = (*MEASURES.values(), SELECTED_BY_ELBO)
 LINE_HEIGHT = 0.14  # inches
-MARGIN_HEIGHT = 0.85  # inches, of the titles and axes of a block of panels
+MARGIN_HEIGHT = 0.88  # inches, of the titles and axes of a block of panels
+COLUMNS = 3  # panels of a block, or places for them
+TITLE = "Normal noise minus the other law: mean and 95% interval over seeds\nleft of zero, Normal noise is lower"
+TITLE_LETTERS = 18  # of a line above a panel
 
 
 def draw_claims(comparisons: pd.DataFrame) -> Figure:
@@ -34,13 +47,14 @@ def draw_claims(comparisons: pd.DataFrame) -> Figure:
     loss = comparisons["measure"].str.extract("^(.*): ", expand=False).fillna("")  # none for test losses
     table = comparisons.assign(study=comparisons.get("study", ""), loss=loss)
     blocks = list(table.groupby(["claim", "loss"], sort=False))
-    heights = [MARGIN_HEIGHT + LINE_HEIGHT * len(_lines(block)[0]) for _, block in blocks]
+    heights = [_height(block) for _, block in blocks]
     with style.applied():
         figure = Figure(figsize=(style.PAGE_WIDTH, 0.5 + sum(heights)), layout="constrained")
         if not blocks:
             figure.text(0.5, 0.5, "No comparison", ha="center")
             return figure
-        style.set_title(figure, "Normal noise minus the other law: mean and 95% interval over seeds")
+        interim = f" · interim: fewer than {claims.PLANNED_SEEDS} seeds"
+        style.set_title(figure, TITLE + (interim if (table["n"] < claims.PLANNED_SEEDS).any() else ""))
         parts = figure.subfigures(len(blocks), 1, height_ratios=heights, squeeze=False)[:, 0]
         for part, ((claim, loss), block) in zip(parts, blocks, strict=True):
             name = claim if claim.startswith("beyond") else f"claim {claim}"
@@ -51,6 +65,16 @@ def draw_claims(comparisons: pd.DataFrame) -> Figure:
     return figure
 
 
+def _height(block: pd.DataFrame) -> float:
+    """Return the height of a block of panels in inches."""
+    lines_of_titles = max(_panel_title(measure).count("\n") for measure in block["measure"])
+    return MARGIN_HEIGHT + style.TITLE_HEIGHT * lines_of_titles + LINE_HEIGHT * len(_lines(block)[0])
+
+
+def _panel_title(measure: str) -> str:
+    return textwrap.fill(measure.rpartition(": ")[2], TITLE_LETTERS)
+
+
 def _add_legend(figure: Figure, table: pd.DataFrame) -> None:
     """Explain the verdicts in one row, and what else is drawn in the next."""
     verdicts = [_sign(text, **_marker(verdict)) for verdict, (*_, text) in VERDICTS.items()]
@@ -59,12 +83,13 @@ def _add_legend(figure: Figure, table: pd.DataFrame) -> None:
         rows.append([*others, *[_sign("")] * (len(verdicts) - len(others))])
         figure.set_figheight(figure.get_figheight() + style.LEGEND_HEIGHT)
     handles = [sign for column in zip(*rows, strict=True) for sign in column]  # a legend fills columns
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(verdicts), frameon=False)
+    narrow = {"handlelength": 1.5, "columnspacing": 1.2}
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(verdicts), frameon=False, **narrow)
 
 
 def _other_signs(table: pd.DataFrame) -> list[Artist]:
     drawn = {
-        Patch(color=BAND, label=f"within {MARGIN:g} nat of zero"): table["measure"].isin(MEASURES.values()),
+        Patch(color=BAND, label=f"within {MARGIN:g} nat of zero"): table["measure"].isin(TEST_LOSSES),
         _sign("no interval: one seed", **_marker("open")): table["n"] == 1,
         _sign("lower bound: not reached", color="0.5", **ARROW): table["not_reached"] > 0,
     }
@@ -100,15 +125,17 @@ def _noun(seeds: pd.Series) -> str:
 def _draw_block(figure: SubFigure, block: pd.DataFrame) -> None:
     labels, places = _lines(block)
     measures = block["measure"].unique()
-    of_tests = set(measures) <= set(MEASURES.values())
-    axes = figure.subplots(1, len(measures), sharex=of_tests, sharey=True, squeeze=False)[0]
-    for ax, measure in zip(axes, measures, strict=True):
+    of_tests = set(measures) <= set(TEST_LOSSES)
+    axes = figure.subplots(1, max(len(measures), COLUMNS), sharex=of_tests, sharey=True, squeeze=False)[0]
+    for ax in axes[len(measures) :]:
+        ax.set_axis_off()
+    for ax, measure in zip(axes, measures, strict=False):
         for row in block[block["measure"] == measure].to_dict("records"):
             _draw_difference(ax, places[*(row[axis] for axis in GROUP), row["other"]], row)
         ax.axvline(0, color="0.3", linewidth=0.8, zorder=0)
         if of_tests:
             ax.axvspan(-MARGIN, MARGIN, color=BAND, linewidth=0, zorder=-1)
-        ax.set(title=measure.rpartition(": ")[2], xlabel="epochs" if "epochs to" in measure else "nats")
+        ax.set(title=_panel_title(measure), xlabel="epochs" if "epochs to" in measure else "nats")
         ax.tick_params(axis="y", length=0)
         ax.grid(visible=False, axis="y")
     axes[0].set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.5, -0.5))

@@ -24,10 +24,11 @@ from discrete_vae.files import write_bytes
 from discrete_vae.grid.paper import PAPER_LAWS
 
 PAGE_WIDTH = 6.75  # inches: two columns of a conference paper
-TITLE_SIZE = 7.5
+TITLE_SIZE, TITLE_HEIGHT = 7.5, 0.13  # points, and inches of a line
 # Beside the colours, for print in grey and for curves that coincide.
-DASHES = ("", (4, 1.2), (1.2, 1.2), (4, 1.2, 1.2, 1.2), (6, 1.2, 1.2, 1.2, 1.2, 1.2), (2.5, 1), (6, 2.5))
+DASHES = ("", (4, 1.2), (1.2, 1.2), (4, 1.2, 1.2, 1.2), (6, 1.2, 1.2, 1.2, 1.2, 1.2), (1, 2.5), (7, 3))
 MARKERS = "osD^v<>"
+PALE = 6  # the colour of the palette that is hardly seen on white
 LEGEND_WIDTH, LEGEND_HEIGHT = 1.5, 0.16  # inches of an entry
 LETTER, LINE = 0.065, 0.11  # width of a letter and height of a label, in inches, with some room
 
@@ -94,7 +95,7 @@ def looks(shown: Iterable[str], laws: Iterable[str]) -> Looks:
     So a law looks the same in each figure of a study, whatever laws the figure shows. The colours can be told apart by
     colour-blind readers.
     """
-    palette = sns.color_palette("colorblind")
+    palette = [colour for place, colour in enumerate(sns.color_palette("colorblind")) if place != PALE]
     places = {law: place for place, law in enumerate(dict.fromkeys([*PAPER_LAWS, *laws, *shown]))}
     return {
         law: Look(*(options[places[law] % len(options)] for options in (palette, DASHES, MARKERS)))
@@ -108,13 +109,14 @@ def name_of(law: str) -> str:
 
 
 def columns_of_K(categories: Sequence[int], title: str, *, sharey: bool = True) -> tuple[Figure, Sequence[Axes]]:
-    """Make a figure with a column for each K."""
-    width = PAGE_WIDTH if len(categories) > 1 else 0.7 * PAGE_WIDTH
-    figure = Figure(figsize=(width, 2.4), layout="constrained")
+    """Make a figure with a column for each K, named above it unless it is alone."""
+    several = len(categories) > 1
+    figure = Figure(figsize=(PAGE_WIDTH if several else 0.7 * PAGE_WIDTH, 2.4), layout="constrained")
+    set_title(figure, title)
+    figure.set_figheight((2.3 if several else 2.1) + TITLE_HEIGHT * (1 + figure.get_suptitle().count("\n")))
     axes = figure.subplots(1, len(categories), sharey=sharey, squeeze=False)[0]
     for ax, K in zip(axes, categories, strict=True):
-        ax.set_title(f"$K$ = {K}")
-    set_title(figure, title)
+        ax.set_title(f"$K$ = {K}" if several else "")
     return figure, axes
 
 
@@ -127,20 +129,18 @@ def set_title(figure: Figure | SubFigure, title: str, **font: str) -> None:
 
 
 def set_temperature_axis(ax: Axes, temperatures: Sequence[float], *, width: float) -> None:
-    """Make the horizontal axis one of temperatures: a tick at each, named where there is room.
+    """Name the places 0, 1, 2 and so on of the horizontal axis by temperatures, from the lowest, where there is room.
 
     ``width`` is how wide the axes are, in inches.
     """
-    ax.set(xscale="log", xlabel="temperature", ylabel="")
-    ticks = sorted(temperatures)
-    names = [f"{tick:g}" for tick in ticks]
-    places = np.log(ticks) * width / (np.log(ticks[-1] / ticks[0]) or 1)
+    names = [f"{temperature:g}" for temperature in sorted(temperatures)]
+    places = np.arange(len(names)) * width / len(names)
     named = _with_room(places, [LETTER * len(name) for name in names])
     if len(named) < len(names):
         named = _with_room(places, [LINE] * len(names))
         ax.tick_params(axis="x", rotation=90)
-    ax.set_xticks(ticks, [name if i in named else "" for i, name in enumerate(names)])
-    ax.set_xticks([], minor=True)
+    ax.set_xticks(range(len(names)), [name if i in named else "" for i, name in enumerate(names)])
+    ax.set(xlabel="temperature", ylabel="", xlim=(-0.5, len(names) - 0.5))
 
 
 def _with_room(places: np.ndarray, widths: Sequence[float]) -> list[int]:
