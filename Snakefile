@@ -79,8 +79,6 @@ include: "workflow/rules/common.smk"
 
 wildcard_constraints:
     **wildcard_patterns,
-    perturbation="|".join(map(re.escape, configuration.perturbations)),
-    target="|".join(map(re.escape, configuration.fitting.targets)),
 
 
 include: "workflow/rules/data.smk"

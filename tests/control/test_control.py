@@ -12,7 +12,7 @@ from discrete_vae.control.comparison import (
     design,
     estimate_effects,
     losses_of_laws,
-    notes_on_early_stops,
+    notes_on_training_loss,
     with_design,
 )
 
@@ -107,8 +107,8 @@ def test_training_losses_are_those_of_the_last_epoch_at_the_temperature_nearest_
     assert by_law.loc["normal"].tolist() == [3, 1, 2, 6]
     assert by_law.loc["gumbel"].tolist()[:3] == [3, 1, 2]
     assert np.isnan(by_law.loc["gumbel", "final_training_loss"])
-    assert notes_on_early_stops(runs, temperature=1.0) == []
+    assert notes_on_training_loss(runs, temperature=1.0) == []
     stopped = runs.assign(stopped_early=True)
     assert losses_of_laws(selection, bounds, stopped, temperature=1.0)["final_training_loss"].isna().all()
-    (note,) = notes_on_early_stops(stopped, temperature=1.0)
+    (note,) = notes_on_training_loss(stopped, temperature=1.0)
     assert note.startswith("the training loss is not judged on d at K = 10: a run stopped early")

@@ -1,7 +1,5 @@
 """One name of a dataset is one definition in every study."""
 
-import json
-
 import numpy as np
 import pytest
 from discrete_vae.config.definitions import source_of
@@ -21,7 +19,6 @@ def own_dataset(tmp_path) -> dict[str, str]:
     dataset = binarize(source_of(definition), [path])
     (tmp_path / "data").mkdir()
     dataset.save(tmp_path / "data" / "mine.npz")
-    (tmp_path / "data" / "mine.json").write_text(json.dumps(dataset.manifest))
     return definition
 
 
@@ -32,7 +29,7 @@ def test_a_name_of_a_dataset_is_one_definition_in_every_study(tmp_path, own_data
         check_datasets(data, {"mine": {"source": "sklearn"}})
     message = str(caught.value)
     assert message.startswith('datasets.mine is {"source": "sklearn"}, expected {"source": "npz"')
-    assert message.endswith(f"give the dataset another name, or remove {data}/mine.json and {data}/mine.npz")
+    assert message.endswith(f"give the dataset another name, or remove {data}/mine.npz")
 
 
 def test_a_changed_file_of_ones_own_is_told(tmp_path, own_dataset):
@@ -42,15 +39,15 @@ def test_a_changed_file_of_ones_own_is_told(tmp_path, own_dataset):
         check_datasets(tmp_path / "data", {"mine": own_dataset})
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "{"])
-def test_a_damaged_manifest_is_told(tmp_path, own_dataset, text):
-    (tmp_path / "data/mine.json").write_text(text)
-    with pytest.raises(InputError, match=r"mine.json is not readable .*, expected the manifest of a dataset; remove"):
+@pytest.mark.parametrize("content", [b"", b"PK", b"{}"])
+def test_a_damaged_dataset_is_told(tmp_path, own_dataset, content):
+    (tmp_path / "data/mine.npz").write_bytes(content)
+    with pytest.raises(InputError, match=r"mine.npz is not readable .*, expected a binarized dataset; remove it"):
         check_datasets(tmp_path / "data", {"mine": own_dataset})
 
 
 def test_what_a_job_loads_is_checked_as_a_plan_checks_it(tmp_path, own_dataset):
-    """A plan does not see a dataset beyond the grid, or one without the manifest beside it."""
+    """A plan does not see a dataset beyond the grid."""
     made = BinarizedDataset.load(tmp_path / "data/mine.npz").manifest
     check_definition(tmp_path / "data/mine.npz", made, own_dataset)
     with pytest.raises(

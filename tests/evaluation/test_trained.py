@@ -79,20 +79,24 @@ def test_other_images_than_those_of_the_runs_are_not_evaluated(study, tiny_datas
     assert (study / GROUP / "bounds.csv").read_bytes() == written
 
 
-def test_a_resume_point_depends_on_the_kernels_and_not_on_laws_of_other_cells(tiny_dataset, tmp_path, monkeypatch):
-    """A plan that is written again may have one more law."""
+@pytest.mark.parametrize(
+    ("device", "fused", "expected"), [("cpu", False, False), ("cpu", True, False), ("cuda", True, True)]
+)
+def test_a_resume_point_depends_on_the_kernels_of_a_gpu_and_not_on_laws_of_other_cells(
+    tiny_dataset, tmp_path, monkeypatch, device, fused, expected
+):
+    """A plan that is written again may have one more law. On a CPU there are no such kernels."""
     laws = {**PAPER_LAWS, "other": {"distribution": "Laplace", "loc": 0, "scale": 1}}
     known = {}
-    right = job.identity_of
-    monkeypatch.setattr(job, "identity_of", lambda *cells, **what: known.update(right(*cells, **what)) or known)
+    monkeypatch.setattr(job, "identity_of", lambda cells, **what: known.update(what) or {})
+    monkeypatch.setattr(job, "environment", lambda *_: {})
     monkeypatch.setattr(job, "train", lambda *cells, laws, **what: sys.exit(",".join(laws)))
-    what = {"study": tmp_path, "checkpoint": tmp_path / "a.pt", "options": OPTIONS}
-    for fused in (False, True):
-        how = {"how_to_train": {"fused_kernels": fused}, **HERE}
-        with pytest.raises(SystemExit, match=r"^gumbel$"):
-            job.run_job(CELLS[:1], with_manifest(tiny_dataset), laws=laws, **what, **how)
-        assert known["laws"] == {"gumbel": PAPER_LAWS["gumbel"]}
-        assert known["kernels"] == {"fused": fused}
+    what = {"study": tmp_path, "checkpoint": tmp_path / "a.pt", "options": OPTIONS, "laws": laws}
+    how = {**HERE, "device": torch.device(device), "how_to_train": {"fused_kernels": fused}}
+    with pytest.raises(SystemExit, match=r"^gumbel$"):
+        job.run_job(CELLS[:1], with_manifest(tiny_dataset), **what, **how)
+    assert known["laws"] == {"gumbel": PAPER_LAWS["gumbel"]}
+    assert known["options"]["kernels"] == {"fused": expected}
 
 
 def test_a_run_is_loaded_with_its_sizes(run, tiny_dataset):

@@ -7,6 +7,7 @@ import pytest
 from discrete_vae.config.reading import read
 from discrete_vae.grid.cells import (
     CELL_DIRECTORY,
+    GROUP_LABEL,
     WILDCARD_PATTERNS,
     Cell,
     Group,
@@ -41,12 +42,28 @@ def test_a_grid_has_one_cell_for_every_combination():
     assert cells[0] == Cell("digits", 3, "normal", 0.01, 1)
 
 
+PATTERNS = wildcard_patterns(
+    dataset=["mnist", "fashion-mnist", "a.b", "mnist.small", "mnist-small", "digits"],
+    perturbation=["gumbel", "gumbel-narrow", "gumbel.1", "normal"],
+    target=["poisson"],
+)
+
+
+def match(path: str, file: str, **constraints: str) -> re.Match | None:
+    """Match a file with a path of wildcards in braces, as Snakemake does."""
+    patterns = {**PATTERNS, **constraints}
+    named = re.sub(r"\{(\w+)\}", lambda wildcard: f"(?P<{wildcard[1]}>{patterns[wildcard[1]]})", path)
+    return re.fullmatch(named, file)
+
+
+def matched(labels: list[str], path: str, suffix: str, **constraints: str) -> list[str]:
+    """List the labels of which a rule makes a file."""
+    return [label for label in labels if match(path + re.escape(suffix), label + suffix, **constraints)]
+
+
 def test_paths_spell_the_cell_and_can_be_read_back():
-    pattern = CELL_DIRECTORY
-    for axis, regex in {"perturbation": "[^/]+", **wildcard_patterns(["digits"])}.items():
-        pattern = pattern.replace(f"{{{axis}}}", f"(?P<{axis}>{regex})")
     for cell in grid_cells(GRID):
-        assert Cell.of(re.fullmatch(pattern, cell.directory).groupdict()) == cell
+        assert Cell.of(match(CELL_DIRECTORY, cell.directory).groupdict()) == cell
 
 
 @pytest.mark.parametrize(
@@ -108,46 +125,44 @@ def test_blocks_are_united_and_inherit_the_axes_that_they_leave_out():
 GROUPS = ["mnist/K1/seed7", "mnist/K10/seed775", "mnist/K10/seed7", "fashion-mnist/K10/seed775", "a.b/K30/seed0"]
 
 
-def matched(labels: list[str], pattern: str, file: str) -> list[str]:
-    """List the groups of which a rule makes a file, as Snakemake finds out."""
-    return [label for label in labels if re.fullmatch(f"(?P<group>{pattern})/{file}", f"{label}/{file}")]
-
-
-def test_a_group_pattern_matches_the_groups_of_known_datasets():
-    pattern = wildcard_patterns(["mnist", "fashion-mnist", "a.b"])["group"]
-    assert matched(GROUPS, pattern, "bounds.csv") == GROUPS[1:], "a single category is no K"
-    wrong = ["digits/K10/seed7", "axb/K10/seed7", "mnist/K10/seed07", "mnist/K10", "x/mnist/K10/seed7"]
-    assert matched(wrong, pattern, "bounds.csv") == []
+def test_a_group_path_matches_the_groups_of_known_datasets():
+    assert matched(GROUPS, GROUP_LABEL, "/bounds.csv") == GROUPS[1:], "a single category is no K"
+    wrong = ["mist/K10/seed7", "axb/K10/seed7", "mnist/K10/seed07", "mnist/K10", "x/mnist/K10/seed7"]
+    assert matched(wrong, GROUP_LABEL, "/bounds.csv") == []
 
 
 @pytest.mark.parametrize("excluded", GROUPS)
 def test_only_the_groups_that_are_finished_are_excluded(excluded):
     """Though the name of one may begin with another's: mnist/K10/seed7 and mnist/K10/seed775."""
-    pattern = all_but([excluded], wildcard_patterns(["mnist", "fashion-mnist", "a.b"])["group"])
-    assert matched(GROUPS, pattern, "bounds.csv") == [label for label in GROUPS[1:] if label != excluded]
+    dataset = all_but([excluded], PATTERNS["dataset"])
+    left = [label for label in GROUPS[1:] if label != excluded]
+    assert matched(GROUPS, GROUP_LABEL, "/bounds.csv", dataset=dataset) == left
 
 
 @pytest.mark.parametrize(
-    ("wildcard", "suffix", "labels"),
+    ("path", "suffix", "labels"),
     [
-        ("fit", ".csv.gz", ["poisson/gumbel", "poisson/gumbel-narrow", "poisson/gumbel.1", "poisson/normal"]),
-        ("gradients", ".csv", ["mnist/seed7", "mnist/seed775", "mnist.small/seed7"]),
-        ("gradients", ".csv", ["mnist.small/seed7", "mnist-small/seed7"]),
+        (
+            "{target}/{perturbation}",
+            ".csv.gz",
+            ["poisson/gumbel", "poisson/gumbel-narrow", "poisson/gumbel.1", "poisson/normal"],
+        ),
+        ("{dataset}/seed{seed}", ".csv", ["mnist/seed7", "mnist/seed775", "mnist.small/seed7"]),
+        ("{dataset}/seed{seed}", ".csv", ["mnist.small/seed7", "mnist-small/seed7"]),
+        ("{dataset}", ".npz", ["mnist", "mnist.small", "mnist-small"]),
     ],
 )
-def test_a_finished_table_is_excluded_and_none_whose_name_it_begins(wildcard, suffix, labels):
-    pattern = all_but(labels[:1], wildcard_patterns(["mnist", "mnist.small", "mnist-small"])[wildcard])
-    assert [label for label in labels if re.fullmatch(f"({pattern}){re.escape(suffix)}", label + suffix)] == labels[1:]
+def test_a_finished_file_is_excluded_and_none_whose_name_it_begins(path, suffix, labels):
+    first = re.match(r"\{(\w+)\}", path)[1]
+    assert matched(labels, path, suffix) == labels
+    assert matched(labels, path, suffix, **{first: all_but(labels[:1], PATTERNS[first])}) == labels[1:]
 
 
 def test_a_finished_run_is_excluded_by_its_whole_folder():
     cells = grid_cells({**GRID, "seed": [1, 12], "temperature": [1.0, 1.05]})
-    patterns = {"perturbation": "[^/]+", **wildcard_patterns(["digits"])}
-    patterns["dataset"] = all_but([cells[0].directory.removeprefix("runs/")], patterns["dataset"])
-    pattern = f"{CELL_DIRECTORY}/model.pt"
-    for axis, regex in patterns.items():
-        pattern = pattern.replace(f"{{{axis}}}", f"(?:{regex})")
-    assert [cell for cell in cells if re.fullmatch(pattern, f"{cell.directory}/model.pt")] == cells[1:]
+    labels = [cell.directory for cell in cells]
+    dataset = all_but([labels[0].removeprefix("runs/")], PATTERNS["dataset"])
+    assert matched(labels, CELL_DIRECTORY, "/model.pt", dataset=dataset) == labels[1:]
 
 
 def test_what_is_not_finished_is_not_excluded():

@@ -33,11 +33,7 @@ def makeable_files():
         ),
         *(f"<results>/gradients/{label}.csv" for label in gradients_labels),
         *(f"<results>/fits/{label}.csv.gz" for label in fit_labels),
-        *(
-            f"data/{name}.{suffix}"
-            for name in options["datasets"]
-            for suffix in ["npz", "json"]
-        ),
+        *(f"data/{name}.npz" for name in options["datasets"]),
         *(file for name in options["datasets"] for file in sources_of(name)),
         "<results>/plan.json",
     ]

@@ -101,13 +101,20 @@ def groups_at(**axes):
     ]
 
 
+def files_of(groups, name):
+    """List a file of some groups."""
+    return [f"<results>/{group.directory}/{name}" for group in groups]
+
+
 def group_files(name, **axes):
     """List a file of every group that is shown, or of those at some values of the axes."""
-    return [f"<results>/{group.directory}/{name}" for group in groups_at(**axes)]
+    return files_of(groups_at(**axes), name)
 
 
 wildcard_patterns = cells.wildcard_patterns(
-    [*configuration.datasets, *cells.values_of(shown_groups, "dataset")]
+    dataset=[*configuration.datasets, *cells.values_of(shown_groups, "dataset")],
+    perturbation=configuration.perturbations,
+    target=configuration.fitting.targets,
 )
 
 
@@ -143,8 +150,16 @@ datasets_there = [
 ]
 
 
+def untracked(value):
+    """Hand a parameter to a job without a change of it being a reason to run the job again.
+
+    Snakemake compares no parameter that is derived from the input.
+    """
+    return lambda wildcards, input: value
+
+
 def unless_finished(finished, wildcard):
-    """Constrain a wildcard so that what is finished is never made again: no rule makes it."""
+    """Constrain the first wildcard of a path so that what is finished is never made again: no rule makes it."""
     # On a cluster node the files of the job itself may be there already.
     return cells.all_but(
         finished if workflow.is_main_process else [], wildcard_patterns[wildcard]
@@ -163,9 +178,9 @@ asked_of_group = groups.by_group(asked_cells)
 
 
 @functools.cache
-def cells_of_group(label):
+def cells_of_group(dataset, K, seed):
     """List the cells that a group is made of."""
-    group = cells.Group.of(label)
+    group = cells.Group(dataset, int(K), int(seed))
     return planning.cells_to_group(
         results, group, asked_of_group.get(group, []), list(configuration.perturbations)
     )
@@ -179,31 +194,4 @@ def of_first_pictures(name, wildcards):
         if (results / group.directory / "pictures.npz").exists()
         or group in found_groups.to_make
     )
-    return [f"<results>/{group.directory}/{name}" for group in there][:1]
-
-
-gradients_labels = sorted({*found_gradients, *asked_gradients})
-# None without a whole group, in a study that is only drawn.
-control_datasets = [
-    name
-    for name in dict.fromkeys(label.partition("/")[0] for label in gradients_labels)
-    if groups_at(dataset=name)
-]
-
-
-def gradients_of(dataset):
-    """List the gradients of all seeds of a dataset."""
-    return [
-        f"<results>/gradients/{label}.csv"
-        for label in gradients_labels
-        if label.startswith(f"{dataset}/")
-    ]
-
-
-def control_files(name):
-    """List a file of every group of the control's datasets."""
-    return [
-        file
-        for dataset in control_datasets
-        for file in group_files(name, dataset=dataset)
-    ]
+    return files_of(there, name)[:1]

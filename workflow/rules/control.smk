@@ -8,21 +8,28 @@ Makes:  <results>/config.yaml                         the options of the study, 
 Steps:  measure_gradients, estimate_effects, plot_control
 """
 
+gradients_labels = sorted({*found_gradients, *asked_gradients})
+# None without a whole group, in a study that is only drawn.
+control_datasets = [
+    name
+    for name in dict.fromkeys(label.partition("/")[0] for label in gradients_labels)
+    if groups_at(dataset=name)
+]
+control_groups = [group for group in shown_groups if group.dataset in control_datasets]
+
 
 rule measure_gradients:
     """Measure bias and variance of the relaxed gradient on small models of one dataset and seed."""
     input:
-        images=lambda wildcards: ancient(
-            f"data/{wildcards.gradients.partition('/')[0]}.npz"
-        ),
+        images=ancient("data/{dataset}.npz"),
     output:
-        "<results>/gradients/{gradients}.csv",
+        "<results>/gradients/{dataset}/seed{seed}.csv",
     log:
-        "<logs>/measure_gradients/{gradients}.log",
+        "<logs>/measure_gradients/{dataset}/seed{seed}.log",
     benchmark:
-        "<benchmarks>/measure_gradients/{gradients}.tsv"
+        "<benchmarks>/measure_gradients/{dataset}/seed{seed}.tsv"
     wildcard_constraints:
-        gradients=unless_finished(found_gradients, "gradients"),
+        dataset=unless_finished(found_gradients, "dataset"),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -32,8 +39,10 @@ rule measure_gradients:
         gpu=gpus_per_job,
     params:
         study=lambda wildcards: str(results),
-        points=lambda wildcards: asked_gradients[wildcards.gradients],
-        configuration=lambda wildcards, input: options,
+        points=lambda wildcards: asked_gradients[
+            f"{wildcards.dataset}/seed{wildcards.seed}"
+        ],
+        configuration=untracked(options),
     script:
         "../scripts/measure_gradients.py"
 
@@ -41,9 +50,9 @@ rule measure_gradients:
 rule estimate_effects:
     """Estimate what the variance and the shape of the noise do to the losses."""
     input:
-        summaries=control_files("summaries.csv"),
-        selection=control_files("selection.csv"),
-        bounds=control_files("bounds.csv"),
+        summaries=files_of(control_groups, "summaries.csv"),
+        selection=files_of(control_groups, "selection.csv"),
+        bounds=files_of(control_groups, "bounds.csv"),
     output:
         csv=report(
             "<results>/tables/control.csv",
@@ -76,7 +85,11 @@ rule plot_control:
         summaries=lambda wildcards: group_files("summaries.csv", **wildcards),
         selection=lambda wildcards: group_files("selection.csv", **wildcards),
         bounds=lambda wildcards: group_files("bounds.csv", **wildcards),
-        gradients=lambda wildcards: gradients_of(wildcards.dataset),
+        gradients=lambda wildcards: [
+            f"<results>/gradients/{label}.csv"
+            for label in gradients_labels
+            if label.startswith(f"{wildcards.dataset}/")
+        ],
     output:
         pdf="<results>/figures/control/{dataset}.pdf",
         png=report(
@@ -100,7 +113,7 @@ rule plot_control:
 
 
 control_results = [
-    *(file for file in missing_files if file.split("/")[2] in control_datasets),
+    *(file for file in missing_files if Path(file).parts[2] in control_datasets),
     *expand(
         "<results>/tables/control.{suffix}",
         suffix=["csv", "md"] if control_datasets else [],

@@ -1,8 +1,7 @@
 """Datasets: from the source files to binarized images, shared by all studies.
 
 Needs:  the definitions under `datasets`; the network, hand-placed files or a mirror
-Makes:  data/{dataset}.npz   train, validation and test images of 0 and 1
-        data/{dataset}.json  their definition and where they come from, with sums
+Makes:  data/{dataset}.npz  train, validation and test images of 0 and 1, their definition, and where they come from
 Steps:  download_source, binarize_dataset
 """
 
@@ -24,7 +23,7 @@ rule download_source:
             f"data/raw/{wildcards.folder}/{wildcards.file}",
             first=configuration.asked_datasets,
         ).fingerprint,
-        mirror=lambda wildcards, output: configuration.mirror,
+        mirror=untracked(configuration.mirror),
     script:
         "../scripts/download_source.py"
 
@@ -34,8 +33,7 @@ rule binarize_dataset:
     input:
         lambda wildcards: sources_of(wildcards.dataset),
     output:
-        images="data/{dataset}.npz",
-        manifest="data/{dataset}.json",
+        "data/{dataset}.npz",
     log:
         "<logs>/binarize_dataset/{dataset}.log",
     benchmark:

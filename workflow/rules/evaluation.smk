@@ -14,31 +14,29 @@ Steps:  evaluate_models
 rule evaluate_models:
     """Evaluate the selected models of a group on the test set."""
     input:
-        images=lambda wildcards: ancient(
-            f"data/{cells.Group.of(wildcards.group).dataset}.npz"
-        ),
-        summaries="<results>/groups/{group}/summaries.csv",
-        selection="<results>/groups/{group}/selection.csv",
+        images=ancient("data/{dataset}.npz"),
+        summaries="<results>/groups/{dataset}/K{K}/seed{seed}/summaries.csv",
+        selection="<results>/groups/{dataset}/K{K}/seed{seed}/selection.csv",
         models=lambda wildcards: [
             f"<results>/{cell.directory}/model.pt"
-            for cell in cells_of_group(wildcards.group)
+            for cell in cells_of_group(**wildcards)
         ],
     output:
         **(
-            {"models": "<results>/groups/{group}/models.pt"}
+            {"models": "<results>/groups/{dataset}/K{K}/seed{seed}/models.pt"}
             if configuration.evaluation.keep_models
             else {}
         ),
-        bounds="<results>/groups/{group}/bounds.csv",
-        image_losses="<results>/groups/{group}/image_losses.npz",
-        pictures="<results>/groups/{group}/pictures.npz",
-        costs="<results>/groups/{group}/costs.csv",
+        bounds="<results>/groups/{dataset}/K{K}/seed{seed}/bounds.csv",
+        image_losses="<results>/groups/{dataset}/K{K}/seed{seed}/image_losses.npz",
+        pictures="<results>/groups/{dataset}/K{K}/seed{seed}/pictures.npz",
+        costs="<results>/groups/{dataset}/K{K}/seed{seed}/costs.csv",
     log:
-        "<logs>/evaluate_models/{group}.log",
+        "<logs>/evaluate_models/{dataset}/K{K}/seed{seed}.log",
     benchmark:
-        "<benchmarks>/evaluate_models/{group}.tsv"
+        "<benchmarks>/evaluate_models/{dataset}/K{K}/seed{seed}.tsv"
     wildcard_constraints:
-        group=unless_finished(map(str, found_groups.whole), "group"),
+        dataset=unless_finished(map(str, found_groups.whole), "dataset"),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -46,7 +44,7 @@ rule evaluate_models:
         mem_mb=lambda wildcards, attempt: 3_000 * attempt,
         runtime=lambda wildcards, attempt: attempt
         * scheduling.evaluation_minutes(
-            cells_of_group(wildcards.group),
+            cells_of_group(**wildcards),
             configuration.evaluation.importance_samples,
         ),
         gpu=gpus_per_job,
@@ -54,6 +52,6 @@ rule evaluate_models:
         study=lambda wildcards: str(results),
         samples=configuration.evaluation.importance_samples,
         keep_models=configuration.evaluation.keep_models,
-        device=lambda wildcards, input: configuration.training.device,
+        device=untracked(configuration.training.device),
     script:
         "../scripts/evaluate_models.py"

@@ -20,20 +20,20 @@ fit_labels = [
 rule fit_target:
     """Fit one target distribution with one noise law."""
     output:
-        "<results>/fits/{fit}.csv.gz",
+        "<results>/fits/{target}/{perturbation}.csv.gz",
     log:
-        "<logs>/fit_target/{fit}.log",
+        "<logs>/fit_target/{target}/{perturbation}.log",
     benchmark:
-        "<benchmarks>/fit_target/{fit}.tsv"
+        "<benchmarks>/fit_target/{target}/{perturbation}.tsv"
     wildcard_constraints:
-        fit=unless_finished(found_fits, "fit"),
+        target=unless_finished(found_fits, "target"),
     localrule: True
     conda:
         "../../envs/torch.yaml"
     threads: 1
     params:
         study=lambda wildcards: str(results),
-        configuration=lambda wildcards, output: options,
+        configuration=untracked(options),
     script:
         "../scripts/fit_target.py"
 

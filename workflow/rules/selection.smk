@@ -14,22 +14,22 @@ rule select_temperatures:
     input:
         summaries=lambda wildcards: [
             f"<results>/{cell.directory}/summary.json"
-            for cell in cells_of_group(wildcards.group)
+            for cell in cells_of_group(**wildcards)
         ],
         histories=lambda wildcards: [
             f"<results>/{cell.directory}/history.csv"
-            for cell in cells_of_group(wildcards.group)
+            for cell in cells_of_group(**wildcards)
         ],
     output:
-        summaries="<results>/groups/{group}/summaries.csv",
-        histories="<results>/groups/{group}/histories.csv.gz",
-        selection="<results>/groups/{group}/selection.csv",
+        summaries="<results>/groups/{dataset}/K{K}/seed{seed}/summaries.csv",
+        histories="<results>/groups/{dataset}/K{K}/seed{seed}/histories.csv.gz",
+        selection="<results>/groups/{dataset}/K{K}/seed{seed}/selection.csv",
     log:
-        "<logs>/select_temperatures/{group}.log",
+        "<logs>/select_temperatures/{dataset}/K{K}/seed{seed}.log",
     benchmark:
-        "<benchmarks>/select_temperatures/{group}.tsv"
+        "<benchmarks>/select_temperatures/{dataset}/K{K}/seed{seed}.tsv"
     wildcard_constraints:
-        group=unless_finished(map(str, found_groups.whole), "group"),
+        dataset=unless_finished(map(str, found_groups.whole), "dataset"),
     localrule: True
     conda:
         "../../envs/figures.yaml"

@@ -31,13 +31,13 @@ rule export_plan:
         "../../envs/torch.yaml"
     params:
         study=lambda wildcards: str(results),
-        configuration=lambda wildcards, output: options,
+        configuration=untracked(options),
         plan=lambda wildcards: {
             "study": configuration.study,
             "groups": {
                 str(group): [
                     (cell.perturbation, cell.temperature)
-                    for cell in cells_of_group(str(group))
+                    for cell in cells_of_group(**vars(group))
                 ]
                 for group in groups_to_plan
             },

@@ -75,7 +75,7 @@ rule train_cells:
         study=lambda wildcards: str(results),
         checkpoint=cells.job_path(f"{checkpoints}/{cells.CELL_LABEL}.pt", stacked_axes),
         cells=lambda wildcards: cells.stack_coordinates(wildcards, stacked_axes),
-        # Derived from the input, so that a change is no reason to train again: a study's options are fixed.
-        configuration=lambda wildcards, input: options,
+        # A study's options are fixed.
+        configuration=untracked(options),
     script:
         "../scripts/train_cells.py"

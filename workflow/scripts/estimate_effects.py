@@ -8,7 +8,7 @@ with logged(snakemake.log[0]):
         control_to_markdown,
         estimate_effects,
         losses_of_laws,
-        notes_on_early_stops,
+        notes_on_training_loss,
     )
     from discrete_vae.files import read_tables, write_csv, write_text
     from discrete_vae.report.notes import notes_on_runs
@@ -24,5 +24,6 @@ with logged(snakemake.log[0]):
     )
     table = estimate_effects(losses, law_definitions(runs))
     write_csv(snakemake.output.csv, table)
-    notes = [*notes_on_early_stops(runs, temperature), *notes_on_runs(runs, bounds, left_out=snakemake.params.left_out)]
+    about_runs = notes_on_runs(runs, bounds, left_out=snakemake.params.left_out)
+    notes = [*notes_on_training_loss(runs, temperature), *about_runs]
     write_text(snakemake.output.markdown, control_to_markdown(table, temperature=temperature, notes=notes))

@@ -16,7 +16,7 @@ with logged(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
     evaluate_group(
         Path(snakemake.params.study),
-        Group.of(snakemake.wildcards.group),
+        Group(snakemake.wildcards.dataset, int(snakemake.wildcards.K), int(snakemake.wildcards.seed)),
         BinarizedDataset.load(snakemake.input.images),
         samples=snakemake.params.samples,
         keep_models=snakemake.params.keep_models,

@@ -11,7 +11,6 @@ with logged(snakemake.log[0]):
     from discrete_vae.standalone.plan import write_plan
 
     params = snakemake.params
-    images = {Path(path).stem: BinarizedDataset.load(path) for path in snakemake.input}
-    data_sha256 = {dataset: loaded.manifest["sha256"] for dataset, loaded in images.items()}
-    write_plan(snakemake.output[0], {**params.plan, "data_sha256": data_sha256})
+    data = {Path(path).stem: BinarizedDataset.load_manifest(path) for path in snakemake.input}
+    write_plan(snakemake.output[0], {**params.plan, "data": data})
     begin(Path(params.study), read(params.configuration, check_files=False))

@@ -15,7 +15,7 @@ with logged(snakemake.log[0]):
     params = snakemake.params
     configuration = read(params.configuration, check_files=False)
     begin(Path(params.study), configuration)
-    target, perturbation = snakemake.wildcards.fit.split("/")
+    target, perturbation = snakemake.wildcards.target, snakemake.wildcards.perturbation
     errors = fit(
         target_probabilities(configuration.fitting.targets[target]),
         configuration.perturbations[perturbation],

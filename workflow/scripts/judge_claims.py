@@ -5,19 +5,17 @@ from discrete_vae_job import logged
 with logged(snakemake.log[0]):
     from discrete_vae.analysis.claims import summarize_verdicts
     from discrete_vae.analysis.comparisons import judge, notes_on_early_stops
-    from discrete_vae.analysis.selection import NEGATIVE_ELBO, VALIDATION_LOSS, read_bounds, select_temperatures
+    from discrete_vae.analysis.selection import read_bounds, selections_of
     from discrete_vae.files import read_arrays, read_tables, write_csv, write_text
     from discrete_vae.report.notes import notes_on_runs
     from discrete_vae.report.tables import claims_to_markdown
 
     runs = read_tables(snakemake.input.summaries)
     bounds = read_bounds(snakemake.input.bounds)
-    selection = read_tables(snakemake.input.selection)
-    selections = {VALIDATION_LOSS: selection, NEGATIVE_ELBO: select_temperatures(runs, by=NEGATIVE_ELBO)}
     temperature = snakemake.params.temperature
     table = judge(
         runs,
-        selections,
+        selections_of(runs, read_tables(snakemake.input.selection)),
         bounds,
         read_arrays(snakemake.input.image_losses),
         read_tables(snakemake.input.histories),

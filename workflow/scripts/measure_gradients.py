@@ -19,13 +19,13 @@ with logged(snakemake.log[0]):
     params = snakemake.params
     configuration = read(params.configuration, check_files=False)
     begin(Path(params.study), configuration)
-    dataset, seed = snakemake.wildcards.gradients.split("/")
-    images = BinarizedDataset.load(snakemake.input.images)
-    check_definition(Path(snakemake.input.images), images.manifest, params.configuration["datasets"][dataset])
-    of_all = {"dataset": dataset, "K": configuration.control.K, "seed": seed.removeprefix("seed")}
+    name = snakemake.wildcards.dataset
+    dataset = BinarizedDataset.load(snakemake.input.images)
+    check_definition(Path(snakemake.input.images), dataset.manifest, params.configuration["datasets"][name])
+    of_all = {**snakemake.wildcards, "K": configuration.control.K}
     table = measure_gradients(
         [Cell.of({**of_all, **point}) for point in params.points],
-        images,
+        dataset,
         laws=configuration.perturbations,
         training=configuration.training,
         small_models=configuration.control,

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from discrete_vae.analysis.costs import group_costs
-from discrete_vae.analysis.selection import NEGATIVE_ELBO, select_temperatures
+from discrete_vae.analysis.selection import selections_of
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.evaluation.bounds import evaluate_selected
 from discrete_vae.evaluation.pictures import draw_selected
@@ -44,7 +44,7 @@ def evaluate_group(
     torch.set_float32_matmul_precision("highest")  # whatever the training used
     folder = study / group.directory
     runs = read_table(folder / "summaries.csv")
-    selections = [read_table(folder / "selection.csv"), select_temperatures(runs, by=NEGATIVE_ELBO)]
+    selections = selections_of(runs, read_table(folder / "selection.csv")).values()
     by_paper_loss, by_negative_elbo = (selected_models(runs, selection, study=study) for selection in selections)
     selected = list(dict.fromkeys([*by_paper_loss, *by_negative_elbo]))
     bounds, image_losses = evaluate_selected(selected, dataset.splits["test"], samples=samples, device=device)

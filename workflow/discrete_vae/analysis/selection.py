@@ -81,6 +81,11 @@ def select_temperatures(runs: pd.DataFrame, by: str = VALIDATION_LOSS) -> pd.Dat
     return pd.DataFrame(rows)
 
 
+def selections_of(runs: pd.DataFrame, selection: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the models that each loss selects, by its name; ``selection`` are those of the validation loss."""
+    return {VALIDATION_LOSS: selection, NEGATIVE_ELBO: select_temperatures(runs, by=NEGATIVE_ELBO)}
+
+
 def at_nearest_temperature(table: pd.DataFrame, temperature: float) -> pd.DataFrame:
     """Return the rows of each dataset at the one of its temperatures that is nearest to the wanted one."""
     available = table[["dataset", "temperature"]].drop_duplicates(ignore_index=True)

@@ -14,9 +14,8 @@ import pandas as pd
 
 from discrete_vae.analysis.claims import PLANNED_SEEDS
 from discrete_vae.analysis.losses import with_bounds
-from discrete_vae.analysis.selection import at_nearest_temperature, places_stopped_early, say_not_judged
+from discrete_vae.analysis.selection import MODEL_AXES, at_nearest_temperature, places_stopped_early, say_not_judged
 from discrete_vae.analysis.statistics import SIGNIFICANCE, compare_with_zero, holm
-from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import MEASURES
 from discrete_vae.report.tables import interval_texts, to_markdown
 
@@ -61,11 +60,10 @@ def losses_of_laws(
     """
     shown = at_nearest_temperature(runs, temperature)
     whole = shown[~pd.MultiIndex.from_frame(shown[["dataset", "K"]]).isin(places_stopped_early(shown))]
-    of_a_law = [axis for axis in AXES if axis != "temperature"]
-    return with_bounds(selection, bounds).merge(whole[[*of_a_law, "final_training_loss"]], on=of_a_law, how="left")
+    return with_bounds(selection, bounds).merge(whole[[*MODEL_AXES, "final_training_loss"]], on=MODEL_AXES, how="left")
 
 
-def notes_on_early_stops(runs: pd.DataFrame, temperature: float) -> list[str]:
+def notes_on_training_loss(runs: pd.DataFrame, temperature: float) -> list[str]:
     """Say where the training loss is not judged, as a run stopped early."""
     return say_not_judged("the training loss", places_stopped_early(at_nearest_temperature(runs, temperature)))
 

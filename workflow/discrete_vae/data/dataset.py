@@ -11,6 +11,7 @@ from discrete_vae.errors import reading
 from discrete_vae.files import write_arrays
 
 SPLITS = ("train", "validation", "test")
+ADVICE = "remove it to make it again"
 
 Splits = dict[str, np.ndarray]
 
@@ -32,8 +33,18 @@ class BinarizedDataset:
         """Write the .npz whole."""
         write_arrays(path, {**self.splits, "manifest": np.array(json.dumps(self.manifest))})
 
+    @staticmethod
+    def load_manifest(path: Path | str) -> dict[str, Any]:
+        """Read where the images of an .npz come from, without the images.
+
+        Raises:
+            InputError: a missing or damaged file.
+        """
+        with reading(path, "a binarized dataset", ADVICE), Path(path).open("rb") as file, np.load(file) as arrays:
+            return json.loads(str(arrays["manifest"]))
+
     @classmethod
-    def load(cls, path: Path | str, *, advice: str = "remove it to make it again") -> "BinarizedDataset":
+    def load(cls, path: Path | str, *, advice: str = ADVICE) -> "BinarizedDataset":
         """Read an .npz that `save` wrote; ``advice`` ends the message of an error.
 
         Raises:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.data.sources import fingerprint
-from discrete_vae.errors import InputError, reading
+from discrete_vae.errors import InputError
 
 
 def check_definition(images: Path, manifest: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
@@ -21,7 +22,7 @@ def check_definition(images: Path, manifest: Mapping[str, Any], definition: Mapp
         InputError: it was made of another one, for another study or under another name, or of another content of the
             user's file.
     """
-    advice = f"give the dataset another name, or remove {images.with_suffix('.json')} and {images}"
+    advice = f"give the dataset another name, or remove {images}"
     made, sums = manifest["definition"], manifest["sources"]
     if made != definition:
         raise InputError(
@@ -42,13 +43,9 @@ def check_datasets(data: Path, definitions: Mapping[str, Mapping[str, Any]]) -> 
     """Check by their manifests that the datasets in a folder were made of their definitions, given by name.
 
     Raises:
-        InputError: the first one that was made of another definition, or of another file of the user's.
+        InputError: the first one that was made of another definition, or of another file of the user's; or is damaged.
     """
     for name, definition in definitions.items():
-        images, manifest = data / f"{name}.npz", data / f"{name}.json"
-        if not manifest.exists():
-            continue
-        with reading(manifest, "the manifest of a dataset", f"remove {manifest} and {images}"):
-            made = json.loads(manifest.read_text(encoding="utf-8"))
-            made = {key: made[key] for key in ("definition", "sources")}
-        check_definition(images, made, definition)
+        images = data / f"{name}.npz"
+        if images.exists():
+            check_definition(images, BinarizedDataset.load_manifest(images), definition)

@@ -112,30 +112,21 @@ def job_path(pattern: str, stacked_axes: Container[str]) -> str:
     return pattern.format(**{axis: "all" if axis in stacked_axes else f"{{{axis}}}" for axis in AXES})
 
 
-def wildcard_patterns(datasets: Iterable[str]) -> dict[str, str]:
-    """Return the pattern of each wildcard of the rules, given the names of the datasets.
-
-    ``group`` is such as mnist/K10/seed775, ``gradients`` such as mnist/seed775, ``fit`` such as poisson/gumbel.
-    """
-    dataset = f"(?:{'|'.join(map(re.escape, datasets))})"
-    K, seed = (f"(?:{WILDCARD_PATTERNS[axis]})" for axis in ("K", "seed"))
-    labels = {
-        "group": f"{dataset}/K{K}/seed{seed}",
-        "gradients": f"{dataset}/seed{seed}",
-        "fit": "[^/]+/[^/]+",
-    }
-    return {**WILDCARD_PATTERNS, "dataset": dataset, **labels}
+def wildcard_patterns(**names: Iterable[str]) -> dict[str, str]:
+    """Return the pattern of each wildcard of the rules, given the possible ``names`` of those that are no numbers."""
+    named = {wildcard: f"(?:{'|'.join(map(re.escape, known))})" for wildcard, known in names.items()}
+    return {**WILDCARD_PATTERNS, **named}
 
 
 def all_but(finished: Iterable[str], pattern: str) -> str:
     """Return a pattern that excludes what is finished, so that no rule makes it again.
 
     Args:
-        finished: names and paths to exclude.
-        pattern: of all names.
+        finished: paths to exclude, as they begin where the wildcard does.
+        pattern: of the wildcard.
     """
     excluded = "|".join(map(re.escape, finished))
-    return rf"(?!(?:{excluded})(?:/|\.csv$|\.csv\.gz$|\.npz$|\.json$)){pattern}" if excluded else pattern
+    return rf"(?!(?:{excluded})(?:/|\.csv$|\.csv\.gz$|\.npz$)){pattern}" if excluded else pattern
 
 
 def products(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

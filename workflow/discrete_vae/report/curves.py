@@ -17,8 +17,8 @@ from discrete_vae.grid.paper import PAPER_IMAGES, paper_laws
 from discrete_vae.report import style
 from discrete_vae.report.means import places_by_temperature, plot_against_temperature, plot_curves, plot_side_by_side
 
-TRAINING_LOSS = "training loss,\nrelaxed (nats)"
-VALIDATION_LOSS = "validation loss,\ndiscrete (nats)"
+TRAINING_LABEL = "training loss,\nrelaxed (nats)"
+VALIDATION_LABEL = "validation loss,\ndiscrete (nats)"
 CURVE = ["K", "perturbation"]
 SIDE_BY_SIDE = 3  # noise laws whose names fit below an axis
 DOT = {"linestyle": "", "marker": "o", "markersize": 3}
@@ -45,7 +45,7 @@ def draw_convergence(
         finite = _plot_against_epoch(axes, shown, "training_loss", runs, looks)
         if len(finite):
             axes[0].set_ylim(*_limits_after_the_start(finite["training_loss"], finite["epoch"]))
-        axes[0].set_ylabel(TRAINING_LOSS)
+        axes[0].set_ylabel(TRAINING_LABEL)
         style.add_legend(figure, looks)
     return figure
 
@@ -71,7 +71,7 @@ def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str
                 _set_logarithmic_epochs(ax, curves, best)
             colour_of = [looks[law].colour for law in best["perturbation"]]
             ax.scatter(best["epoch"], best["validation_loss"], s=8, c=colour_of, zorder=3, clip_on=False)
-        axes[0].set_ylabel(VALIDATION_LOSS)
+        axes[0].set_ylabel(VALIDATION_LABEL)
         style.add_legend(figure, looks, others=[Line2D([], [], color="0.4", label="best epoch of a seed", **DOT)])
     return figure
 
@@ -88,7 +88,7 @@ def draw_temperatures(runs: pd.DataFrame, *, dataset: str, laws: Sequence[str]) 
         figure, axes = style.columns_of_K(runs["K"].unique(), title, sharey=False)
         for ax, (_, group) in zip(axes, runs.groupby("K", sort=False), strict=True):
             _plot_validation(ax, group, looks, width=figure.get_figwidth() / len(axes) - 0.8)
-        axes[0].set_ylabel(VALIDATION_LOSS)
+        axes[0].set_ylabel(VALIDATION_LABEL)
         ring = Line2D([], [], color="0.4", label="selected by a seed", **RING)
         if runs["temperature"].nunique() > 1:
             style.add_legend(figure, looks, markers=True, others=[ring])

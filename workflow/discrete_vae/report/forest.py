@@ -108,7 +108,7 @@ def _lines(block: pd.DataFrame) -> tuple[list[str], dict[tuple, int]]:
     for (study, dataset, K), group in block.groupby(GROUP, sort=False):
         if study and study not in labels:
             labels.append(study)
-        place = f"{dataset}, $K$ = {K}, {_noun(group['n'])}"
+        place = f"{dataset}, $K$ = {K}, {_seeds(group['n'])}"
         if several_laws:
             labels.append(place)
         for law in group["other"].unique():
@@ -118,7 +118,7 @@ def _lines(block: pd.DataFrame) -> tuple[list[str], dict[tuple, int]]:
     return labels, places
 
 
-def _noun(seeds: pd.Series) -> str:
+def _seeds(seeds: pd.Series) -> str:
     return "1 seed" if seeds.max() == 1 else f"{spell_range(seeds, decimals=0)} seeds"
 
 

@@ -50,7 +50,7 @@ class GroupMaker:
     ) -> None:
         self.plan, self.archives, self.device, self.how_to_train = plan, archives, device, how_to_train
         self.study = Path("results", plan.study)
-        self.images = functools.cache(lambda name: read_images(data / f"{name}.npz", plan.data_sha256[name]))
+        self.images = functools.cache(lambda name: read_images(data / f"{name}.npz", plan.data[name]["sha256"]))
         folders = map(self.folder, groups_on_disk(self.study))
         tables = (folder / name for folder in folders for name in ("summaries.csv", "bounds.csv"))
         check_alike([*(row for table in tables for row in recorded_rows(table)), *plan.option_rows()])
@@ -88,7 +88,7 @@ class GroupMaker:
         """Train a group, evaluate it and pack it. What is there is not made again, and stays part of the group."""
         started = time.monotonic()
         dataset = self.images(group.dataset)
-        if cells := cells_to_train(self.plan.cells(group), study=self.study, checkpoint=self.checkpoint(group)):
+        if cells := cells_of_next_stack(self.plan.cells(group), study=self.study, checkpoint=self.checkpoint(group)):
             self.train(group, cells, dataset, started=started)
         log.info("%s: trained after %.0f s", group, time.monotonic() - started)
         cells = cells_to_group(self.study, group, self.plan.cells(group), list(self.plan.laws))
@@ -146,11 +146,8 @@ class GroupMaker:
     def expected_seconds(self, group: Group) -> float:
         """Return how long a group may take on this hardware; 0 where nothing is known yet."""
         finished, hardware = filter(self.is_whole, map(Group.of, self.plan.groups)), hardware_of(self.device)
-        rates = [seconds_on(hardware, self.folder(done) / "costs.csv") / self._work(done) for done in finished]
-        return SLACK * max(rates, default=0) * self._work(group)
-
-    def _work(self, group: Group) -> int:
-        return self.plan.work(group, self.images(group.dataset).splits["train"])
+        rates = [seconds_on(hardware, self.folder(done) / "costs.csv") / self.plan.work(done) for done in finished]
+        return SLACK * max(rates, default=0) * self.plan.work(group)
 
 
 def seconds_on(hardware: str, costs: Path) -> float:
@@ -159,7 +156,7 @@ def seconds_on(hardware: str, costs: Path) -> float:
     return sum(float(row["seconds"]) for row in rows) if {row["hardware"] for row in rows} == {hardware} else 0
 
 
-def cells_to_train(asked: Sequence[Cell], *, study: Path, checkpoint: Path) -> list[Cell]:
+def cells_of_next_stack(asked: Sequence[Cell], *, study: Path, checkpoint: Path) -> list[Cell]:
     """List the cells of a group that are not finished; or the whole stack that its resume point continues."""
     missing = [cell for cell in asked if not is_finished(study, cell)]
     begun = begun_cells(checkpoint) if missing else []

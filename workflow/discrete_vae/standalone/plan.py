@@ -1,12 +1,11 @@
 """The plan of a machine without Snakemake: groups to make, and all that determines them, as JSON."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from discrete_vae.config.definitions import law_of
 from discrete_vae.config.options import Evaluation, Model, Training
@@ -26,7 +25,7 @@ class Plan:
         groups: the noise law and the temperature of each cell of a group, by the label of the group.
         laws: definitions of the noise laws by name.
         options: what determines the result of a dataset's cells by section, as summaries record it, by dataset.
-        data_sha256: sum of the images of each dataset.
+        data: sum, number and shape of the images of each dataset, as its manifest has them.
         importance_samples: codes drawn for each test image.
         keep_models: whether groups keep the weights of their selected models.
         revision, source_sha256: of the source that wrote the plan.
@@ -36,7 +35,7 @@ class Plan:
     groups: dict[str, list[tuple[str, float]]]
     laws: dict[str, dict[str, Any]]
     options: dict[str, dict[str, dict[str, Any]]]
-    data_sha256: dict[str, str]
+    data: dict[str, dict[str, Any]]
     importance_samples: int
     keep_models: bool
     revision: str | None
@@ -76,18 +75,18 @@ class Plan:
             for dataset, sections in self.options.items()
         }
         rows = option_rows(cells, laws=laws, options=options)
-        return [{**row, "data_sha256": self.data_sha256[row["dataset"]]} for row in rows]
+        return [{**row, "data_sha256": self.data[row["dataset"]]["sha256"]} for row in rows]
 
     def cells(self, group: Group) -> list[Cell]:
         """List the cells of a group."""
         return [Cell(group.dataset, group.K, law, tau, group.seed) for law, tau in self.groups[str(group)]]
 
-    def work(self, group: Group, images: np.ndarray) -> int:
-        """Count the weights of a group's models, times the training images (n x height x width) of all epochs."""
-        options = self.options[group.dataset]
-        sizes = Architecture(images[0].size, categories=group.K, **options["model"])
+    def work(self, group: Group) -> int:
+        """Count the weights of a group's models, times the training images of all epochs."""
+        options, data = self.options[group.dataset], self.data[group.dataset]
+        sizes = Architecture(math.prod(data["image_shape"]), categories=group.K, **options["model"])
         weights = sum(inputs * outputs for inputs, outputs in sizes.layers.values())
-        return len(self.cells(group)) * weights * len(images) * options["training"]["epochs"]
+        return len(self.cells(group)) * weights * data["images"]["train"] * options["training"]["epochs"]
 
     def chosen(self, prefixes: Sequence[str]) -> list[Group]:
         """List the groups under some prefixes such as mnist/K10, in the order of the prefixes; by default all groups.
