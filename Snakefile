@@ -41,6 +41,7 @@ from discrete_vae.data import shared, sources
 from discrete_vae.errors import InputError, OutputError
 from discrete_vae.grid import (
     cells,
+    command,
     groups,
     planning,
     progress,

@@ -62,10 +62,6 @@ try:
     sources.check_sums(
         {name: configuration.datasets[name] for name in configuration.asked_datasets}
     )
-    shared.check_datasets(
-        folder("data"),
-        {name: options["datasets"][name] for name in configuration.asked_datasets},
-    )
     if workflow.is_main_process and configuration.training.kl == "codes":
         # Here alone the main process needs torch, which is slow to import.
         from discrete_vae.model.code_probabilities import check_trainable
@@ -75,16 +71,18 @@ try:
             {name: configuration.perturbations[name] for name in laws},
             cells.values_of(asked_cells, "K"),
         )
-    # Only the main process plans. Meanwhile groups are made, or copied, beside a job that reads the Snakefile again.
-    found_groups = (
-        groups.find_groups(results, configuration)
-        if workflow.is_main_process
-        else groups.FoundGroups()
-    )
-    found_gradients = planning.find_tables(
-        results / "gradients", ".csv", asked_gradients
-    )
-    found_fits = planning.find_tables(results / "fits", ".csv.gz", asked_fits)
+    # Only the main process plans. Meanwhile files are made, or copied, beside a job that reads the Snakefile again.
+    found_groups, found_gradients, found_fits = groups.FoundGroups(), [], []
+    if workflow.is_main_process:
+        shared.check_datasets(
+            folder("data"),
+            {name: options["datasets"][name] for name in configuration.asked_datasets},
+        )
+        found_groups = groups.find_groups(results, configuration)
+        found_gradients = planning.find_tables(
+            results / "gradients", ".csv", asked_gradients
+        )
+        found_fits = planning.find_tables(results / "fits", ".csv.gz", asked_fits)
 except InputError as error:
     sys.exit(f"ERROR: {error}")
 
