@@ -46,6 +46,16 @@ def test_a_damaged_dataset_is_told(tmp_path, own_dataset, content):
         check_datasets(tmp_path / "data", {"mine": own_dataset})
 
 
+@pytest.mark.parametrize("manifest", [{}, [], {"definition": {}}])
+def test_a_manifest_that_lacks_something_is_told(tmp_path, own_dataset, manifest):
+    made = BinarizedDataset.load(tmp_path / "data/mine.npz")
+    BinarizedDataset(made.splits, manifest).save(tmp_path / "data/mine.npz")
+    with pytest.raises(
+        InputError, match=r"mine.npz is not readable .*, expected a binarized dataset with its definition"
+    ):
+        check_datasets(tmp_path / "data", {"mine": own_dataset})
+
+
 def test_what_a_job_loads_is_checked_as_a_plan_checks_it(tmp_path, own_dataset):
     """A plan does not see a dataset beyond the grid."""
     made = BinarizedDataset.load(tmp_path / "data/mine.npz").manifest

@@ -51,6 +51,14 @@ def test_of_more_samples_the_first_ten_are_drawn():
         assert np.array_equal(shown[6:11, 8 * i : 8 * i + 7], 255 - samples[i])
 
 
+def test_of_fewer_test_images_as_many_are_drawn_and_ten_samples():
+    samples = np.random.default_rng(0).integers(0, 256, (10, 5, 7), dtype=np.uint8)
+    images = {"data": samples[:6], "normal/reconstructions": samples[:6], "normal/samples": samples}
+    reconstructed, drawn = (ax.images[0].get_array() for ax in draw_images(images, title="t", labels={}).axes)
+    assert reconstructed.shape == drawn.shape == (12, 80)
+    assert (reconstructed[:, 48:] == 255).all()
+
+
 def test_images_of_which_every_model_diverged_are_still_drawn():
     figure = draw_images({"data": np.zeros((4, 5, 7), dtype=np.uint8)}, title="t", labels={})
     assert [text.get_text() for text in figure.axes[1].texts] == ["diverged"]

@@ -44,6 +44,18 @@ def test_claims_have_rules_notes_verdicts_comparisons_and_their_sensitivity():
     assert dict(zip(head, rows[0], strict=True))["sign flip"] == "0.062"
 
 
+def test_a_rule_of_one_claim_is_told_where_that_claim_is_judged():
+    selection, bounds = selected({"gumbel": 1.0, "normal": 0.0})
+    beside, of_claim_2 = "- claim 1 selected by negative ELBO: it is not in", "- claim 2: for all three measures"
+    for table, rules in (
+        (judged(selection, bounds), set()),
+        (judged(selection, bounds, by_elbo=selection), {beside}),
+        (judged_curves(curves(2.0)), {of_claim_2}),
+        (judged_curves(curves(2.0, dataset="mnist")), set()),
+    ):
+        assert {rule for rule in (beside, of_claim_2) if rule in claims(table)} == rules
+
+
 def test_a_joint_verdict_says_how_much_was_run():
     table = judged(*selected({"gumbel": 1.0, "normal": 0.0, "logistic": 2.0}))
     verdicts = {row[1]: row[3] for row in rows_of(claims(table))}

@@ -45,7 +45,7 @@ def planned_cells(jobs):
 
 
 if file_targets:
-    command_here = command.Command(
+    asked_command = command.Command(
         configuration=configuration,
         results=results,
         makeable=makeable_files(),
@@ -60,9 +60,9 @@ if file_targets:
         has_rule=lambda file: any(rule.is_producer(file) for rule in workflow.rules),
     )
 for target in file_targets:
-    if reason := command_here.refusal(target):
+    if reason := asked_command.refusal(target):
         sys.exit(f"ERROR: {reason}")
-    if not os.path.isfile(target) and command_here.is_beyond_the_grid(target):
+    if not os.path.isfile(target) and asked_command.is_beyond_the_grid(target):
         print(
             f"{target} is not in the grid; it is made all the same, and joins its group if that is not finished",
             file=sys.stderr,

@@ -29,7 +29,7 @@ class Claim:
         name: short, for tables.
         text: what is claimed.
         comparisons: how many other noise laws must be compared before it can be supported at a dataset and K.
-        places: for how many combinations of dataset and K the paper claims it; None for what it does not claim.
+        places: at how many combinations of dataset and K it is judged as a whole; None: wherever it was compared.
     """
 
     name: str
@@ -50,7 +50,7 @@ FEWER_TEMPERATURES = Claim(
 )
 ELSEWHERE = Claim(
     "1 elsewhere",
-    "claim 1 on datasets, K, models, training losses or annealed temperatures that the paper does not report",
+    "claim 1 on datasets, K, models, training or annealed temperatures that the paper does not report",
     comparisons=2,
 )
 FURTHER_LAW = Claim("beyond the paper", "Normal-Softmax has a lower test loss than a further noise law")
@@ -63,7 +63,7 @@ CONVERGENCE_OF_VALIDATION = Claim(
 )
 CONVERGENCE_ELSEWHERE = Claim(
     "2 elsewhere",
-    "claim 2 on datasets, K, models, training losses, constant or annealed temperatures that the paper does not report",
+    "claim 2 on datasets, K, models, training, constant or annealed temperatures that the paper does not report",
 )
 CLAIMS = {
     claim.name: claim
@@ -114,7 +114,7 @@ def verdict_here(verdicts: Collection[str], *, least: int) -> str:
 
 
 def pool(table: pd.DataFrame) -> pd.DataFrame:
-    """Judge the paper's claims over several studies together.
+    """Judge the paper's claims, and the one beside claim 1, over several studies together.
 
     The verdicts at a dataset and K are those of its study, which also counts its further laws. A dataset that stands
     for another one counts only at the K where no study has that one.

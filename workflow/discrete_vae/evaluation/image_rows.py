@@ -2,6 +2,8 @@
 
 import numpy as np
 
+IMAGES = 10  # of a row: reconstructions, or samples of a model
+
 
 def in_rows(images: np.ndarray, *, columns: int, gap: int) -> np.ndarray:
     """Lay gray images, images x height x width, out in rows of some columns, the last one filled up with white.

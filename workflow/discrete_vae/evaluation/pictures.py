@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from discrete_vae.data.dataset import BinarizedDataset
+from discrete_vae.evaluation.image_rows import IMAGES
 from discrete_vae.evaluation.selected import SelectedModel
 from discrete_vae.evaluation.trained import TrainedModel
 from discrete_vae.model.network import load_model
 
-IMAGES = 10  # reconstructed, and samples of each model: a row of the figure
 SEED = 0  # of the choice of images, their noise and the prior samples
 
 

@@ -113,7 +113,7 @@ def job_path(pattern: str, stacked_axes: Container[str]) -> str:
 
 
 def wildcard_patterns(**names: Iterable[str]) -> dict[str, str]:
-    """Return the pattern of each wildcard of the rules, given the possible ``names`` of those that are no numbers."""
+    """Return the pattern of each wildcard of the rules, given all names of datasets, noise laws and so on."""
     named = {wildcard: f"(?:{'|'.join(map(re.escape, known))})" for wildcard, known in names.items()}
     return {**WILDCARD_PATTERNS, **named}
 
@@ -122,7 +122,7 @@ def all_but(finished: Iterable[str], pattern: str) -> str:
     """Return a pattern that excludes what is finished, so that no rule makes it again.
 
     Args:
-        finished: paths to exclude, as they begin where the wildcard does.
+        finished: paths to exclude from the wildcard on, such as mnist/K10/seed775 for ``{dataset}``.
         pattern: of the wildcard.
     """
     excluded = "|".join(map(re.escape, finished))

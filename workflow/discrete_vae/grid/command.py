@@ -25,7 +25,7 @@ class Command:
         configuration: of the study.
         results: the folder of the study.
         makeable: the files that the study can make by its grid, as the command line spells them.
-        finished: folders and tables that are finished, and kept.
+        finished: folders that are finished, and kept.
         to_make: the groups of the grid that are yet to be made.
         control_datasets: the datasets that the control shows.
         stack: the axes that one training job stacks.

@@ -8,10 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from discrete_vae.analysis.losses import with_bounds
-from discrete_vae.evaluation.image_rows import in_rows
+from discrete_vae.evaluation.image_rows import IMAGES, in_rows
 from discrete_vae.report import style
-
-IMAGES = 10  # in a row
 
 
 def label_models(selection: pd.DataFrame, bounds: pd.DataFrame, *, annealed: bool) -> dict[str, str]:
@@ -61,7 +59,7 @@ def _draw_strips(ax: Axes, strips: Sequence[np.ndarray]) -> None:
         style.say_diverged(ax)
         ax.set_axis_off()
         return
-    drawn = [in_rows(255 - strip, columns=len(strip), gap=max(1, strip.shape[1] // 14)) for strip in strips]
+    drawn = [in_rows(255 - strip, columns=IMAGES, gap=max(1, strip.shape[1] // 14)) for strip in strips]
     ax.imshow(np.vstack(drawn), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     ax.set_xticks([])
     height = len(drawn[0])

@@ -25,7 +25,7 @@ class Plan:
         groups: the noise law and the temperature of each cell of a group, by the label of the group.
         laws: definitions of the noise laws by name.
         options: what determines the result of a dataset's cells by section, as summaries record it, by dataset.
-        data: sum, number and shape of the images of each dataset, as its manifest has them.
+        data: the manifest of each dataset.
         importance_samples: codes drawn for each test image.
         keep_models: whether groups keep the weights of their selected models.
         revision, source_sha256: of the source that wrote the plan.
