@@ -35,7 +35,7 @@ def test_every_selected_model_has_reconstructions_of_some_test_images_and_sample
     for cell in cells:
         model = TrainedModel(cell, law_of(PAPER_LAWS[cell.perturbation]), network, (3, 4))
         codes = model.draw_codes(model.encode(drawn["data"] // 255))
-        for kind, images in (("reconstructions", model.decode(codes)), ("samples", model.sample(20))):
+        for kind, images in (("reconstructions", model.decode(codes)), ("samples", model.sample(10))):
             found = drawn[f"{cell.perturbation}/{kind}"]
             assert found == pytest.approx(255 * images.numpy(), abs=0.501), "rounded to whole gray values"
     assert not np.array_equal(drawn["normal/reconstructions"], drawn["gumbel/reconstructions"]), "noise of each law"

@@ -7,12 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from discrete_vae.analysis.selection import select_temperatures
+from discrete_vae.config.options import RESULT_SECTIONS
 from discrete_vae.errors import InputError, reading
 from discrete_vae.files import RESTORE, read_table, write_csv
 from discrete_vae.grid.alike import check_alike
 from discrete_vae.grid.cells import AXES, Cell
 
-NESTED = ("law", "model", "training", "evaluation")
+NESTED = ("law", *RESULT_SECTIONS)
 
 
 def gather_group(folder: Path, *, summaries: Sequence[str | Path], histories: Sequence[str | Path]) -> None:

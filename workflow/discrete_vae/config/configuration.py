@@ -1,6 +1,6 @@
 """The whole configuration as one typed object, which the Snakefile reads once."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
@@ -144,7 +144,7 @@ class Configuration(Section):
     def result_options(self, dataset: str) -> dict[str, dict[str, Any]]:
         """Return the options that determine the result of a dataset's cells, by section, as summaries record them."""
         return {
-            "model": asdict(self.model),
+            "model": self.model.result_options(),
             "training": self.training.of_dataset(dataset).result_options(),
             "evaluation": self.evaluation.result_options(),
         }

@@ -20,6 +20,11 @@ class Section:
         "regex_engine": "python-re",
     }
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Make the section of plain values; an option that is missing has its default."""
+        return cls(**values)
+
 
 def option(default: Any, description: str, **bounds: float | str) -> Any:
     """Declare a field with a default or a function that makes it, its meaning, and its bounds in pydantic's words."""
@@ -40,6 +45,10 @@ class Model(Section):
 
     variables: int = option(10, "number N of categorical variables", ge=1)
     hidden: int = option(300, "units in the hidden layer of the encoder and of the decoder", ge=1)
+
+    def result_options(self) -> dict[str, int]:
+        """Return the options that determine a result."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ class Training(Section):
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """Make the section of what `result_options` returned; an option that is missing has its default."""
+        """Make the section of plain values; an option that is missing has its default."""
         annealing = values.get("annealing")
         return cls(**{**values, "annealing": Annealing(**annealing) if annealing else None})
 
@@ -141,6 +150,15 @@ class Evaluation(Section):
     def result_options(self) -> dict[str, int]:
         """Return the options that determine the result of a training."""
         return {name: getattr(self, name) for name in ("validation_samples", "selection_samples")}
+
+
+# What determines the result of a cell, beside its images and its noise law.
+RESULT_SECTIONS = {"model": Model, "training": Training, "evaluation": Evaluation}
+
+
+def completed(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a result section, as an older version may have recorded them, with all of today's."""
+    return RESULT_SECTIONS[section].of(values).result_options()
 
 
 @dataclass(frozen=True)

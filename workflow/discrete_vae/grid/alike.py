@@ -3,10 +3,9 @@
 import functools
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 
-from discrete_vae.config.options import Evaluation, Model, Training
+from discrete_vae.config.options import RESULT_SECTIONS, completed
 from discrete_vae.errors import InputError, reading
 from discrete_vae.grid.cells import Cell
 
@@ -68,10 +67,5 @@ def _options(column: str, text: str) -> dict[str, Any]:
     if not text.startswith("{"):
         return {column: text}
     values = json.loads(text)
-    complete = {
-        "model": lambda: asdict(Model(**values)),
-        "training": lambda: Training.of(values).result_options(),
-        "evaluation": lambda: Evaluation(**values).result_options(),
-    }
-    options = complete[column]() if column in complete else values
+    options = completed(column, values) if column in RESULT_SECTIONS else values
     return {f"{column}.{key}": value for key, value in options.items()}

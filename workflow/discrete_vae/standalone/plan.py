@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from discrete_vae.config.definitions import law_of
-from discrete_vae.config.options import Evaluation, Model, Training
+from discrete_vae.config.options import RESULT_SECTIONS, completed
 from discrete_vae.errors import InputError, reading
 from discrete_vae.files import write_json
 from discrete_vae.grid.alike import option_rows
@@ -66,12 +66,8 @@ class Plan:
         cells = [cell for label in self.groups for cell in self.cells(Group.of(label))]
         laws = {name: asdict(law_of(definition)) for name, definition in self.laws.items()}
         options = {
-            dataset: {
-                "model": asdict(Model(**sections["model"])),
-                "training": Training.of(sections["training"]).result_options(),
-                "evaluation": Evaluation(**sections["evaluation"]).result_options(),
-                "samples": self.importance_samples,
-            }
+            dataset: {section: completed(section, sections[section]) for section in RESULT_SECTIONS}
+            | {"samples": self.importance_samples}
             for dataset, sections in self.options.items()
         }
         rows = option_rows(cells, laws=laws, options=options)
