@@ -13,7 +13,6 @@ from discrete_vae.analysis.selection import LOSSES
 from discrete_vae.config.definitions import law_of
 from discrete_vae.config.options import Annealing, Evaluation, Model, Training
 from discrete_vae.data.dataset import BinarizedDataset
-from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.model.code_probabilities import argmax_probabilities
@@ -21,7 +20,7 @@ from discrete_vae.model.network import Architecture, DiscreteVAE, initial_weight
 from discrete_vae.model.noise import NUMBERS_AT_ONCE, NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
 from discrete_vae.training import clock, loop
-from discrete_vae.training.loop import choose_device, train
+from discrete_vae.training.loop import train
 from discrete_vae.training.stack import StackTrainer, annealed_temperature
 
 MODEL = Model(variables=3, hidden=16)
@@ -324,30 +323,3 @@ def test_the_second_evaluation_of_the_best_epoch_is_told(tiny_dataset, caplog):
     with caplog.at_level("INFO", logger=loop.__name__):
         run(tiny_dataset, cell())
     assert re.search(r"final validation: the best epoch again, with \d+ samples", caplog.text)
-
-
-@pytest.mark.parametrize(("name", "gpus"), [("cpu", 0), ("cpu", 1), ("auto", 0)])
-def test_a_job_without_a_gpu_computes_on_a_cpu_whatever_torch_sees(monkeypatch, caplog, name, gpus):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    with caplog.at_level("INFO", logger=loop.__name__):
-        assert choose_device(name, gpus=gpus) == torch.device("cpu")
-    assert caplog.messages == ["device: cpu, 1 thread"]
-
-
-@pytest.mark.parametrize(("name", "gpus"), [("auto", 1), ("auto", 2), ("cuda", 1), ("cuda", 0)])
-def test_a_job_with_a_gpu_computes_on_it_or_ends_in_one_line(monkeypatch, caplog, name, gpus):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H100")
-    with caplog.at_level("INFO", logger=loop.__name__):
-        assert choose_device(name, gpus=gpus) == torch.device("cuda")
-    assert caplog.messages == ["device: NVIDIA H100"]
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    with pytest.raises(InputError) as refused:
-        choose_device(name, gpus=gpus)
-    (line,) = str(refused.value).splitlines()
-    assert line.startswith(
-        f"training.device is '{name}' and the job's gpu is {gpus}, expected a GPU and torch sees none"
-    )
-    for advice in ("nvidia-smi", "CUDA_VISIBLE_DEVICES (empty)", torch.__version__, "gpu of the rule to 0", "to cpu"):
-        assert advice in line

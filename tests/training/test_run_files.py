@@ -10,7 +10,7 @@ from discrete_vae.analysis.selection import LOSSES
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.groups import is_finished
-from discrete_vae.training.run_files import check_images, processor, write_run
+from discrete_vae.training.run_files import check_images, write_run
 from discrete_vae.training.runs import Run
 
 CELL = Cell("digits", 3, "normal", 0.5, 1)
@@ -63,18 +63,6 @@ def test_other_images_than_those_of_a_datasets_groups_are_refused(tmp_path):
         check_images(tmp_path, "digits", "b")
     folder.rename(folder.with_name("seed1.bak"))
     check_images(tmp_path, "digits", "b")
-
-
-@pytest.mark.parametrize(
-    ("cpuinfo", "name"),
-    [
-        ("cpu family\t: 23\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n\n", "AMD EPYC (family 23, model 1)"),
-        ("model name\t: ARMv8 Processor\n", "ARMv8 Processor"),
-    ],
-)
-def test_a_processor_is_named_with_its_generation_where_that_is_told(tmp_path, cpuinfo, name):
-    (tmp_path / "cpuinfo").write_text(cpuinfo * 2)
-    assert processor(tmp_path / "cpuinfo") == name
 
 
 def test_other_images_than_those_of_runs_that_are_not_gathered_are_refused(tmp_path):

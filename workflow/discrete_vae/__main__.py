@@ -16,9 +16,8 @@ from discrete_vae.evaluation.trained import load_run, load_selected
 from discrete_vae.standalone.check import check_device
 from discrete_vae.standalone.maker import GroupMaker
 from discrete_vae.standalone.plan import Plan
-from discrete_vae.training.loop import choose_device
+from discrete_vae.training.device import choose_device, environment
 from discrete_vae.training.resume_point import heeded_signals
-from discrete_vae.training.run_files import environment
 
 MOST_SAMPLES = 10_000
 MOST_MINUTES = 527_040  # of a year

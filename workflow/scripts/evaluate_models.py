@@ -10,7 +10,7 @@ with logged(snakemake.log[0]):
     from discrete_vae.analysis.group_evaluation import evaluate_group
     from discrete_vae.data.dataset import BinarizedDataset
     from discrete_vae.grid.cells import Group
-    from discrete_vae.training.loop import choose_device
+    from discrete_vae.training.device import choose_device
 
     started = time.monotonic()
     torch.set_num_threads(snakemake.threads)

@@ -13,7 +13,7 @@ with logged(snakemake.log[0]):
     from discrete_vae.files import write_csv
     from discrete_vae.grid.cells import Cell
     from discrete_vae.grid.study import begin
-    from discrete_vae.training.loop import choose_device
+    from discrete_vae.training.device import choose_device
 
     torch.set_num_threads(snakemake.threads)
     params = snakemake.params

@@ -13,8 +13,8 @@ with logged(snakemake.log[0]):
     from discrete_vae.grid.cells import Cell, asked_cells
     from discrete_vae.grid.progress import announce_progress
     from discrete_vae.grid.study import begin
+    from discrete_vae.training.device import choose_device
     from discrete_vae.training.job import run_job
-    from discrete_vae.training.loop import choose_device
     from discrete_vae.training.run_files import check_images
 
     started = time.monotonic()

@@ -13,7 +13,8 @@ from discrete_vae.evaluation.pictures import draw_selected
 from discrete_vae.evaluation.selected import selected_models
 from discrete_vae.files import read_table, write_arrays, write_csv
 from discrete_vae.grid.cells import Group
-from discrete_vae.training.run_files import check_images, environment, write_weights
+from discrete_vae.training.device import environment
+from discrete_vae.training.run_files import check_images, write_weights
 
 
 def evaluate_group(

@@ -22,9 +22,9 @@ from discrete_vae.grid.groups import check_runs, groups_on_disk, is_finished, is
 from discrete_vae.grid.planning import cells_to_group, finished_cells
 from discrete_vae.source import git_revision, source_sum
 from discrete_vae.standalone.plan import Plan
+from discrete_vae.training.device import hardware_of
 from discrete_vae.training.job import run_job
 from discrete_vae.training.resume_point import begun_cells
-from discrete_vae.training.run_files import hardware_of
 
 SLACK = 1.2  # a group of a larger K takes longer than the number of its weights says
 

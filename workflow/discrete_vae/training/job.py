@@ -12,9 +12,10 @@ from discrete_vae.config.definitions import law_of
 from discrete_vae.config.options import Evaluation, Model, Training
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.grid.cells import Cell
+from discrete_vae.training.device import environment
 from discrete_vae.training.loop import train
 from discrete_vae.training.resume_point import ResumePoint, identity_of
-from discrete_vae.training.run_files import environment, write_run
+from discrete_vae.training.run_files import write_run
 
 
 def run_job(

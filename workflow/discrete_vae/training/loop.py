@@ -1,15 +1,13 @@
 """Train a stack of cells on shared minibatches, and keep each cell's best epoch."""
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 
 import torch
 
 from discrete_vae.config.definitions import Law
-from discrete_vae.config.options import Evaluation, Model, Training, uses_gpu
+from discrete_vae.config.options import Evaluation, Model, Training
 from discrete_vae.data.dataset import BinarizedDataset
-from discrete_vae.errors import InputError
 from discrete_vae.evaluation.discrete_loss import mean_kl_of_codes
 from discrete_vae.grid.cells import Cell
 from discrete_vae.model.network import unstack
@@ -19,32 +17,6 @@ from discrete_vae.training.runs import BestWeights, Row, Run
 from discrete_vae.training.stack import Parts, StackTrainer
 
 log = logging.getLogger(__name__)
-
-
-def choose_device(name: str, *, gpus: int) -> torch.device:
-    """Return the device of a job, and log it.
-
-    Args:
-        name: ``training: device``; ``auto`` is a GPU where the job has one by its resources.
-        gpus: ``gpu`` of the job's resources.
-
-    Raises:
-        InputError: a GPU is expected, and torch sees none.
-    """
-    if not uses_gpu(name, gpus):
-        threads = torch.get_num_threads()
-        log.info("device: cpu, %d %s", threads, "thread" if threads == 1 else "threads")
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
-        raise InputError(
-            f"training.device is {name!r} and the job's gpu is {gpus}, expected a GPU and torch sees none; check the"
-            f" driver (nvidia-smi), that torch has CUDA (it is {torch.__version__}), and CUDA_VISIBLE_DEVICES"
-            f" ({visible or 'empty'}); or compute on CPUs: set training.device to cpu (--device cpu without Snakemake)"
-            " or, if it is auto, gpu of the rule to 0"
-        )
-    log.info("device: %s", torch.cuda.get_device_name())
-    return torch.device("cuda")
 
 
 def train(

@@ -19,6 +19,7 @@ from discrete_vae.errors import OutputError
 from discrete_vae.files import remove_abandoned, write_bytes
 from discrete_vae.grid.cells import Cell
 from discrete_vae.source import source_sum
+from discrete_vae.training.device import kind_of
 
 log = logging.getLogger(__name__)
 
@@ -50,19 +51,11 @@ def identity_of(
         "cells": [cell.coordinates() for cell in cells],
         "laws": dict(laws),
         "data_sha256": data_sha256,
-        "device": _kind_of(device),
+        "device": kind_of(device),
         "torch": str(torch.__version__),
         "source": source_sum(),
         **options,
     }
-
-
-def _kind_of(device: torch.device) -> str:
-    """Name the kind of a device. On a GPU the bits depend on its model and on its number of multiprocessors."""
-    if device.type != "cuda":
-        return device.type
-    properties = torch.cuda.get_device_properties(device)
-    return f"{properties.name} with {properties.multi_processor_count} multiprocessors"
 
 
 def begun_cells(path: Path) -> list[Cell]:

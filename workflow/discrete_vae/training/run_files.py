@@ -4,7 +4,6 @@ import io
 import itertools
 import json
 import math
-import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import torch
 from discrete_vae.errors import InputError, reading
 from discrete_vae.files import RESTORE, write_bytes, write_csv, write_json
 from discrete_vae.grid.groups import groups_on_disk, recorded_rows
-from discrete_vae.source import git_revision
 from discrete_vae.training.runs import Run
 
 
@@ -23,7 +21,7 @@ def write_run(run: Run, folder: Path, *, provenance: Mapping[str, Any], definiti
     """Write the three files of a cell into its folder, each whole, the summary last.
 
     The summary holds ``definition``, the noise law and options that determine the result, and ``provenance``, the
-    `environment` and what else is known of the job.
+    `device.environment` and what else is known of the job.
     """
     write_csv(folder / "history.csv", pd.DataFrame(run.history))
     write_weights(folder / "model.pt", run.weights)
@@ -79,32 +77,3 @@ def _sums_of_images(study: Path, dataset: str) -> Iterator[tuple[Path, str]]:
         if group.dataset == dataset:
             folder = study / group.directory
             yield from ((folder, row["data_sha256"]) for row in recorded_rows(folder / "summaries.csv")[:1])
-
-
-def environment(device: torch.device, revision: str | None = None) -> dict[str, Any]:
-    """Return the hardware, the versions and the source revision behind a result; by default git is asked for it."""
-    return {
-        "device": device.type,
-        "hardware": hardware_of(device),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "cuda": torch.version.cuda if device.type == "cuda" else None,
-        "git_revision": revision or git_revision(),
-    }
-
-
-def hardware_of(device: torch.device) -> str:
-    """Name the GPU or the processor behind a device."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
-
-
-def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Name the processor, with the numbers that tell its generation where virtual machines hide it in the name."""
-    try:
-        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    name = facts.get("model name", platform.machine())
-    return f"{name} (family {facts['cpu family']}, model {facts['model']})" if "cpu family" in facts else name
