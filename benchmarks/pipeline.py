@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 
 import torch
-from discrete_vae.training.run_files import environment
+from discrete_vae.training.device import environment
 
 CELLS_A_SEED = 3 * 3 * 3 * 10  # of config.yaml
 

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "workflow"))
 
 import torch
-from discrete_vae.training.run_files import environment
+from discrete_vae.training.device import environment
 from worker import SIZES, multiply_adds
 
 

@@ -1,6 +1,7 @@
 """The packages of the library import downwards only, and no room of it is too large."""
 
 import ast
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,3 +61,12 @@ def test_rooms_are_small(path):
 def test_tests_lie_in_the_folders_of_their_packages():
     folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and list(path.glob("test_*.py"))}
     assert folders - {"pipeline"} == {package for package in FLOOR_OF if (LIBRARY / package).is_dir()}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.name)
+def test_what_a_benchmark_imports_of_the_library_is_there(path):
+    """No test runs the benchmarks."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("discrete_vae"):
+            names = vars(importlib.import_module(node.module))
+            assert [alias.name for alias in node.names if alias.name not in names] == []
