@@ -23,8 +23,8 @@ NOWHERE = "http://127.0.0.1:1/"
 UNREADABLE = Path("/proc/sys/vm/compact_memory")
 
 
-def source_file(*homes: str, official_name: str = "images.gz") -> SourceFile:
-    return SourceFile("mnist", official_name, homes, f"sha256:{hashlib.sha256(CONTENT).hexdigest()}")
+def source_file(*servers: str, official_name: str = "images.gz") -> SourceFile:
+    return SourceFile("mnist", official_name, servers, f"sha256:{hashlib.sha256(CONTENT).hexdigest()}")
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +126,7 @@ def test_a_gzip_that_the_server_labels_as_an_encoding_is_taken_as_it_is(server, 
     assert_obtained(source_file(server, official_name="labelled.gz"), destination)
 
 
-def test_a_mirror_url_takes_the_place_of_the_homes(server, destination):
+def test_a_mirror_url_takes_the_place_of_the_servers(server, destination):
     assert_obtained(source_file(NOWHERE), destination, mirror=server.rstrip("/"))
 
 
@@ -165,7 +165,7 @@ def test_a_mirror_without_the_file_is_told(tmp_path, destination):
     assert "has no mnist/images.gz" in refused(source_file(), destination, mirror=str(tmp_path / "mirror"))
 
 
-def test_no_answer_names_the_homes_and_the_ways_out(destination):
+def test_no_answer_names_the_servers_and_the_ways_out(destination):
     message = refused(source_file(NOWHERE), destination)
     assert f"({NOWHERE}images.gz: Failed to establish a new connection: [Errno 111] Connection refused)" in message
     assert all(part in message for part in ("place images.gz in", "set mirror"))

@@ -70,7 +70,7 @@ def judge(
 
 
 def read_comparisons(path: str) -> pd.DataFrame:
-    """Read `judge`'s table from a claims.csv. The claim 1 is a name and no number. Raises what `read_table` raises."""
+    """Read `judge`'s table from a claims.csv. Claims are texts, as 1 is a name. Raises what `read_table` raises."""
     return read_table(path).astype({"claim": str})
 
 

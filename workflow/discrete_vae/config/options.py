@@ -84,7 +84,9 @@ class Training(Section):
         " faster and rounds more; a CPU always has the highest",
     )
     device: Literal["auto", "cpu", "cuda"] = option(
-        "auto", "where to train; auto uses a GPU if the job asks for one, as jobs do on a machine with a GPU"
+        "auto",
+        "where to train, evaluate and measure gradients; auto uses a GPU if the job asks for one, as jobs do on a"
+        " machine with a GPU",
     )
     stack: Literal["auto"] | tuple[Literal["temperature", "perturbation", "seed"], ...] = option(
         "auto",

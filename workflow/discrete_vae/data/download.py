@@ -1,4 +1,4 @@
-"""Obtain a source file: placed by hand, from a mirror, or from its official homes."""
+"""Obtain a source file: placed by hand, from a mirror, or from its official servers."""
 
 import gzip
 import logging
@@ -17,7 +17,7 @@ from discrete_vae.files import write_bytes
 
 log = logging.getLogger(__name__)
 
-PASSES = 3  # over the homes of a file
+PASSES = 3  # over the servers of a file
 BACKOFF_SECONDS = 2  # before the second pass, and twice that before the third
 TIMEOUT_SECONDS = (10, 60)  # to connect, and between two reads
 LARGEST_FILE = 500_000_000  # bytes; Fashion-MNIST's has 26 MB
@@ -30,7 +30,7 @@ def obtain(file: SourceFile, destination: Path, *, mirror: str | None) -> None:
     """Put a source file at its destination, decompressed and verified. After an error, nothing is there.
 
     A file beside the destination under its official name, placed by hand, comes first. Then comes the mirror, a folder
-    or a base URL. Without a mirror, the official homes are tried in their order.
+    or a base URL. Without a mirror, the official servers are tried in their order.
 
     Raises:
         InputError: no place has the file, or its content is not as expected.
@@ -50,11 +50,11 @@ def obtain(file: SourceFile, destination: Path, *, mirror: str | None) -> None:
             f"mirror {str(mirror)!r} has no {file.folder}/{file.official_name}, expected the file under its official"
             " name; add it or set mirror to null to download it"
         )
-    _download([f"{mirror.rstrip('/')}/{file.folder}/"] if mirror else file.homes, file, destination)
+    _download([f"{mirror.rstrip('/')}/{file.folder}/"] if mirror else file.servers, file, destination)
 
 
-def _download(homes: Sequence[str], file: SourceFile, destination: Path) -> None:
-    failures, urls = {}, [f"{home}{file.official_name}" for home in homes]
+def _download(servers: Sequence[str], file: SourceFile, destination: Path) -> None:
+    failures, urls = {}, [f"{server}{file.official_name}" for server in servers]
     for attempt in range(PASSES):
         if not urls:
             break
@@ -72,7 +72,7 @@ def _download(homes: Sequence[str], file: SourceFile, destination: Path) -> None
                     urls.remove(url)
     reasons = "; ".join(f"{url}: {reason}" for url, reason in failures.items())
     raise InputError(
-        f"{destination} could not be downloaded ({reasons}), expected a home that has it; place"
+        f"{destination} could not be downloaded ({reasons}), expected a server that has it; place"
         f" {file.official_name} in {destination.parent}/ by hand, or set mirror to a directory or URL that has it"
     )
 
@@ -95,11 +95,11 @@ def _fetch(url: str) -> bytes:
             chunks.append(chunk)
             size += len(chunk)
             if size > LARGEST_FILE:
-                raise InputError(f"more than {LARGEST_FILE} bytes, expected a source file; try another home")
+                raise InputError(f"more than {LARGEST_FILE} bytes, expected a source file; try another server")
             seconds = time.monotonic() - started
             if seconds > PATIENCE_SECONDS and size < LEAST_RATE * seconds:
                 raise InputError(
-                    f"{size / seconds:.0f} bytes a second, expected at least {LEAST_RATE}; try another home"
+                    f"{size / seconds:.0f} bytes a second, expected at least {LEAST_RATE}; try another server"
                 )
     return b"".join(chunks)
 

@@ -1,4 +1,4 @@
-"""Where the images come from: source files, their official homes and the fingerprints of their content.
+"""Where the images come from: source files, their official servers and the fingerprints of their content.
 
 The Snakefile imports this module, so it imports nothing large and reads no file.
 """
@@ -23,8 +23,8 @@ class SourceFile:
     """A file to obtain."""
 
     folder: str  # in data/raw and in a mirror
-    official_name: str  # at its homes and in a mirror
-    homes: tuple[str, ...]  # base URLs, which end in a slash, in the order to try
+    official_name: str  # at its servers and in a mirror
+    servers: tuple[str, ...]  # base URLs, which end in a slash, in the order to try
     fingerprint: str | None  # of the decompressed content (see `fingerprint`); None where none is known
     idx_shape: tuple[int, ...] | None = None  # images x height x width, where no fingerprint is known
 
@@ -43,9 +43,9 @@ _TRAIN, _TEST = "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"
 _IDX_SHAPES = {_TRAIN: (60_000, 28, 28), _TEST: (10_000, 28, 28)}
 
 
-def _files(folder: str, homes: tuple[str, ...], fingerprints: Mapping[str, str | None]) -> tuple[SourceFile, ...]:
+def _files(folder: str, servers: tuple[str, ...], fingerprints: Mapping[str, str | None]) -> tuple[SourceFile, ...]:
     return tuple(
-        SourceFile(folder, name, homes, fingerprint, None if fingerprint else _IDX_SHAPES[name])
+        SourceFile(folder, name, servers, fingerprint, None if fingerprint else _IDX_SHAPES[name])
         for name, fingerprint in fingerprints.items()
     )
 

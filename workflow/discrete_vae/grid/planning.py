@@ -36,7 +36,8 @@ def finished_cells(study: Path, group: Group) -> list[Cell]:
 def runs_to_keep(study: Path, to_make: Iterable[Group], *, all_of_them: bool) -> list[str]:
     """List the folders in runs/ of the finished runs that Snakemake would train again, and must not.
 
-    They are those that a stack trained, as a job's outputs would now differ from before; or ``all_of_them``.
+    These are the runs that a stack trained: their job may now have other outputs, so Snakemake would start it again.
+    With ``all_of_them`` these are all finished runs.
     """
     runs = (study / cell.directory for group in to_make for cell in finished_cells(study, group))
     return [str(run.relative_to(study / "runs")) for run in runs if all_of_them or _was_stacked(run)]
@@ -135,8 +136,8 @@ def is_outdated(study: Path, path: Path, to_make: Collection[Group]) -> bool:
 def missing_files(study: Path, to_make: Iterable[Group], asked: Iterable[Cell]) -> list[str]:
     """List the files that are missing in the study's folder: bounds of groups, and runs of groups that have bounds.
 
-    In a clone Snakemake has no records. It then makes no missing file whose followers are there. Where bounds are
-    missing, their rule asks for the runs.
+    In a clone Snakemake has no records. It then does not make a missing file if the files made from it exist. So the
+    targets ask for these files. If the bounds are missing, their rule asks for the runs.
     """
     evaluated = (group for group in to_make if (study / group.directory / "bounds.csv").exists())
     runs = (f"{cell.directory}/{name}" for cell in cells_to_train(study, evaluated, asked) for name in CELL_FILES)

@@ -26,7 +26,7 @@ RING = {"linestyle": "", "marker": "o", "markersize": 7.5, "markeredgewidth": 0.
 
 
 def without_control_laws(runs: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the noise laws that only the control needs: those beside the paper's, unless none is the paper's."""
+    """Keep only the runs of the paper's noise laws. If there are none, keep all runs."""
     own = paper_laws(law_definitions(runs))
     return runs[runs["perturbation"].isin(own)] if own else runs
 

@@ -63,6 +63,7 @@ def adam_weights(initial: Weights, training: Training) -> AdamWeights:
             from discrete_vae.training.fused_kernels import FusedAdamWeights as kind
         except ImportError as error:
             raise InputError(
-                "training.fused_kernels is true, expected Triton, which comes with PyTorch for CUDA; set it to false"
+                "training.fused_kernels is true, but Triton cannot be imported, expected PyTorch for CUDA, which"
+                " has it; set training.fused_kernels to false"
             ) from error
     return kind(initial, training.learning_rate)
