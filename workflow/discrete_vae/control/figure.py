@@ -48,8 +48,8 @@ def draw_control(
         models, small_models = figure.subfigures(2, 1, height_ratios=(rows, 1.1))
         seeds = style.seeds_in_words(losses, CURVE)
         style.set_title(models, f"{dataset}, losses of each noise law (nats) · {seeds}")
-        _plot_losses(models, losses, variances, looks)
-        models.axes[len(CONTROL_MEASURES) - 1].set_title(f"final training loss,\nat temperature {temperature:g}")
+        titles = {**CONTROL_MEASURES, "final_training_loss": f"final training loss,\nat temperature {temperature:g}"}
+        _plot_losses(models, losses, variances, looks, titles)
         measured = gradients.dropna(subset="relative_bias")
         seeds = style.seeds_in_words(measured, ["perturbation", "temperature"])
         style.set_title(small_models, f"relaxed against exact gradient, on small models · {seeds}")
@@ -58,8 +58,10 @@ def draw_control(
     return figure
 
 
-def _plot_losses(figure: SubFigure, losses: pd.DataFrame, variances: pd.Series, looks: style.Looks) -> None:
-    """Plot a row for each K and a column for each measure. Laws of one variance stand beside each other.
+def _plot_losses(
+    figure: SubFigure, losses: pd.DataFrame, variances: pd.Series, looks: style.Looks, titles: Mapping[str, str]
+) -> None:
+    """Plot a row for each K and a column for each measure, by its title. Laws of one variance stand beside each other.
 
     The test losses share their axis.
     """
@@ -69,19 +71,19 @@ def _plot_losses(figure: SubFigure, losses: pd.DataFrame, variances: pd.Series, 
     }
     labels = [f"{variances[laws[0]]:.3g}" for laws in levels]
     of_K = losses.groupby("K", sort=False)
-    axes = figure.subplots(len(of_K), len(CONTROL_MEASURES), sharex=True, squeeze=False)
+    axes = figure.subplots(len(of_K), len(titles), sharex=True, squeeze=False)
     for row in axes:
         _share_test_losses(row)
     for row, (K, group) in zip(axes, of_K, strict=True):
         row[0].set_ylabel(f"nats, $K$ = {K}")
-        for ax, column in zip(row, CONTROL_MEASURES, strict=True):
+        for ax, column in zip(row, titles, strict=True):
             for law, place in places.items():
                 values = group.loc[group["perturbation"] == law, column]
                 plot_mean_and_range(ax, place, values, color=looks[law].colour, marker=looks[law].marker)
                 _print_count(ax, place, values, of=losses["seed"].nunique())
             ax.set(xticks=range(len(levels)), xticklabels=labels, xlim=(-0.6, len(levels) - 0.3))
-    for ax, measure in zip(axes[0], CONTROL_MEASURES.values(), strict=True):
-        ax.set_title(measure)
+    for ax, title in zip(axes[0], titles.values(), strict=True):
+        ax.set_title(title)
     for ax in axes[-1]:
         ax.set_xlabel("variance of the noise")
 
