@@ -62,7 +62,7 @@ if file_targets:
 for target in file_targets:
     if reason := asked_command.refusal(target):
         sys.exit(f"ERROR: {reason}")
-    if not os.path.isfile(target) and asked_command.is_beyond_the_grid(target):
+    if asked_command.is_beyond_the_grid(target):
         print(
             f"{target} is not in the grid; it is made all the same, and joins its group if that is not finished",
             file=sys.stderr,

@@ -149,9 +149,9 @@ datasets_there = [
 
 
 def untracked(value):
-    """Hand a parameter to a job without a change of it being a reason to run the job again.
+    """Hand a parameter to a job. If it changes, the job does not run again.
 
-    Snakemake compares no parameter that is derived from the input.
+    Snakemake does not compare a parameter that is derived from the input.
     """
     return lambda wildcards, input: value
 

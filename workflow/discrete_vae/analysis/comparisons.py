@@ -17,12 +17,12 @@ from discrete_vae.analysis.selection import (
     NEGATIVE_ELBO,
     VALIDATION_LOSS,
     at_nearest_temperature,
-    is_annealed,
     law_definitions,
     places_stopped_early,
     say_not_judged,
 )
 from discrete_vae.analysis.statistics import compare_paired, mean_of_images, standard_errors
+from discrete_vae.analysis.studied import is_studied, laws_at_all_temperatures
 from discrete_vae.evaluation.selected import selected_cells
 from discrete_vae.files import read_table
 from discrete_vae.grid import paper
@@ -70,14 +70,18 @@ def judge(
 
 
 def read_comparisons(path: str) -> pd.DataFrame:
-    """Read `judge`'s table from a claims.csv. Claims are texts, as 1 is a name. Raises what `read_table` raises."""
+    """Read `judge`'s table from a claims.csv. A claim's name, such as 1, is a text. Raises what `read_table` raises."""
     return read_table(path).astype({"claim": str})
 
 
 def compare_test_losses(
-    selection: pd.DataFrame, bounds: pd.DataFrame, per_image: Mapping[str, np.ndarray], runs: pd.DataFrame
+    selection: pd.DataFrame,
+    bounds: pd.DataFrame,
+    per_image: Mapping[str, np.ndarray],
+    runs: pd.DataFrame,
+    measures: Mapping[str, str] = MEASURES,
 ) -> list[Row]:
-    """Compare the selected models of Normal noise with the models of every other law, under each measure.
+    """Compare the selected models of Normal noise with the models of every other law, under measures by column.
 
     Returns:
         One row for each dataset, K, measure and other law: the comparison in nats per image. ``image_se`` is the
@@ -95,7 +99,7 @@ def compare_test_losses(
         losses = {column: group.pivot(index="seed", columns="perturbation", values=column) for column in MEASURES}
         understated = losses["negative_elbo"] - losses["paper_loss"]
         others = [law for law in present if laws.get(law) != "normal"] if normal else []
-        for (column, measure), other in itertools.product(MEASURES.items(), others):
+        for (column, measure), other in itertools.product(measures.items(), others):
             claim = claim_of_the_paper if other in of_the_paper else claims.FURTHER_LAW
             row = _row(claim, dataset, K, measure, normal, other)
             row |= compare_paired(losses[column][normal], losses[column][other])
@@ -115,13 +119,13 @@ def compare_where_selected_by_elbo(
     Returns:
         Rows as of `compare_test_losses`, where a seed is known of both laws.
     """
-    rows = compare_test_losses(selection, bounds, per_image, runs)
+    rows = compare_test_losses(selection, bounds, per_image, runs, {"negative_elbo": SELECTED_BY_ELBO})
     places = {(row["dataset"], row["K"]) for row in rows if row["claim"] == claims.BEST.name}
     renamed = {claims.BEST.name: claims.SELECTED_BY_ELBO.name}
     return [
-        row | {"claim": renamed.get(row["claim"], row["claim"]), "measure": SELECTED_BY_ELBO}
+        row | {"claim": renamed.get(row["claim"], row["claim"])}
         for row in rows
-        if row["measure"] == MEASURES["negative_elbo"] and row["n"] > 0 and (row["dataset"], row["K"]) in places
+        if row["n"] > 0 and (row["dataset"], row["K"]) in places
     ]
 
 
@@ -129,7 +133,7 @@ def _claim_of_the_paper(dataset: str, K: int, runs: pd.DataFrame, laws: set[str]
     """Return the claim about the paper's ``laws`` that the runs of a dataset and K belong to."""
     if not is_studied(dataset, K, runs):
         return claims.ELSEWHERE
-    whole = _laws_at_all_temperatures(runs[(runs["dataset"] == dataset) & (runs["K"] == K)])
+    whole = laws_at_all_temperatures(runs[(runs["dataset"] == dataset) & (runs["K"] == K)])
     return claims.BEST if laws <= whole else claims.FEWER_TEMPERATURES
 
 
@@ -195,31 +199,6 @@ def _stopped_early(runs: pd.DataFrame, temperature: float) -> list[tuple[str, in
     laws = paper.paper_laws(law_definitions(runs))
     shown = at_nearest_temperature(runs, temperature)
     return places_stopped_early(shown[shown["perturbation"].map(laws).isin(["normal", "gumbel"])])
-
-
-def is_studied(dataset: str, K: int, runs: pd.DataFrame) -> bool:
-    """Tell whether the paper reports these images and K, with this model and training, at constant temperatures.
-
-    A dataset may stand for another one, at the K where that one was not run.
-    """
-    of_dataset = runs[runs["dataset"] == dataset]
-    if set(of_dataset["data_origin"]) != {paper.STUDIED_IMAGES.get(dataset)}:
-        return False
-    used, studied = paper.options_of(of_dataset.iloc[0]), paper.PAPER_OPTIONS
-    trained_alike = all(used["training"][key] == studied["training"][key] for key in paper.STUDIED_TRAINING)
-    if used["model"] != studied["model"] or not trained_alike:
-        return False
-    stands_for = paper.STANDS_FOR.get(dataset, dataset)
-    replaced = ((runs["dataset"] == stands_for) & (runs["K"] == K)).any() and stands_for != dataset
-    annealed = is_annealed(of_dataset)
-    return K in paper.PAPER_CATEGORIES and not replaced and not annealed
-
-
-def _laws_at_all_temperatures(runs: pd.DataFrame) -> set[str]:
-    """Name the noise laws of one dataset and K whose every seed was run at all temperatures of the paper."""
-    of_the_paper = runs["temperature"].where(runs["temperature"].isin(paper.PAPER_TEMPERATURES))
-    fewest = of_the_paper.groupby([runs["perturbation"], runs["seed"]]).nunique().groupby("perturbation").min()
-    return set(fewest.index[fewest == len(paper.PAPER_TEMPERATURES)])
 
 
 def _compare_curves(claimed: pd.DataFrame, reference: pd.DataFrame, goal: str) -> dict[str, dict[str, float]]:

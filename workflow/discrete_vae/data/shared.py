@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from discrete_vae.data.dataset import BinarizedDataset
+from discrete_vae.data.dataset import ADVICE, BinarizedDataset
 from discrete_vae.data.sources import fingerprint
 from discrete_vae.errors import InputError, reading
 
@@ -49,6 +49,6 @@ def check_datasets(data: Path, definitions: Mapping[str, Mapping[str, Any]]) -> 
         images = data / f"{name}.npz"
         if images.exists():
             made = BinarizedDataset.load_manifest(images)
-            with reading(images, "a binarized dataset with its definition and sources", "remove it to make it again"):
+            with reading(images, "a binarized dataset with its definition and sources", ADVICE):
                 made = {key: made[key] for key in ("definition", "sources")}
             check_definition(images, made, definition)

@@ -43,16 +43,16 @@ class Command:
 
     def refusal(self, target: str) -> str | None:
         """Say why a file that the command asks for would not be made, None if it would be."""
-        if os.path.isfile(target):  # noqa: PTH113 - Path's own fails for a long word
+        if _is_there(target):
             return self._why_kept(target)
         if target in self.makeable:
             return None
         return self._why_not_trained(target) if self.is_beyond_the_grid(target) else self._why_not_made(target)
 
     def is_beyond_the_grid(self, target: str) -> bool:
-        """Tell whether a file is of a cell that is not in the grid, or of a group of such cells."""
+        """Tell whether a file that is not there is of a cell outside the grid, or of a group of such cells."""
         path = Path(target)
-        if target in self.makeable or not self.has_rule(target):
+        if _is_there(target) or target in self.makeable or not self.has_rule(target):
             return False
         if path.is_relative_to(self.results / "groups"):
             label = path.parent.relative_to(self.results / "groups").as_posix()
@@ -91,7 +91,11 @@ class Command:
         if self.configuration.draw_only:
             return f"draw_only is true, expected false to make {target}; unset it"
         folder, dataset, *_ = Path(target).relative_to(self.results).parts
-        epochs = self.configuration.training.epochs
-        if folder != "runs" or self.configuration.training.epochs_of(dataset) is not None:
+        training = self.configuration.training
+        if folder != "runs" or training.epochs_of(dataset) is not None:
             return None
-        return f"training.epochs is {epochs}, expected a number for {dataset!r}; add it"
+        return f"training.epochs is {training.epochs}, expected a number for {dataset!r}; add it"
+
+
+def _is_there(target: str) -> bool:
+    return os.path.isfile(target)  # noqa: PTH113 - Path's own fails for a long word

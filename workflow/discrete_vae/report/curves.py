@@ -15,7 +15,7 @@ from discrete_vae.analysis.selection import at_nearest_temperature, is_annealed,
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.paper import PAPER_IMAGES, paper_laws
 from discrete_vae.report import style
-from discrete_vae.report.means import places_by_temperature, plot_against_temperature, plot_curves, plot_side_by_side
+from discrete_vae.report.means import plot_against_temperature, plot_curves, plot_side_by_side
 
 TRAINING_LABEL = "training loss,\nrelaxed (nats)"
 VALIDATION_LABEL = "validation loss,\ndiscrete (nats)"
@@ -109,9 +109,8 @@ def _plot_validation(ax: Axes, runs: pd.DataFrame, looks: style.Looks, *, width:
         ax.set_xlabel(f"noise law, {_how(runs)} temperature {temperatures[0]:g}")
     else:
         on = {"looks": looks, "temperatures": temperatures, "width": width}
-        plot_against_temperature(ax, finite, y="validation_loss", **on)
+        places = plot_against_temperature(ax, finite, y="validation_loss", **on)
         means = finite.groupby(["perturbation", "temperature"])["validation_loss"].mean()
-        places = places_by_temperature(temperatures, looks)
         selected = select_temperatures(runs).dropna(subset="temperature")
         for law, temperature in dict.fromkeys(zip(selected["perturbation"], selected["temperature"], strict=True)):
             ax.plot(places[law, temperature], means[law, temperature], color=looks[law].colour, **RING)

@@ -29,18 +29,23 @@ def plot_curves(ax: Axes, table: pd.DataFrame, *, x: str, y: str, looks: style.L
 
 def plot_against_temperature(
     ax: Axes, table: pd.DataFrame, *, y: str, looks: style.Looks, temperatures: Sequence[float], width: float
-) -> None:
-    """Plot one line a noise law, the mean at each temperature with a bar, on axes of some width in inches."""
-    places = places_by_temperature(temperatures, looks)
+) -> dict[tuple[str, float], float]:
+    """Plot one line a noise law, the mean at each temperature with a bar, on axes of some width in inches.
+
+    Returns:
+        The place of each noise law and temperature on the horizontal axis.
+    """
+    places = _places(temperatures, looks)
     for law, look in looks.items():
         mean, ranges = mean_and_range(table[table["perturbation"] == law].groupby("temperature")[y])
         if mean.notna().any():  # a logarithmic axis fails without one
             line = {"color": look.colour, "marker": look.marker, "linestyle": (0, look.dash) if look.dash else "-"}
             ax.errorbar([places[law, temperature] for temperature in mean.index], mean, ranges, **line, **FINE)
     style.set_temperature_axis(ax, temperatures, width=width)
+    return places
 
 
-def places_by_temperature(temperatures: Iterable[float], laws: Collection[str]) -> dict[tuple[str, float], float]:
+def _places(temperatures: Iterable[float], laws: Collection[str]) -> dict[tuple[str, float], float]:
     """Place temperatures at equal distances, from 0, and noise laws beside each other at each of them."""
     step = min(0.15, 0.6 / len(laws))
     return {

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from discrete_vae.analysis.comparisons import is_studied
 from discrete_vae.analysis.selection import law_definitions
 from discrete_vae.analysis.statistics import spell_range
+from discrete_vae.analysis.studied import is_studied
 from discrete_vae.grid.paper import (
     PAPER_IMAGES,
     PAPER_LAWS,

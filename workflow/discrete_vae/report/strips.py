@@ -38,23 +38,22 @@ def draw_images(images: Mapping[str, np.ndarray], *, title: str, labels: Mapping
         return _say_not_evaluated(title)
     laws = [name.removesuffix("/samples") for name in images if name.endswith("/samples")]
     nothing = np.zeros_like(images["data"])  # a law is then at one height in both columns
-    columns = {
-        "test images and reconstructions": [images["data"], *(images[f"{law}/reconstructions"] for law in laws)],
-        "samples from the prior": [nothing, *(images[f"{law}/samples"][:IMAGES] for law in laws)] if laws else [],
-    }
+    reconstructions = [images["data"], *(images[f"{law}/reconstructions"] for law in laws)]
+    samples = [nothing, *(images[f"{law}/samples"][:IMAGES] for law in laws)] if laws else []
+    names = ["data", *(labels.get(law, style.name_of(law)) for law in laws)]
     with style.applied():
         figure = Figure(figsize=(style.PAGE_WIDTH, 0.5 + 0.28 * (1 + len(laws))), layout="constrained")
-        for ax, (heading, strips) in zip(figure.subplots(1, 2), columns.items(), strict=True):
-            _draw_strips(ax, strips)
-            ax.set_title(heading)
-        places = figure.axes[0].get_yticks()
-        figure.axes[0].set_yticks(places, ["data", *(labels.get(law, style.name_of(law)) for law in laws)])
+        left, right = figure.subplots(1, 2)
+        _draw_strips(left, reconstructions, names)
+        _draw_strips(right, samples, [""] * len(names))
+        left.set_title("test images and reconstructions")
+        right.set_title("samples from the prior")
         style.set_title(figure, title)
     return figure
 
 
-def _draw_strips(ax: Axes, strips: Sequence[np.ndarray]) -> None:
-    """Draw each strip of images in a row, with a place for a label at its middle."""
+def _draw_strips(ax: Axes, strips: Sequence[np.ndarray], names: Sequence[str]) -> None:
+    """Draw each strip of images in a row, with its name at the middle."""
     if not strips:
         style.say_diverged(ax)
         ax.set_axis_off()
@@ -63,7 +62,7 @@ def _draw_strips(ax: Axes, strips: Sequence[np.ndarray]) -> None:
     ax.imshow(np.vstack(drawn), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     ax.set_xticks([])
     height = len(drawn[0])
-    ax.set_yticks([height * (row + 0.5) for row in range(len(drawn))], [""] * len(drawn))
+    ax.set_yticks([height * (row + 0.5) for row in range(len(drawn))], names)
     ax.tick_params(length=0)
     ax.grid(visible=False)
     for spine in ax.spines.values():

@@ -111,7 +111,8 @@ def name_of(law: str) -> str:
 def columns_of_K(categories: Sequence[int], title: str, *, sharey: bool = True) -> tuple[Figure, Sequence[Axes]]:
     """Make a figure with a column for each K, named above it unless it is alone."""
     several = len(categories) > 1
-    figure = Figure(figsize=(PAGE_WIDTH if several else 0.7 * PAGE_WIDTH, 2.4), layout="constrained")
+    figure = Figure(layout="constrained")
+    figure.set_figwidth(PAGE_WIDTH if several else 0.7 * PAGE_WIDTH)
     set_title(figure, title)
     figure.set_figheight((2.3 if several else 2.1) + TITLE_HEIGHT * (1 + figure.get_suptitle().count("\n")))
     axes = figure.subplots(1, len(categories), sharey=sharey, squeeze=False)[0]
@@ -129,7 +130,7 @@ def set_title(figure: Figure | SubFigure, title: str, **font: str) -> None:
 
 
 def set_temperature_axis(ax: Axes, temperatures: Sequence[float], *, width: float) -> None:
-    """Name the places 0, 1, 2 and so on of the horizontal axis by temperatures, from the lowest, where there is room.
+    """Label the places 0, 1, 2, ... of the horizontal axis with temperatures, in rising order, where there is room.
 
     ``width`` is how wide the axes are, in inches.
     """

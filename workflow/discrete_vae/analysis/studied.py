@@ -1,0 +1,31 @@
+"""Which runs count for the paper's claims."""
+
+import pandas as pd
+
+from discrete_vae.analysis.selection import is_annealed
+from discrete_vae.grid import paper
+
+
+def is_studied(dataset: str, K: int, runs: pd.DataFrame) -> bool:
+    """Tell whether the paper reports these images and K, with this model and training, at constant temperatures.
+
+    A dataset may stand for another one, at the K where that one was not run.
+    """
+    of_dataset = runs[runs["dataset"] == dataset]
+    if set(of_dataset["data_origin"]) != {paper.STUDIED_IMAGES.get(dataset)}:
+        return False
+    used, studied = paper.options_of(of_dataset.iloc[0]), paper.PAPER_OPTIONS
+    trained_alike = all(used["training"][key] == studied["training"][key] for key in paper.STUDIED_TRAINING)
+    if used["model"] != studied["model"] or not trained_alike:
+        return False
+    stands_for = paper.STANDS_FOR.get(dataset, dataset)
+    replaced = ((runs["dataset"] == stands_for) & (runs["K"] == K)).any() and stands_for != dataset
+    annealed = is_annealed(of_dataset)
+    return K in paper.PAPER_CATEGORIES and not replaced and not annealed
+
+
+def laws_at_all_temperatures(runs: pd.DataFrame) -> set[str]:
+    """Name the noise laws of one dataset and K whose every seed was run at all temperatures of the paper."""
+    of_the_paper = runs["temperature"].where(runs["temperature"].isin(paper.PAPER_TEMPERATURES))
+    fewest = of_the_paper.groupby([runs["perturbation"], runs["seed"]]).nunique().groupby("perturbation").min()
+    return set(fewest.index[fewest == len(paper.PAPER_TEMPERATURES)])
