@@ -281,6 +281,15 @@ def test_targets_of_make_that_are_named_are_listed_by_its_help():
     assert targets == set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_line_of_a_shell_block_is_one_command(page):
+    """Wrapped like prose, a block joins its commands, and runs the words of its comments."""
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", PAGES[page], re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.splitlines() if line]
+    known = {"cp", "export", "for", "make", "python", "sbatch", "snakemake", "source", "tar"}
+    assert [line for line in lines if line.split()[0] not in known or line.count(" # ") > 1] == []
+
+
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
 def test_links_lead_to_files_and_headings(path):
     broken = []
