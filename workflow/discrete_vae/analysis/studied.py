@@ -3,6 +3,7 @@
 import pandas as pd
 
 from discrete_vae.analysis.selection import is_annealed
+from discrete_vae.config.options import options_of
 from discrete_vae.grid import paper
 
 
@@ -14,7 +15,7 @@ def is_studied(dataset: str, K: int, runs: pd.DataFrame) -> bool:
     of_dataset = runs[runs["dataset"] == dataset]
     if set(of_dataset["data_origin"]) != {paper.STUDIED_IMAGES.get(dataset)}:
         return False
-    used, studied = paper.options_of(of_dataset.iloc[0]), paper.PAPER_OPTIONS
+    used, studied = options_of(of_dataset.iloc[0]), paper.PAPER_OPTIONS
     trained_alike = all(used["training"][key] == studied["training"][key] for key in paper.STUDIED_TRAINING)
     if used["model"] != studied["model"] or not trained_alike:
         return False

@@ -1,5 +1,6 @@
 """The options of a model, its training and its evaluation. Nothing here needs pydantic."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, replace
 from typing import Any, Literal, Self
@@ -161,6 +162,11 @@ RESULT_SECTIONS = {"model": Model, "training": Training, "evaluation": Evaluatio
 def completed(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a result section, as an older version may have recorded them, with all of today's."""
     return RESULT_SECTIONS[section].of(values).result_options()
+
+
+def options_of(run: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return what determines the result of a row of summaries, by section."""
+    return {section: completed(section, json.loads(run[section])) for section in RESULT_SECTIONS}
 
 
 @dataclass(frozen=True)

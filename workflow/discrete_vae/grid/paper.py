@@ -1,6 +1,5 @@
 """What the paper (arXiv 2406.02180) ran, for telling apart what was run here."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,11 +34,6 @@ PAPER_OPTIONS = {
     },
     "evaluation": {"validation_samples": 100, "selection_samples": 100, "importance_samples": 100},
 }
-
-
-def options_of(run: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the options of a row of summaries, by section. One that did not exist at that time is as in the paper."""
-    return {section: options | json.loads(run[section]) for section, options in PAPER_OPTIONS.items()}
 
 
 def paper_laws(definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -8,13 +8,13 @@ import pandas as pd
 from discrete_vae.analysis.selection import law_definitions
 from discrete_vae.analysis.statistics import spell_range
 from discrete_vae.analysis.studied import is_studied
+from discrete_vae.config.options import options_of
 from discrete_vae.grid.paper import (
     PAPER_IMAGES,
     PAPER_LAWS,
     PAPER_OPTIONS,
     PAPER_TEMPERATURES,
     STANDS_FOR,
-    options_of,
 )
 
 # The rows of `describe_runs` that list the values of a column.
@@ -100,7 +100,7 @@ def _departures(runs: pd.DataFrame, importance_samples: float | None) -> list[st
         f"{section}.{name} {_spelled(used[section][name])} (paper: {_spelled(value)})"
         for section, defaults in PAPER_OPTIONS.items()
         for name, value in defaults.items()
-        if used[section][name] != value
+        if used[section].get(name, value) != value
     ]
     laws = law_definitions(runs)
     return departures + [f"{name} noise, {_spelled_law(law)}" for name, law in laws.items() if _is_departure(name, law)]
