@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def machine(project, tmp_path) -> Path:
 
 def start(machine: Path, *arguments: str) -> subprocess.Popen:
     environment = {**os.environ, "PYTHONPATH": f"{machine / 'hidden'}:{ROOT / 'workflow'}", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "discrete_vae", "train", "plan.json", *arguments]
+    command = [sys.executable, "-m", "discrete_vae", "train", "plan.json", *arguments, "--device", "cpu"]
     return subprocess.Popen(
         command, cwd=machine, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -249,16 +250,31 @@ def test_nothing_is_begun_after_the_time(maker):
     assert (maker.made, len(left)) == ([], 3)
 
 
-def test_a_signal_in_the_final_validation_ends_the_command_before_the_next_group(machine, monkeypatch):
-    monkeypatch.chdir(machine)
+def raise_in_final_validation(monkeypatch, number: int) -> None:
     right = StackTrainer.evaluate
 
     def evaluate(trainer, weights, samples, purpose):
         if purpose == "final validation":
-            signal.raise_signal(signal.SIGUSR1)
+            signal.raise_signal(number)
         return right(trainer, weights, samples, purpose)
 
     monkeypatch.setattr(StackTrainer, "evaluate", evaluate)
+
+
+def test_a_group_that_is_trained_at_the_end_of_the_time_is_evaluated_and_packed(machine, monkeypatch):
+    """And the alarm of the next group is not the one of a group before."""
+    monkeypatch.chdir(machine)
+    raise_in_final_validation(monkeypatch, signal.SIGALRM)
+    maker = maker_of(machine)
+    maker.deadline = time.monotonic() + 3600
+    maker.make(Group.of(GROUPS[0]))
+    assert maker.archive(Group.of(GROUPS[0])).exists()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_a_signal_in_the_final_validation_ends_the_command_before_the_next_group(machine, monkeypatch):
+    monkeypatch.chdir(machine)
+    raise_in_final_validation(monkeypatch, signal.SIGUSR1)
     with pytest.raises(SystemExit) as ended:
         maker_of(machine).make_groups([Group.of(label) for label in GROUPS])
     assert ended.value.code == 128 + signal.SIGUSR1

@@ -30,7 +30,7 @@ def parse_arguments() -> argparse.Namespace:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     on_a_device = argparse.ArgumentParser(add_help=False)
-    on_a_device.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: a GPU if any")
+    on_a_device.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="a GPU, or the CPU")
     on_a_device.add_argument(
         "--no-cuda-graph", action="store_true", help="on a GPU, launch every kernel by itself: slower"
     )
@@ -41,13 +41,14 @@ def parse_arguments() -> argparse.Namespace:
         **defaults,
         help="train, evaluate and pack the groups of a plan, without Snakemake",
         description="Train, evaluate and pack the groups of a plan, one after the other, in results/ of this folder."
-        " SIGTERM, SIGUSR1, SIGHUP, Ctrl-C or the end of the time save a resume point; the same command continues.",
+        " SIGTERM, SIGUSR1, SIGHUP, Ctrl-C or the end of the time save a resume point; the same command continues."
+        " A group that is trained at the end of the time is still evaluated and packed.",
     )
     train.set_defaults(run=make_groups)
     train.add_argument("plan", type=Path, help="what `snakemake export_plan` wrote")
     train.add_argument("groups", nargs="*", help="only these, such as mnist/K10 or mnist/K10/seed775")
     train.add_argument(
-        "--minutes", type=_minutes, help="begin no group that would take longer, and end after this time"
+        "--minutes", type=_minutes, help="begin no group that would take longer, and train no longer than this"
     )
     train.add_argument("--fused-kernels", action="store_true", help="on a GPU, use the Triton kernels")
     train.add_argument("--data", type=Path, default=Path("data"), help="folder of the binarized datasets")
@@ -95,8 +96,6 @@ def make_groups(options: argparse.Namespace) -> None:
     how_to_train = {"cuda_graph": not options.no_cuda_graph, "fused_kernels": options.fused_kernels}
     maker = GroupMaker(plan, data=options.data, archives=options.archives, device=device, how_to_train=how_to_train)
     seconds = math.inf if options.minutes is None else 60 * options.minutes
-    if seconds < math.inf:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         left = maker.make_groups(groups, seconds=seconds)
     except SystemExit:

@@ -1,11 +1,13 @@
 """Make the groups of a plan one after the other: train each in one stack, evaluate it, and pack it."""
 
+import contextlib
 import functools
 import logging
 import math
+import signal
 import tarfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,8 @@ from discrete_vae.training.device import hardware_of
 from discrete_vae.training.job import run_job
 from discrete_vae.training.resume_point import begun_cells
 
-SLACK = 1.2  # a group of a larger K takes longer than the number of its weights says
+# Of the expected time. A larger K or more validation images take longer than weights and training images say.
+SLACK = 1.5
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +52,7 @@ class GroupMaker:
         self, plan: Plan, *, data: Path, archives: Path, device: torch.device, how_to_train: Mapping[str, Any]
     ) -> None:
         self.plan, self.archives, self.device, self.how_to_train = plan, archives, device, how_to_train
+        self.deadline = math.inf  # of time.monotonic
         self.study = Path("results", plan.study)
         self.images = functools.cache(lambda name: read_images(data / f"{name}.npz", plan.data[name]["sha256"]))
         folders = map(self.folder, groups_on_disk(self.study))
@@ -66,7 +70,7 @@ class GroupMaker:
         Raises:
             InputError, OutputError: runs or images are not as planned, or a folder is read-only. Nothing is begun.
         """
-        deadline, left = time.monotonic() + seconds, []
+        self.deadline, left = time.monotonic() + seconds, []
         to_make = [group for group in groups if not self.is_whole(group)]
         check_groups(self.plan, to_make, study=self.study, archives=self.archives)
         for group in to_make:
@@ -76,7 +80,7 @@ class GroupMaker:
                 pack(self.folder(group), self.archive(group))
                 continue
             needed = self.expected_seconds(group) if seconds < math.inf else 0
-            remaining = deadline - time.monotonic()
+            remaining = self.deadline - time.monotonic()
             if remaining <= 0 or (needed > remaining and not self.checkpoint(group).exists()):
                 log.info("%s is left: it takes about %.0f s, and %.0f s remain", group, needed, max(remaining, 0))
                 left.append(group)
@@ -110,21 +114,22 @@ class GroupMaker:
         """Train cells of a group in one stack.
 
         Raises:
-            SystemExit: a signal asked the job to end.
+            SystemExit: a signal asked the job to end, or the time was over before the final validation.
         """
-        asked_to_end = run_job(
-            cells,
-            dataset,
-            study=self.study,
-            checkpoint=self.checkpoint(group),
-            laws=self.plan.laws,
-            options=self.plan.options[group.dataset],
-            device=self.device,
-            started=started,
-            how_to_train=self.how_to_train,
-            revision=self.revision,
-        )
-        if asked_to_end:
+        with alarm_at(self.deadline):
+            asked_to_end = run_job(
+                cells,
+                dataset,
+                study=self.study,
+                checkpoint=self.checkpoint(group),
+                laws=self.plan.laws,
+                options=self.plan.options[group.dataset],
+                device=self.device,
+                started=started,
+                how_to_train=self.how_to_train,
+                revision=self.revision,
+            )
+        if asked_to_end not in (None, signal.SIGALRM):
             raise SystemExit(128 + asked_to_end)
 
     def is_whole(self, group: Group) -> bool:
@@ -148,6 +153,17 @@ class GroupMaker:
         finished, hardware = filter(self.is_whole, map(Group.of, self.plan.groups)), hardware_of(self.device)
         rates = [seconds_on(hardware, self.folder(done) / "costs.csv") / self.plan.work(done) for done in finished]
         return SLACK * max(rates, default=0) * self.plan.work(group)
+
+
+@contextlib.contextmanager
+def alarm_at(deadline: float) -> Iterator[None]:
+    """Send SIGALRM to this process at a time of time.monotonic, unless the context is left before."""
+    if deadline < math.inf:
+        signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def seconds_on(hardware: str, costs: Path) -> float:

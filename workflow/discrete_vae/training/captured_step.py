@@ -43,8 +43,9 @@ class StepGraph:
         self._steps_before_capture = math.inf
         try:
             graph = torch.cuda.CUDAGraph()
+            # A stream of its own: graphs that share one also share cuBLAS's workspace, and the end of one may free it.
             # A capture that fails may leave its own stream the current one.
-            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
+            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, stream=torch.cuda.Stream()):
                 step()  # recorded, not taken
         except RuntimeError as error:  # training kernel by kernel would take hours longer
             reason, _, _ = str(error).partition("\n")

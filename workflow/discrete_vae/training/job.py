@@ -42,7 +42,7 @@ def run_job(
         revision: of the source, where it is known without git.
 
     Returns:
-        The number of a signal that asked the job to end when only its final validation was left, which it finished.
+        The number of a signal that asked the job to end after its last epoch, which did not end it.
 
     Raises:
         SystemExit: a signal asked the job to end; it has saved its resume point, unless the disk is full.
@@ -68,18 +68,18 @@ def run_job(
             device=device,
             resume_point=resume_point,
         )
-    provenance = {
-        "data_sha256": data_sha256,
-        "data_origin": dataset.manifest["origin"],
-        "image_shape": list(dataset.image_shape),
-        "cells_in_job": len(cells),
-        "fused_kernels": fused_kernels,
-        "training_seconds": round(runs[0].seconds, 3),
-        "wall_seconds": round(time.monotonic() - started, 3),
-        **here,
-    }
-    for run in runs:
-        definition = {"law": laws[run.cell.perturbation], **options}
-        write_run(run, study / run.cell.directory, provenance=provenance, definition=definition)
-    resume_point.finish()
+        provenance = {
+            "data_sha256": data_sha256,
+            "data_origin": dataset.manifest["origin"],
+            "image_shape": list(dataset.image_shape),
+            "cells_in_job": len(cells),
+            "fused_kernels": fused_kernels,
+            "training_seconds": round(runs[0].seconds, 3),
+            "wall_seconds": round(time.monotonic() - started, 3),
+            **here,
+        }
+        for run in runs:
+            definition = {"law": laws[run.cell.perturbation], **options}
+            write_run(run, study / run.cell.directory, provenance=provenance, definition=definition)
+        resume_point.finish()
     return resume_point.asked_to_end
