@@ -2,12 +2,13 @@
 
 import copy
 import datetime
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import yaml
 from conftest import ROOT
-from discrete_vae.config.options import Training
+from discrete_vae.config.options import RESULT_SECTIONS, Model, Training, completed
 from discrete_vae.config.reading import read
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import asked_cells
@@ -44,6 +45,22 @@ def test_the_default_configuration_is_the_paper():
     assert config["evaluation"] == {**samples, "keep_models": False}
     assert {name: config["perturbations"][name] for name in PAPER_LAWS} == PAPER_LAWS
     assert config["datasets"]["omniglot-resized"] == {"source": "omniglot"}
+
+
+def test_every_option_that_determines_a_result_is_compared_with_the_paper():
+    """An option that the paper does not have must be given the value that does as the paper did."""
+    recorded = {name: set(section().result_options()) for name, section in RESULT_SECTIONS.items()}
+    recorded["evaluation"].add("importance_samples")  # bounds.csv records it
+    assert recorded == {name: set(options) for name, options in PAPER_OPTIONS.items()}
+
+
+def test_options_are_compared_as_json_has_them(monkeypatch):
+    @dataclass(frozen=True)
+    class WithPair(Model):
+        pair: tuple[float, float] = (0.9, 0.999)
+
+    monkeypatch.setitem(RESULT_SECTIONS, "model", WithPair)
+    assert completed("model", {})["pair"] == [0.9, 0.999]
 
 
 def test_whole_and_decimal_numbers_are_one_law_and_one_temperature():

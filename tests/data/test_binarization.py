@@ -248,7 +248,10 @@ class TestOwnFile:
         ("change", "complaint"),
         [
             ({"test": None}, "no array 'test'"),
-            ({"validation": np.eye(3, 30).reshape(3, 5, 6)}, r"validation has the shape \(3, 5, 6\)"),
+            (
+                {"validation": np.eye(3, 30).reshape(3, 5, 6)},
+                r"validation has images of \(5, 6\) pixels, expected \(5, 7\)",
+            ),
             ({"train": np.zeros((3, 35), np.uint8)}, r"train has the shape \(3, 35\)"),
             ({"train": np.zeros((0, 5, 7), np.uint8)}, "train has no pixels, of 8 images"),
             ({split: np.zeros((3, 0, 7), np.uint8) for split in SPLITS}, "train has no pixels, of 9 images"),

@@ -41,5 +41,12 @@ def explain(log: str, failed: Iterable[tuple[str, str]]) -> list[str]:
     if "Terminating processes on user request" in log or "Will exit after finishing currently running jobs" in log:
         return ["stopped; the same command continues"]
     jobs = sorted(failed)
-    advice = [OFFLINE] if any(rule == "download_source" for rule, _ in jobs) else []
+    advice = (
+        [OFFLINE] if any(_could_not_download(Path(file)) for rule, file in jobs if rule == "download_source") else []
+    )
     return [*advice, *(f"failed: {rule}, see {file}" for rule, file in jobs)]
+
+
+def _could_not_download(log: Path) -> bool:
+    """Tell from the log of a download whether no server gave the file; else it came, and was not as expected."""
+    return log.exists() and "could not be downloaded" in log.read_text(encoding="utf-8", errors="replace")

@@ -1,8 +1,10 @@
 """Which runs count for the paper's claims."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
-from discrete_vae.analysis.selection import is_annealed
 from discrete_vae.config.options import options_of
 from discrete_vae.grid import paper
 
@@ -16,13 +18,16 @@ def is_studied(dataset: str, K: int, runs: pd.DataFrame) -> bool:
     if set(of_dataset["data_origin"]) != {paper.STUDIED_IMAGES.get(dataset)}:
         return False
     used, studied = options_of(of_dataset.iloc[0]), paper.PAPER_OPTIONS
-    trained_alike = all(used["training"][key] == studied["training"][key] for key in paper.STUDIED_TRAINING)
-    if used["model"] != studied["model"] or not trained_alike:
+    if used["model"] != studied["model"] or _training_of(used) != _training_of(studied):
         return False
     stands_for = paper.STANDS_FOR.get(dataset, dataset)
     replaced = ((runs["dataset"] == stands_for) & (runs["K"] == K)).any() and stands_for != dataset
-    annealed = is_annealed(of_dataset)
-    return K in paper.PAPER_CATEGORIES and not replaced and not annealed
+    return K in paper.PAPER_CATEGORIES and not replaced
+
+
+def _training_of(options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the options of a training that decide whether it counts."""
+    return {key: value for key, value in options["training"].items() if key not in paper.NOTED_TRAINING}
 
 
 def laws_at_all_temperatures(runs: pd.DataFrame) -> set[str]:

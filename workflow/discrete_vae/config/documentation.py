@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, is_dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from discrete_vae.config.configuration import ADAPTER, Block, Configuration
 from discrete_vae.config.reading import keys_of, sections_in
@@ -38,7 +38,8 @@ def _spell_kind(section: type) -> str:
     (tag, first), *others = keys_of(section).items()
     words = [f"`{tag}: {' or '.join(get_args(first.type))}`"]
     for name, key in others:
-        meaning = key.metadata.get("description")
+        values = " or ".join(get_args(key.type)) if get_origin(key.type) is Literal else ""
+        meaning = ", ".join(filter(None, (key.metadata.get("description"), values)))
         words.append(f"`{name}`{f': {meaning}' if meaning else ''}")
     return "; ".join(words)
 

@@ -160,8 +160,11 @@ RESULT_SECTIONS = {"model": Model, "training": Training, "evaluation": Evaluatio
 
 
 def completed(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a result section, as an older version may have recorded them, with all of today's."""
-    return RESULT_SECTIONS[section].of(values).result_options()
+    """Return the options of a result section, as an older version may have recorded them, with all of today's.
+
+    All are as JSON has them.
+    """
+    return json.loads(json.dumps(RESULT_SECTIONS[section].of(values).result_options()))
 
 
 def options_of(run: Mapping[str, str]) -> dict[str, dict[str, Any]]:

@@ -157,10 +157,11 @@ def _read_own(path: Path) -> Splits:
 def _check_own(name: str, images: np.ndarray, train_shape: tuple[int, ...]) -> None:
     if images.dtype.kind not in "buif":
         raise InputError(f"{name} is of type {images.dtype}, expected numbers; write it again")
-    if images.ndim != 3 or images.shape[1:] != train_shape[1:]:
+    if images.ndim != 3:
+        raise InputError(f"{name} has the shape {images.shape}, expected images x height x width; reshape it")
+    if images.shape[1:] != train_shape[1:]:
         raise InputError(
-            f"{name} has the shape {images.shape}, expected images x height x width with the same image size as train,"
-            f" {train_shape}; reshape it"
+            f"{name} has images of {images.shape[1:]} pixels, expected {train_shape[1:]} as in train; write it again"
         )
     _refuse(name, images[(images != 0) & (images != 1)], "only 0 and 1; binarize it first")
 

@@ -140,7 +140,7 @@ def noise_range(law: Distribution, device: torch.device | str = "cpu") -> tuple[
         return _quantile(law, TAIL, device), _quantile(law, 1 - TAIL, device)
     except (NotImplementedError, RuntimeError):  # some torch functions fail in float64
         raise InputError(
-            f"the law {law} has no distribution function in torch.distributions, expected one to compute the"
+            f"the law {law} has no distribution function in float64 in torch.distributions, expected one to compute the"
             " probabilities of codes with; choose another law"
         ) from None
 

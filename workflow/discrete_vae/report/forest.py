@@ -34,7 +34,7 @@ GROUP = ["study", "dataset", "K"]
 TEST_LOSSES = (*MEASURES.values(), SELECTED_BY_ELBO)
 LINE_HEIGHT = 0.14  # inches
 MARGIN_HEIGHT = 0.88  # inches, of the titles and axes of a block of panels
-COLUMNS = 3  # panels of a block, or places for them
+COLUMNS = len(MEASURES)  # panels of a block, or places for them
 TITLE = "Normal noise minus the other law: mean and 95% interval over seeds\nleft of zero, Normal noise is lower"
 TITLE_LETTERS = 18  # of a line above a panel
 
