@@ -41,9 +41,8 @@ def explain(log: str, failed: Iterable[tuple[str, str]]) -> list[str]:
     if "Terminating processes on user request" in log or "Will exit after finishing currently running jobs" in log:
         return ["stopped; the same command continues"]
     jobs = sorted(failed)
-    advice = (
-        [OFFLINE] if any(_could_not_download(Path(file)) for rule, file in jobs if rule == "download_source") else []
-    )
+    downloads = [Path(file) for rule, file in jobs if rule == "download_source"]
+    advice = [OFFLINE] if any(map(_could_not_download, downloads)) else []
     return [*advice, *(f"failed: {rule}, see {file}" for rule, file in jobs)]
 
 
