@@ -262,7 +262,7 @@ def raise_in_final_validation(monkeypatch, number: int) -> None:
 
 
 def test_a_group_that_is_trained_at_the_end_of_the_time_is_evaluated_and_packed(machine, monkeypatch):
-    """And the alarm of the next group is not the one of a group before."""
+    """Then no alarm is left."""
     monkeypatch.chdir(machine)
     raise_in_final_validation(monkeypatch, signal.SIGALRM)
     maker = maker_of(machine)

@@ -19,7 +19,7 @@ PAPER_CATEGORIES = (10, 30, 50)
 PAPER_TEMPERATURES = (0.01, 0.03, 0.07, 0.1, 0.25, 0.4, 0.5, 0.67, 0.85, 1.0)
 # Its claim about convergence is about one dataset at one temperature.
 CONVERGENCE_DATASET, CONVERGENCE_TEMPERATURE = "omniglot", 1.0
-# Runs count for the claims only with the options of the paper. Others of these are only noted.
+# Runs count for the claims only with the paper's options, except these. Other values of these are noted.
 NOTED_TRAINING = ("epochs", "patience", "matmul_precision")
 PAPER_OPTIONS = {
     "model": {"variables": 10, "hidden": 300},

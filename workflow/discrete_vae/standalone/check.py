@@ -58,16 +58,16 @@ def check_device(
         _train_epoch(trainer)
         return trainer
 
+    captured = [(cells, "highest"), (of_50, "high")] if cuda_graph else []
     last = range(len(cells) - len(LAWS), len(cells))
     comparisons = [
         *(functools.partial(_gradient, cells, few, device, precision) for precision in GRADIENT_ERRORS),
-        *([functools.partial(_captured, cells, many, device, "highest")] if cuda_graph else []),
-        *([functools.partial(_captured, of_50, many, device, "high")] if cuda_graph else []),
+        *(functools.partial(_captured, of_K, many, device, precision) for of_K, precision in captured),
         functools.partial(_resumed, cells, many, **training),
         functools.partial(_first_epoch, cells, many, **training),
         *(functools.partial(_bounds, trained, member, cells[member], device) for member in last),
         *([functools.partial(_unhindered, trained)] if device.type == "cuda" else []),
-        *(functools.partial(_speed, timed, full_batches, **training) for timed in (cells, of_50)),
+        *(functools.partial(_speed, of_K, full_batches, **training) for of_K in (cells, of_50)),
     ]
     for comparison in comparisons:
         torch.set_float32_matmul_precision("highest")

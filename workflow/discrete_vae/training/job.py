@@ -42,7 +42,7 @@ def run_job(
         revision: of the source, where it is known without git.
 
     Returns:
-        The number of a signal that asked the job to end after its last epoch, which did not end it.
+        The number of a signal that came after the last epoch, or None. The job is finished all the same.
 
     Raises:
         SystemExit: a signal asked the job to end; it has saved its resume point, unless the disk is full.
