@@ -324,6 +324,13 @@ def test_a_curve_ends_where_the_first_of_its_seeds_stopped_early(histories):
     assert "stopped early" not in unstopped.get_suptitle()
 
 
+def test_the_title_speaks_of_the_first_seed_only_where_there_are_several(histories):
+    curves = histories[histories["seed"] == 3]
+    figure = draw_convergence(curves, runs_of(curves, stopped_early=True), dataset="d", temperature=0.5, laws=LAWS)
+    assert "one seed" in figure.get_suptitle()
+    assert "stopped early" not in figure.get_suptitle()
+
+
 @pytest.mark.parametrize("categories", [[10], [10, 30]])
 @pytest.mark.parametrize("name", ["fashion-mnist", "d" * 80])
 def test_a_title_is_not_wider_than_its_figure(histories, categories, name):

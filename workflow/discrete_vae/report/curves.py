@@ -123,10 +123,11 @@ def _how(runs: pd.DataFrame) -> str:
 
 
 def _seeds_of_curves(shown: pd.DataFrame, runs: pd.DataFrame) -> str:
-    """Say how many seeds the curves are over, and that they end early where runs did, see `_until_one_stops`."""
+    """Say how many seeds the curves are over, and that a mean ends where one of them did, see `_until_one_stops`."""
     seeds = style.seeds_in_words(shown, CURVE)
     stopped = runs.loc[runs["stopped_early"], list(AXES)].merge(shown[list(AXES)])
-    return f"{seeds}, until the first stopped early" if len(stopped) else seeds
+    are_means = (shown.groupby(CURVE)["seed"].nunique() > 1).any()
+    return f"{seeds}, until the first stopped early" if are_means and len(stopped) else seeds
 
 
 def _title(what: str, runs: pd.DataFrame, seeds: str) -> str:
