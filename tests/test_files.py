@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
@@ -15,7 +14,6 @@ from discrete_vae.files import (
     check_writable,
     read_arrays,
     read_tables,
-    write_arrays,
     write_csv,
     write_text,
     written_whole,
@@ -116,12 +114,3 @@ def test_a_damaged_file_is_named(tmp_path):
         (tmp_path / name).write_bytes(b"")
         with pytest.raises(InputError, match=rf"{name} is not readable .*; restore it, or remove its folder"):
             read([tmp_path / name])
-
-
-def test_arrays_of_one_name_must_be_equal(tmp_path):
-    """Not a number is equal to itself: an image has no bound under noise whose codes have unknown probabilities."""
-    for name, value in (("a", np.nan), ("b", np.nan), ("c", 2)):
-        write_arrays(tmp_path / f"{name}.npz", {"data": np.array([value]), name: np.array([value])})
-    assert read_arrays([tmp_path / "a.npz", tmp_path / "b.npz"]).keys() == {"data", "a", "b"}
-    with pytest.raises(InputError, match="has another array 'data' than the files beside it"):
-        read_arrays([tmp_path / "a.npz", tmp_path / "c.npz"])

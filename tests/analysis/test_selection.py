@@ -9,8 +9,8 @@ from discrete_vae.analysis.selection import (
     diverged_runs,
     read_bounds,
     select_temperatures,
+    selected_cells,
 )
-from discrete_vae.evaluation.selected import selected_cells
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.measures import BOUNDS
 from planted import runs_of

@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from discrete_vae.config.definitions import law_of
 from discrete_vae.evaluation import bounds
 from discrete_vae.evaluation.bounds import evaluate_images, evaluate_selected, use_of_codes
-from discrete_vae.evaluation.selected import SelectedModel
+from discrete_vae.evaluation.trained import TrainedModel
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.model import code_probabilities
 from discrete_vae.model.code_probabilities import argmax_probabilities, kl_of_codes
-from discrete_vae.model.network import Architecture, initial_weights, kl_to_uniform, load_model, model_of, stack
+from discrete_vae.model.network import Architecture, initial_weights, kl_to_uniform, model_of, stack
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
 
@@ -94,50 +94,50 @@ def test_bounds_of_few_samples_agree_with_a_plain_loop(name, monkeypatch):
 IMAGES = np.random.default_rng(0).integers(0, 2, (7, 2, 3)).astype(np.uint8)
 
 
-def evaluate(tmp_path, *points):
-    """Evaluate the same weights as models of some definitions of noise laws and seeds."""
-    path = tmp_path / "model.pt"
-    torch.save(
-        initial_weights(Architecture(pixels=6, hidden=5, variables=2, categories=3), generator(3, "weights")), path
-    )
+NETWORK = model_of(
+    initial_weights(Architecture(pixels=6, hidden=5, variables=2, categories=3), generator(3, "weights")), variables=2
+)
+
+
+def evaluate(*points):
+    """Evaluate one network as models of some definitions of noise laws and seeds."""
     models = [
-        SelectedModel(Cell("d", 3, f"law{place}", 0.5, seed), law_of(definition), 2, str(path))
+        TrainedModel(Cell("d", 3, f"law{place}", 0.5, seed), law_of(definition), NETWORK, (2, 3))
         for place, (definition, seed) in enumerate(points)
     ]
     return evaluate_selected(models, IMAGES, samples=50, device=torch.device("cpu"))
 
 
-def evaluate_one(tmp_path, definition):
-    table, per_image = evaluate(tmp_path, (definition, 1))
+def evaluate_one(definition):
+    table, per_image = evaluate((definition, 1))
     (of_images,) = per_image.values()
     return table.iloc[0], of_images
 
 
 @pytest.mark.parametrize("name", ["normal", *SCALED])
-def test_the_table_holds_the_means_of_what_is_kept_for_each_image(tmp_path, name):
+def test_the_table_holds_the_means_of_what_is_kept_for_each_image(name):
     definition = {**PAPER_LAWS, **SCALED}[name]
-    row, per_image = evaluate_one(tmp_path, definition)
+    row, per_image = evaluate_one(definition)
     assert per_image.shape == (3, 7)
     assert per_image.dtype == np.float32
     for column, values in zip(("paper_loss", "negative_elbo", "importance_weighted_bound"), per_image, strict=True):
         assert row[column] == pytest.approx(values.mean(dtype=np.float64), rel=1e-14)
-    module = load_model(str(tmp_path / "model.pt"), variables=2)
-    logits = module.encode(torch.from_numpy(IMAGES).flatten(1).float()).detach()
+    logits = NETWORK.encode(torch.from_numpy(IMAGES).flatten(1).float()).detach()
     q = argmax_probabilities(logits, in_double(definition))
     assert row["kl_of_codes"] == pytest.approx(kl_of_codes(q).sum(-1).mean().item())
     assert row["paper_loss"] == pytest.approx(row["reconstruction"] + row["kl_of_softmax"], rel=1e-6)
     assert row["negative_elbo"] == pytest.approx(row["reconstruction"] + row["kl_of_codes"], rel=1e-6)
 
 
-def test_a_law_without_distribution_function_has_the_paper_loss_alone(tmp_path):
-    row, per_image = evaluate_one(tmp_path, {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1})
+def test_a_law_without_distribution_function_has_the_paper_loss_alone():
+    row, per_image = evaluate_one({"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1})
     assert np.isfinite(row["paper_loss"])
     assert np.isnan([row["negative_elbo"], row["importance_weighted_bound"], row["active_variables"]]).all()
     assert np.isfinite(per_image).all(1).tolist() == [True, False, False]
 
 
-def test_a_bound_of_more_samples_than_there_are_is_missing(tmp_path):
-    row, _ = evaluate_one(tmp_path, PAPER_LAWS["normal"])
+def test_a_bound_of_more_samples_than_there_are_is_missing():
+    row, _ = evaluate_one(PAPER_LAWS["normal"])
     assert row["samples"] == 50
     assert row["bound_of_10_samples"] > row["importance_weighted_bound"]
     assert np.isnan(row["bound_of_100_samples"])
@@ -159,19 +159,19 @@ def test_a_bound_of_fewer_samples_is_the_bound_where_there_are_just_so_many(samp
     assert getattr(one_less, name).isnan().all()
 
 
-def test_no_more_codes_are_drawn_at_once_than_fit(tmp_path, monkeypatch):
+def test_no_more_codes_are_drawn_at_once_than_fit(monkeypatch):
     drawn, plain_draw = [], NoiseSource.draw
     monkeypatch.setattr(NoiseSource, "draw", lambda source, shape: drawn.append(shape[:2]) or plain_draw(source, shape))
     for at_once in (100, 1):  # of 50 samples for each of seven images
         monkeypatch.setitem(bounds.CODES_AT_ONCE, "cpu", at_once)
-        evaluate_one(tmp_path, PAPER_LAWS["normal"])
+        evaluate_one(PAPER_LAWS["normal"])
     assert drawn == [(2, 50)] * 3 + [(1, 50)] * 8
 
 
-def test_the_codes_of_each_model_are_drawn_with_the_noise_of_its_law_and_seed(tmp_path):
+def test_the_codes_of_each_model_are_drawn_with_the_noise_of_its_law_and_seed():
     points = list(itertools.product(SCALED.values(), (1, 2)))
-    table, _ = evaluate(tmp_path, *points)
-    weights = stack([torch.load(tmp_path / "model.pt", weights_only=True)])
+    table, _ = evaluate(*points)
+    weights = stack([dict(NETWORK.state_dict())])
     images = torch.from_numpy(IMAGES).flatten(1)
     for (definition, seed), found in zip(points, table["reconstruction"], strict=True):
         law = in_double(definition)
@@ -195,13 +195,13 @@ def test_use_of_codes_of_planted_models():
     assert math.isclose(use_of_codes(informative.unsqueeze(1))["perplexity"], 4)
 
 
-def test_a_law_that_quadrature_cannot_serve_is_refused_before_its_images_are_tried(tmp_path, monkeypatch):
+def test_a_law_that_quadrature_cannot_serve_is_refused_before_its_images_are_tried(monkeypatch):
     tried = []
     monkeypatch.setattr(
         code_probabilities,
         "argmax_probabilities",
         lambda logits, law: tried.append(logits.numel()) or argmax_probabilities(logits, law),
     )
-    row, _ = evaluate_one(tmp_path, {"distribution": "LogNormal", "loc": 0, "scale": 1})
+    row, _ = evaluate_one({"distribution": "LogNormal", "loc": 0, "scale": 1})
     assert np.isnan(row["negative_elbo"])
     assert tried == [4]

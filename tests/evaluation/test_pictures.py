@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 from discrete_vae.config.definitions import law_of
 from discrete_vae.evaluation import pictures
 from discrete_vae.evaluation.pictures import draw_selected
-from discrete_vae.evaluation.selected import SelectedModel
 from discrete_vae.evaluation.trained import TrainedModel
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_LAWS
@@ -16,15 +14,14 @@ from discrete_vae.model.random_streams import generator
 N, K = 3, 4
 
 
-def test_every_selected_model_has_reconstructions_of_some_test_images_and_samples(tiny_dataset, tmp_path, monkeypatch):
+def test_every_selected_model_has_reconstructions_of_some_test_images_and_samples(tiny_dataset, monkeypatch):
     drawn_weights = initial_weights(
         Architecture(pixels=12, hidden=7, variables=N, categories=K), generator(1, "weights")
     )
     network = model_of({name: 4 * values for name, values in drawn_weights.items()}, variables=N)
-    torch.save(network.state_dict(), tmp_path / "model.pt")
-    cells = [Cell("tiny", K, law, 0.5, 1) for law in ("normal", "gumbel")]
     models = [
-        SelectedModel(cell, law_of(PAPER_LAWS[cell.perturbation]), N, str(tmp_path / "model.pt")) for cell in cells
+        TrainedModel(Cell("tiny", K, law, 0.5, 1), law_of(PAPER_LAWS[law]), network, (3, 4))
+        for law in ("normal", "gumbel")
     ]
 
     drawn = draw_selected(models, tiny_dataset)
@@ -32,11 +29,10 @@ def test_every_selected_model_has_reconstructions_of_some_test_images_and_sample
     kinds = [f"{law}/{kind}" for law in ("normal", "gumbel") for kind in ("reconstructions", "samples")]
     assert list(drawn) == ["data", *kinds]
     assert np.array_equal(drawn["data"], 255 * tiny_dataset.splits["test"]), "all images, as there are fewer than ten"
-    for cell in cells:
-        model = TrainedModel(cell, law_of(PAPER_LAWS[cell.perturbation]), network, (3, 4))
+    for model in models:
         codes = model.draw_codes(model.encode(drawn["data"] // 255))
         for kind, images in (("reconstructions", model.decode(codes)), ("samples", model.sample(10))):
-            found = drawn[f"{cell.perturbation}/{kind}"]
+            found = drawn[f"{model.cell.perturbation}/{kind}"]
             assert found == pytest.approx(255 * images.numpy(), abs=0.501), "rounded to whole gray values"
     assert not np.array_equal(drawn["normal/reconstructions"], drawn["gumbel/reconstructions"]), "noise of each law"
     assert np.array_equal(drawn["normal/samples"], drawn["gumbel/samples"]), "one model, and the same prior codes"

@@ -22,7 +22,7 @@ from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation.trained import TrainedModel
 from discrete_vae.files import read_arrays
-from discrete_vae.grid.cells import CELL_FILES, Cell
+from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.training import job
 from discrete_vae.training.job import run_job
@@ -41,8 +41,7 @@ OPTIONS = {
 def study(tiny_dataset, tmp_path) -> Path:
     """A study with one group of four runs, which keeps its models."""
     train(tmp_path, tiny_dataset)
-    histories, summaries, _ = ([tmp_path / cell.directory / name for cell in CELLS] for name in CELL_FILES)
-    gather_group(tmp_path / GROUP, summaries=summaries, histories=histories)
+    gather_group(tmp_path / GROUP, [tmp_path / cell.directory for cell in CELLS])
     evaluate(tmp_path, tiny_dataset)
     return tmp_path
 
@@ -181,8 +180,7 @@ def test_a_job_computes_products_as_its_training_says_on_a_gpu_and_in_the_highes
 def test_models_of_a_former_selection_are_void(study):
     """Runs are gathered again when the group grows, and its models may not be kept this time."""
     group = study / GROUP
-    histories, summaries, _ = ([study / cell.directory / name for cell in CELLS] for name in CELL_FILES)
-    gather_group(group, summaries=summaries, histories=histories)
+    gather_group(group, [study / cell.directory for cell in CELLS])
     with pytest.raises(InputError, match=r"models.pt is not readable .*, expected the weights of trained models"):
         load_selected(group, "normal")
 

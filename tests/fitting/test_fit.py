@@ -22,7 +22,7 @@ from discrete_vae.fitting.fit import (
 from discrete_vae.fitting.table import summarize_fits
 from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.model.code_probabilities import argmax_probabilities
-from discrete_vae.model.noise import distribution, sample
+from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
 
 P = np.array([0.5, 0.3, 0.15, 0.05])
@@ -83,7 +83,7 @@ def test_objective_and_gradient_are_unbiased():
     slope = mean(lambda x: y(x) * (1 - y(x)) / temperature)
 
     logits = torch.tensor([difference, 0.0]).double().requires_grad_()
-    noise = sample(distribution(law_of(PAPER_LAWS["gumbel"])), (100_000, 3, 2), generator(0, "x")).double()
+    noise = NoiseSource(distribution(law_of(PAPER_LAWS["gumbel"])), generator(0, "x")).draw((100_000, 3, 2)).double()
     estimates = squared_distance(F.softmax((logits + noise) / temperature, dim=-1), target)
     estimates.mean().backward()
     standard_error = (estimates.std() / math.sqrt(len(estimates))).item()
@@ -98,7 +98,7 @@ def test_objective_and_gradient_are_unbiased():
 def test_the_mean_relaxed_sample_is_a_code_probability(definition):
     law = distribution(law_of(definition), torch.float64)
     logits = torch.tensor([0.3, -1.2, 1.0, 0.0]).double()
-    noise = sample(law, (1_000_000, 4), generator(0, "x"))
+    noise = NoiseSource(law, generator(0, "x")).draw((1_000_000, 4))
     for temperature in (0.01, 0.5, 3.0):
         expected = F.softmax((logits + noise) / temperature, dim=-1).mean(0)
         probabilities = argmax_probabilities(logits, RelaxedNoise(law, temperature))

@@ -13,7 +13,6 @@ from discrete_vae.grid.cells import (
     Group,
     all_but,
     asked_cells,
-    job_path,
     stack_coordinates,
     values_of,
     wildcard_patterns,
@@ -102,10 +101,6 @@ def test_a_stack_lists_its_cells_in_the_order_of_its_output_files(stack):
     outputs = expand(expand(CELL_DIRECTORY, **stacked_axes, allow_missing=True), **kept)
     coordinates = stack_coordinates(kept, stacked_axes)
     assert [CELL_DIRECTORY.format(**point) for point in coordinates] == outputs
-
-
-def test_the_log_of_a_stack_names_the_stacked_axes_all():
-    assert job_path("K{K}-tau{temperature}-seed{seed}.log", {"temperature": [1.0]}) == "K{K}-tauall-seed{seed}.log"
 
 
 def test_blocks_are_united_and_inherit_the_axes_that_they_leave_out():

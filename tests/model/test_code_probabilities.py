@@ -21,7 +21,7 @@ from discrete_vae.model.code_probabilities import (
     known_probabilities,
 )
 from discrete_vae.model.network import softmax_kl_with_gradient
-from discrete_vae.model.noise import distribution, sample
+from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
 from torch.distributions import AffineTransform, TransformedDistribution
 
@@ -83,7 +83,7 @@ def test_probabilities_agree_with_monte_carlo(name):
     counts = torch.zeros(LOGITS.shape[1], dtype=torch.long)
     g = generator(0, "monte carlo")
     for _ in range(2):
-        codes = (LOGITS[0].float() + sample(law, (draws // 2, LOGITS.shape[1]), g)).argmax(-1)
+        codes = (LOGITS[0].float() + NoiseSource(law, g).draw((draws // 2, LOGITS.shape[1]))).argmax(-1)
         counts += codes.bincount(minlength=LOGITS.shape[1])
     probabilities = argmax_probabilities(LOGITS[0], law)
     assert probabilities.sum().item() == pytest.approx(1, abs=1e-6)

@@ -8,7 +8,7 @@ import torch
 import torch.distributions
 from discrete_vae.config.definitions import LAWS, PARAMETERS, POSITIVE, REAL, law_of
 from discrete_vae.model import noise as noise_module
-from discrete_vae.model.noise import NoiseSource, NoiseStream, distribution, sample, uniform
+from discrete_vae.model.noise import NoiseSource, NoiseStream, distribution, uniform
 from discrete_vae.model.random_streams import generator
 from torch.distributions import constraints
 
@@ -45,7 +45,7 @@ def torch_law(name):
 
 @pytest.mark.parametrize("name", LAWS)
 def test_samples_have_the_law_that_scipy_gives(name):
-    noise = sample(torch_law(name), (100_000,), generator(0, f"test {name}"))
+    noise = NoiseSource(torch_law(name), generator(0, f"test {name}")).draw((100_000,))
     assert noise.dtype == torch.float32
     assert noise.isfinite().all()
     reference = SCIPY_LAWS[name][1]
@@ -94,15 +94,15 @@ def test_every_univariate_continuous_law_of_torch_is_in_the_table():
 @pytest.mark.parametrize("name", ["Gumbel", "StudentT"])
 def test_noise_follows_its_generator_alone(name):
     global_state = torch.random.get_rng_state()
-    first = sample(torch_law(name), (3, 4), generator(1, "a"))
-    assert torch.equal(first, sample(torch_law(name), (3, 4), generator(1, "a")))
-    assert not torch.equal(first, sample(torch_law(name), (3, 4), generator(1, "b")))
-    assert not torch.equal(first, sample(torch_law(name), (3, 4), generator(2, "a")))
+    first = NoiseSource(torch_law(name), generator(1, "a")).draw((3, 4))
+    assert torch.equal(first, NoiseSource(torch_law(name), generator(1, "a")).draw((3, 4)))
+    assert not torch.equal(first, NoiseSource(torch_law(name), generator(1, "b")).draw((3, 4)))
+    assert not torch.equal(first, NoiseSource(torch_law(name), generator(2, "a")).draw((3, 4)))
     assert torch.equal(torch.random.get_rng_state(), global_state)
 
 
 def test_laws_drawn_by_inversion_share_their_uniform_numbers():
-    gumbel, normal = (sample(torch_law(name), (1000,), generator(0, "x")) for name in ("Gumbel", "Normal"))
+    gumbel, normal = (NoiseSource(torch_law(name), generator(0, "x")).draw((1000,)) for name in ("Gumbel", "Normal"))
     assert torch.equal(gumbel.argsort(), normal.argsort())
 
 
@@ -116,7 +116,7 @@ def test_uniform_numbers_exclude_the_ends():
 def test_noise_is_finite_at_both_ends_of_the_uniform_numbers(name, monkeypatch):
     ends = torch.tensor([noise_module.SMALLEST_UNIFORM, 1 - 2.0**-24])  # the largest that torch draws
     monkeypatch.setattr(noise_module, "uniform", lambda shape, generator: ends.clone())
-    noise = sample(torch_law(name), (2,), generator(0, "x"))
+    noise = NoiseSource(torch_law(name), generator(0, "x")).draw((2,))
     assert noise.isfinite().all()
     assert noise.abs().max() < 1e8
 
@@ -125,7 +125,7 @@ def test_noise_is_finite_at_both_ends_of_the_uniform_numbers(name, monkeypatch):
 def test_noise_of_the_largest_uniform_number_is_its_quantile(name, monkeypatch):
     largest = torch.tensor([1 - 2.0**-24])
     monkeypatch.setattr(noise_module, "uniform", lambda shape, generator: largest.clone())
-    assert torch.equal(sample(torch_law(name), (1,), generator(0, "x")), torch_law(name).icdf(largest))
+    assert torch.equal(NoiseSource(torch_law(name), generator(0, "x")).draw((1,)), torch_law(name).icdf(largest))
 
 
 def streams_of(*names):

@@ -4,11 +4,11 @@ import json
 
 import pandas as pd
 import pytest
-import torch
 from conftest import QUICKSTART, planned_jobs
 from discrete_vae.data.dataset import BinarizedDataset
+from discrete_vae.evaluation.trained import load_run
 from discrete_vae.grid.cells import AXES, Cell
-from discrete_vae.model.network import kl_to_uniform, load_model
+from discrete_vae.model.network import kl_to_uniform
 
 
 class TestQuickstart:
@@ -64,11 +64,10 @@ class TestQuickstart:
         selected = selection[list(AXES)].drop_duplicates()
         assert len(bounds.merge(selected, on=list(AXES))) == len(bounds) == len(selected) > 6
         assert bounds["samples"].unique().tolist() == [200]
-        images = torch.from_numpy(BinarizedDataset.load(quickstart / "data/digits.npz").splits["test"])
+        images = BinarizedDataset.load(quickstart / "data/digits.npz").splits["test"]
         for row in bounds.to_dict("records"):
-            model = load_model(str(study / Cell.of(row).directory / "model.pt"), variables=10)
-            with torch.no_grad():
-                kl = kl_to_uniform(model.encode(images.flatten(1).float())).sum(-1).mean().item()
+            logits = load_run(study / Cell.of(row).directory).encode(images)
+            kl = kl_to_uniform(logits).sum(-1).mean().item()
             assert row["kl_of_softmax"] == pytest.approx(kl, rel=1e-5)
 
     def test_every_job_has_a_log_and_a_benchmark(self, quickstart):

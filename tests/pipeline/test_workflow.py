@@ -208,11 +208,6 @@ class TestConfiguration:
 
         assert (told(0.45), told(0.4)) == (True, False)
 
-    def test_a_study_that_is_only_drawn_trains_no_cell_by_name(self, tmp_path):
-        target = "results/paper/runs/mnist/K10/normal/tau1.0/seed775/summary.json"
-        line = refusal(tmp_path, target, "--config", "draw_only=true")
-        assert line == f"ERROR: draw_only is true, expected false to make {target}; unset it"
-
     def test_a_training_without_a_place_for_resume_points_does_not_begin(self, tmp_path):
         arguments = make_own(tmp_path)
         (tmp_path / "checkpoints").symlink_to("unmounted")
@@ -251,12 +246,6 @@ class TestConfiguration:
             parts = [file.split("/") for file in files.split(", ")]
             assert {part[3].removesuffix(".csv.gz") for part in parts} == {name}, kind
             assert not K or {(part[4], part[5]) for part in parts} == {(f"K{K}", "seed775")}
-
-    def test_a_cell_beyond_the_grid_needs_a_number_of_epochs(self, tmp_path):
-        target = "results/paper/runs/digits/K10/normal/tau0.4/seed775/summary.json"
-        config = ("grid={dataset: [mnist]}", "training={epochs: {mnist: 2}}")
-        line = refusal(tmp_path, target, "--config", *config)
-        assert line == "ERROR: training.epochs is {'mnist': 2}, expected a number for 'digits'; add it"
 
     def test_a_word_of_the_command_line_may_be_longer_than_a_name_of_a_file(self, tmp_path):
         grid = f"grid={{dataset: [digits], seed: {list(range(100))}}}"

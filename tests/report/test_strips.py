@@ -1,10 +1,12 @@
 """Strips of images show every law, and say what is missing."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
-from discrete_vae.report.strips import draw_images, label_models
-from planted import selected
+from discrete_vae.report.strips import describe_models, draw_images
+from planted import runs_of, selected
 
 
 def test_images_have_a_labelled_row_per_law():
@@ -30,7 +32,11 @@ def test_a_label_has_the_temperature_and_both_losses_of_the_model_that_the_paper
     selection, bounds = selected({"gumbel": 1.0, "normal": 0.0}, seeds=(1,))
     bounds = bounds.assign(paper_loss=[101.24, 100.1], negative_elbo=[np.nan, 102.26])
     of_elbo = bounds[bounds["perturbation"] == "normal"].assign(temperature=1.0, paper_loss=90.0)
-    assert label_models(selection, pd.concat([bounds, of_elbo]), annealed=annealed) == {
+    options = {"annealing": {"rate": 1e-5} if annealed else None}
+    runs = runs_of({("normal", 0.5, 1): 0.0}).assign(training=json.dumps(options))
+    what, labels = describe_models(selection, pd.concat([bounds, of_elbo]), runs)
+    assert what == "selected models of seed 1, paper loss | negative ELBO in nats"
+    assert labels == {
         "gumbel": f"Gumbel {word} 0.5\n101.2 | not known",
         "normal": f"Normal {word} 0.5\n100.1 | 102.3",
     }
@@ -38,7 +44,8 @@ def test_a_label_has_the_temperature_and_both_losses_of_the_model_that_the_paper
 
 def test_models_without_bounds_have_no_label():
     selection, bounds = selected({"gumbel": 1.0}, seeds=(1,))
-    assert label_models(selection.assign(temperature=np.nan), bounds[:0], annealed=False) == {}
+    _, labels = describe_models(selection.assign(temperature=np.nan), bounds[:0], runs_of({("gumbel", 0.5, 1): 0.0}))
+    assert labels == {}
 
 
 def test_of_more_samples_the_first_ten_are_drawn():

@@ -96,8 +96,17 @@ def test_other_bounds_are_found(monkeypatch, part, difference):
 
 
 def test_another_loss_is_found(monkeypatch):
-    monkeypatch.setattr(check, "LOSS_DIFFERENCE", -1)
-    assert len(faults()) == 1
+    """By 3.1 nats on one of the two devices."""
+    right, calls = check._train_epoch, []
+
+    def wrong(trainer):
+        calls.append(None)
+        reconstruction, kl = right(trainer)
+        return ([loss + 3.1 * (len(calls) % 2) for loss in reconstruction], kl)
+
+    monkeypatch.setattr(check, "_train_epoch", wrong)
+    (fault,) = faults()
+    assert fault.startswith("first epoch on the CPU and here: losses 3.")
 
 
 class OnDevice(torch.Tensor):

@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 
@@ -19,26 +20,24 @@ from discrete_vae.standalone.plan import Plan
 from discrete_vae.training.device import choose_device, environment
 from discrete_vae.training.resume_point import heeded_signals
 
+DEFAULT = "(default: %(default)s)"
 MOST_SAMPLES = 10_000
 MOST_MINUTES = 527_040  # of a year
 
 
 def parse_arguments() -> argparse.Namespace:
     """Parse the command line."""
-    defaults = {"formatter_class": argparse.ArgumentDefaultsHelpFormatter}
     parser = argparse.ArgumentParser(prog="python -m discrete_vae", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_train(commands)
+    _add_check(commands)
+    _add_sample(commands)
+    return parser.parse_args()
 
-    on_a_device = argparse.ArgumentParser(add_help=False)
-    on_a_device.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="a GPU, or the CPU")
-    on_a_device.add_argument(
-        "--no-cuda-graph", action="store_true", help="on a GPU, launch every kernel by itself: slower"
-    )
 
+def _add_train(commands: Any) -> None:
     train = commands.add_parser(
         "train",
-        parents=[on_a_device],
-        **defaults,
         help="train, evaluate and pack the groups of a plan, without Snakemake",
         description="Train, evaluate and pack the groups of a plan, one after the other, in results/ of this folder."
         " SIGTERM, SIGUSR1, SIGHUP, Ctrl-C or the end of the time save a resume point; the same command continues."
@@ -46,27 +45,41 @@ def parse_arguments() -> argparse.Namespace:
     )
     train.set_defaults(run=make_groups)
     train.add_argument("plan", type=Path, help="what `snakemake export_plan` wrote")
-    train.add_argument("groups", nargs="*", help="only these, such as mnist/K10 or mnist/K10/seed775")
     train.add_argument(
-        "--minutes", type=_minutes, help="begin no group that would take longer, and train no longer than this"
+        "groups", nargs="*", help="only these, such as mnist/K10 or mnist/K10/seed775 (default: all groups)"
+    )
+    train.add_argument(
+        "--minutes",
+        type=_minutes,
+        help="begin no group that would take longer, and train no longer than this (default: no limit)",
     )
     train.add_argument("--fused-kernels", action="store_true", help="on a GPU, use the Triton kernels")
-    train.add_argument("--data", type=Path, default=Path("data"), help="folder of the binarized datasets")
-    train.add_argument("--archives", type=Path, default=Path("archives"), help="folder for the finished groups")
-
-    check = commands.add_parser(
-        "check", parents=[on_a_device], **defaults, help="compare a GPU with the CPU and time it, in some minutes"
+    train.add_argument("--data", type=Path, default=Path("data"), help=f"folder of the binarized datasets {DEFAULT}")
+    train.add_argument(
+        "--archives", type=Path, default=Path("archives"), help=f"folder for the finished groups {DEFAULT}"
     )
-    check.set_defaults(run=check_this_device)
+    _add_device(train)
 
-    sample = commands.add_parser("sample", **defaults, help="draw samples of a trained model from the prior, as a PNG")
+
+def _add_check(commands: Any) -> None:
+    check = commands.add_parser("check", help="compare a GPU with the CPU and time it, in some minutes")
+    check.set_defaults(run=check_this_device)
+    _add_device(check)
+
+
+def _add_sample(commands: Any) -> None:
+    sample = commands.add_parser("sample", help="draw samples of a trained model from the prior, as a PNG")
     sample.set_defaults(run=draw_samples)
     sample.add_argument("folder", type=Path, help="of a run, or of a group that keeps its models")
     sample.add_argument("--perturbation", help="noise law of the model, for a group")
-    sample.add_argument("--out", type=Path, default=Path("samples.png"), help="the PNG to write")
-    sample.add_argument("--count", type=int, default=64, help=f"number of samples, at most {MOST_SAMPLES}")
-    sample.add_argument("--seed", type=int, default=0, help="of the samples")
-    return parser.parse_args()
+    sample.add_argument("--out", type=Path, default=Path("samples.png"), help=f"the PNG to write {DEFAULT}")
+    sample.add_argument("--count", type=int, default=64, help=f"number of samples, at most {MOST_SAMPLES} {DEFAULT}")
+    sample.add_argument("--seed", type=int, default=0, help=f"of the samples {DEFAULT}")
+
+
+def _add_device(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help=f"a GPU, or the CPU {DEFAULT}")
+    command.add_argument("--no-cuda-graph", action="store_true", help="on a GPU, launch every kernel by itself: slower")
 
 
 def _minutes(text: str) -> float:
@@ -114,7 +127,7 @@ def check_this_device(options: argparse.Namespace) -> None:
         print(f"{'ok   ' if passed else 'FAULT'} {text}", flush=True)
         faults += not passed
     if faults:
-        sys.exit(f"{faults} faults: do not trust this device")
+        sys.exit(f"checks that failed: {faults}, expected none; do not train on this device")
 
 
 def draw_samples(options: argparse.Namespace) -> None:

@@ -22,6 +22,7 @@ envvars:
 
 
 stacked_axes = json.loads(os.environ[stacked_in_main])
+all_in_stack = dict.fromkeys(stacked_axes, "all")  # in the names of a job's log, benchmark and resume point
 cells_in_job = math.prod(map(len, stacked_axes.values()))
 
 
@@ -47,15 +48,17 @@ rule train_cells:
             allow_missing=True,
         ),
     log:
-        cells.job_path(
+        expand(
             "<logs>/train_cells/{dataset}-K{K}-{perturbation}-tau{temperature}-seed{seed}.log",
-            stacked_axes,
+            **all_in_stack,
+            allow_missing=True,
         ),
     benchmark:
-        cells.job_path(
+        expand(
             "<benchmarks>/train_cells/{dataset}-K{K}-{perturbation}-tau{temperature}-seed{seed}.tsv",
-            stacked_axes,
-        )
+            **all_in_stack,
+            allow_missing=True,
+        )[0]
     wildcard_constraints:
         dataset=unless_finished(runs_to_keep, "dataset"),
     conda:
@@ -73,7 +76,9 @@ rule train_cells:
         gpu=gpus_per_job,
     params:
         study=lambda wildcards: str(results),
-        checkpoint=cells.job_path(f"{checkpoints}/{cells.CELL_LABEL}.pt", stacked_axes),
+        checkpoint=expand(
+            f"{checkpoints}/{cells.CELL_LABEL}.pt", **all_in_stack, allow_missing=True
+        )[0],
         cells=lambda wildcards: cells.stack_coordinates(wildcards, stacked_axes),
         # A study's options are fixed.
         configuration=untracked(options),

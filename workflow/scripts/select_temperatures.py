@@ -7,5 +7,5 @@ from discrete_vae_job import logged
 with logged(snakemake.log[0]):
     from discrete_vae.analysis.gathering import gather_group
 
-    runs = snakemake.input
-    gather_group(Path(snakemake.output.selection).parent, summaries=runs.summaries, histories=runs.histories)
+    run_folders = [Path(path).parent for path in snakemake.input.summaries]
+    gather_group(Path(snakemake.output.selection).parent, run_folders)

@@ -39,7 +39,7 @@ class Claim:
 
 
 BEST = Claim("1", "Normal-Softmax has the lowest test loss at the best temperature", comparisons=2, places=9)
-SELECTED_BY_ELBO = Claim(
+BEST_BY_ELBO = Claim(
     "1 selected by negative ELBO",
     "claim 1 where the validation negative ELBO selects the temperature instead of the validation loss",
     comparisons=2,
@@ -68,7 +68,7 @@ CONVERGENCE_ELSEWHERE = Claim(
 CLAIMS = {
     claim.name: claim
     for claim in (
-        *(BEST, SELECTED_BY_ELBO, FEWER_TEMPERATURES, ELSEWHERE, FURTHER_LAW),
+        *(BEST, BEST_BY_ELBO, FEWER_TEMPERATURES, ELSEWHERE, FURTHER_LAW),
         *(CONVERGENCE, CONVERGENCE_OF_VALIDATION, CONVERGENCE_ELSEWHERE),
     )
 }
@@ -85,8 +85,8 @@ def add_verdicts(table: pd.DataFrame) -> pd.DataFrame:
         dataset, K and measure; ``p_holm_of_measure`` the same over all of its claim and measure. ``verdict`` is lower,
         higher, level or open. ``claim_here`` is supported, contradicted, level or inconclusive.
     """
-    table["p_holm"] = table.groupby(["measure", *PLACE])["p"].transform(holm)
-    table = _adjust_over_measure(table)
+    p_holm = table.groupby(["measure", *PLACE])["p"].transform(holm)
+    table = _adjust_over_measure(table.assign(p_holm=p_holm))
     conditions = {
         "lower": (table["p"] <= SIGNIFICANCE) & (table["difference"] < 0),
         "higher": (table["p_holm"] <= SIGNIFICANCE) & (table["difference"] > 0),
@@ -114,10 +114,10 @@ def verdict_here(verdicts: Collection[str], *, least: int) -> str:
 
 
 def pool(table: pd.DataFrame) -> pd.DataFrame:
-    """Judge the paper's claims, and the one beside claim 1, over several studies together.
+    """Collect what several studies compare for the paper's claims, and for the one beside claim 1.
 
-    The verdicts at a dataset and K are those of its study, which also counts its further laws. A dataset that stands
-    for another one counts only at the K where no study has that one.
+    ``p_holm_of_measure`` is then over all of them. The verdicts at a dataset and K are those of its study, which also
+    counts its further laws. A dataset that stands for another one counts only at the K where no study has that one.
 
     Args:
         table: the comparisons of all studies, as `comparisons.judge` returns them, with a column ``study``.

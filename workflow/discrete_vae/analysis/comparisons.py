@@ -20,10 +20,10 @@ from discrete_vae.analysis.selection import (
     law_definitions,
     places_stopped_early,
     say_not_judged,
+    selected_cells,
 )
 from discrete_vae.analysis.statistics import compare_paired, mean_of_images, standard_errors
 from discrete_vae.analysis.studied import is_studied, laws_at_all_temperatures
-from discrete_vae.evaluation.selected import selected_cells
 from discrete_vae.files import read_table
 from discrete_vae.grid import paper
 from discrete_vae.grid.cells import AXES
@@ -121,7 +121,7 @@ def compare_where_selected_by_elbo(
     """
     rows = compare_test_losses(selection, bounds, per_image, runs, {"negative_elbo": SELECTED_BY_ELBO})
     places = {(row["dataset"], row["K"]) for row in rows if row["claim"] == claims.BEST.name}
-    renamed = {claims.BEST.name: claims.SELECTED_BY_ELBO.name}
+    renamed = {claims.BEST.name: claims.BEST_BY_ELBO.name}
     return [
         row | {"claim": renamed.get(row["claim"], row["claim"])}
         for row in rows

@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 
 from discrete_vae.analysis.costs import group_costs
-from discrete_vae.analysis.selection import selections_of
+from discrete_vae.analysis.selection import selected_cells, selections_of
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.evaluation.bounds import evaluate_selected
 from discrete_vae.evaluation.pictures import draw_selected
-from discrete_vae.evaluation.selected import selected_models
+from discrete_vae.evaluation.trained import load_run
 from discrete_vae.files import read_table, write_arrays, write_csv
 from discrete_vae.grid.cells import Group
 from discrete_vae.training.device import environment
@@ -46,13 +46,14 @@ def evaluate_group(
     folder = study / group.directory
     runs = read_table(folder / "summaries.csv")
     selections = selections_of(runs, read_table(folder / "selection.csv")).values()
-    by_paper_loss, by_negative_elbo = (selected_models(runs, selection, study=study) for selection in selections)
-    selected = list(dict.fromkeys([*by_paper_loss, *by_negative_elbo]))
-    bounds, image_losses = evaluate_selected(selected, dataset.splits["test"], samples=samples, device=device)
-    write_arrays(folder / "pictures.npz", draw_selected(by_paper_loss, dataset))
+    by_paper_loss, by_negative_elbo = map(selected_cells, selections)
+    models = {cell: load_run(study / cell.directory) for cell in (*by_paper_loss, *by_negative_elbo)}
+    test_images = dataset.splits["test"]
+    bounds, image_losses = evaluate_selected(list(models.values()), test_images, samples=samples, device=device)
+    write_arrays(folder / "pictures.npz", draw_selected([models[cell] for cell in by_paper_loss], dataset))
     write_arrays(folder / "image_losses.npz", image_losses)
     if keep_models:
-        weights = {model.cell.perturbation: torch.load(model.path, weights_only=True) for model in by_paper_loss}
+        weights = {cell.perturbation: dict(models[cell].network.state_dict()) for cell in by_paper_loss}
         write_weights(folder / "models.pt", weights)
     write_csv(folder / "costs.csv", group_costs(runs, time.monotonic() - started, environment(device)))
     write_csv(folder / "bounds.csv", bounds)

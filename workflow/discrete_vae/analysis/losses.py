@@ -5,10 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from discrete_vae.analysis.selection import NEGATIVE_ELBO, VALIDATION_LOSS
+from discrete_vae.analysis.selection import NEGATIVE_ELBO, VALIDATION_LOSS, selected_cells
 from discrete_vae.analysis.statistics import mean_of_images, standard_errors, t_interval
 from discrete_vae.errors import InputError
-from discrete_vae.evaluation.selected import selected_cells
 from discrete_vae.grid.cells import AXES, Cell
 from discrete_vae.grid.measures import MEASURES, SELECTED_BY_ELBO
 

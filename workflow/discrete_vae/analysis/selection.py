@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from discrete_vae.files import read_table
-from discrete_vae.grid.cells import AXES
+from discrete_vae.grid.cells import AXES, Cell
 from discrete_vae.grid.measures import BOUNDS
 
 MODEL_AXES = ["dataset", "K", "perturbation", "seed"]
@@ -84,6 +84,11 @@ def select_temperatures(runs: pd.DataFrame, by: str = VALIDATION_LOSS) -> pd.Dat
 def selections_of(runs: pd.DataFrame, selection: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the models that each loss selects, by its name; ``selection`` are those of the validation loss."""
     return {VALIDATION_LOSS: selection, NEGATIVE_ELBO: select_temperatures(runs, by=NEGATIVE_ELBO)}
+
+
+def selected_cells(selection: pd.DataFrame) -> list[Cell]:
+    """List the cells of a selection. A noise law has none if all its runs diverged."""
+    return [Cell.of(row) for row in selection.dropna(subset="temperature").to_dict("records")]
 
 
 def at_nearest_temperature(table: pd.DataFrame, temperature: float) -> pd.DataFrame:

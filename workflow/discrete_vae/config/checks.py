@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from discrete_vae.config.configuration import PATTERNS, SUM, Configuration
+from discrete_vae.config.configuration import PATTERNS, SHA256, Configuration
 from discrete_vae.config.definitions import URL, OwnFile, Table
 from discrete_vae.config.options import AXES, LARGEST_COUNT
 from discrete_vae.errors import InputError, without_secrets
@@ -115,8 +115,10 @@ def _check_definitions(configuration: Configuration) -> None:
             _check_table(f"fitting.targets.{name}.probabilities", target.probabilities)
     for name, source in configuration.datasets.items():
         for file, digits in getattr(source, "sha256", {}).items():
-            if not re.match(SUM, digits):
-                raise InputError(f"datasets.{name}.sha256.{file} is {digits!r}, expected {PATTERNS[SUM]}; correct it")
+            if not re.match(SHA256, digits):
+                raise InputError(
+                    f"datasets.{name}.sha256.{file} is {digits!r}, expected {PATTERNS[SHA256]}; correct it"
+                )
 
 
 def _check_table(key: str, probabilities: Sequence[float]) -> None:

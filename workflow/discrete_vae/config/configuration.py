@@ -25,11 +25,11 @@ NO_NAME = r"(?!(?i:na|nan|null|none|inf|infinity|true|false)$)"
 END = r"$(?!\n)"  # in Python, $ also stands before a last line break
 NAME = rf"^{NO_NAME}[A-Za-z][A-Za-z0-9._-]{{0,79}}{END}"
 STUDY = rf"^{NO_NAME}[A-Za-z][A-Za-z0-9-]{{0,79}}{END}"  # no digit first: Snakemake reads 007 as a number
-SUM = rf"^[0-9a-f]{{64}}{END}"
+SHA256 = rf"^[0-9a-f]{{64}}{END}"
 PATTERNS = {
     NAME: "a name of at most 80 letters, digits, '.', '_' and '-' that begins with a letter and is no word such as nan",
     STUDY: "a name of at most 80 letters, digits and dashes that begins with a letter and is no word such as nan",
-    SUM: "64 lower-case hexadecimal digits",
+    SHA256: "64 lower-case hexadecimal digits",
 }
 
 Name = Annotated[str, Field(pattern=NAME)]

@@ -118,7 +118,7 @@ class Training(Section):
         return self.epochs if isinstance(self.epochs, int) else self.epochs.get(dataset)
 
     def of_dataset(self, dataset: str) -> Self:
-        """Return the section with the epochs of one dataset, None where it has none."""
+        """Return the section with the epochs of one dataset; they are None if ``epochs`` names other datasets only."""
         return replace(self, epochs=self.epochs_of(dataset))
 
     def result_options(self) -> dict[str, Any]:

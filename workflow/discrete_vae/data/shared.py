@@ -23,7 +23,8 @@ def check_definition(images: Path, manifest: Mapping[str, Any], definition: Mapp
             user's file.
     """
     advice = f"give the dataset another name, or remove {images}"
-    made, sums = manifest["definition"], manifest["sources"]
+    with reading(images, "a binarized dataset with its definition and sources", ADVICE):
+        made, sums = manifest["definition"], manifest["sources"]
     if made != definition:
         raise InputError(
             f"datasets.{images.stem} is {json.dumps(definition)}, expected {json.dumps(made)}: {images} was made of"
@@ -48,7 +49,4 @@ def check_datasets(data: Path, definitions: Mapping[str, Mapping[str, Any]]) -> 
     for name, definition in definitions.items():
         images = data / f"{name}.npz"
         if images.exists():
-            made = BinarizedDataset.load_manifest(images)
-            with reading(images, "a binarized dataset with its definition and sources", ADVICE):
-                made = {key: made[key] for key in ("definition", "sources")}
-            check_definition(images, made, definition)
+            check_definition(images, BinarizedDataset.load_manifest(images), definition)

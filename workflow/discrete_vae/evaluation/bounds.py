@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from discrete_vae.evaluation.discrete_loss import pixel_logits_of_codes
-from discrete_vae.evaluation.selected import SelectedModel
+from discrete_vae.evaluation.trained import TrainedModel
 from discrete_vae.grid.measures import ACTIVE_INFORMATION, BOUNDS, LOOSENESS, MEASURES, PARTS
 from discrete_vae.model.code_probabilities import SMALLEST_PROBABILITY, kl_of_codes, known_probabilities
 from discrete_vae.model.network import bernoulli_loss, encode, kl_to_uniform
@@ -137,7 +137,7 @@ def use_of_codes(probabilities: Tensor) -> dict[str, float]:
 
 
 def evaluate_selected(
-    models: Sequence[SelectedModel], images: np.ndarray, *, samples: int, device: torch.device
+    models: Sequence[TrainedModel], images: np.ndarray, *, samples: int, device: torch.device
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Evaluate selected models on the test images, ``uint8`` of 0 and 1, images x height x width.
 
@@ -151,13 +151,12 @@ def evaluate_selected(
     rows, image_losses = [], {}
     for model in models:
         noise = NoiseSource(distribution(model.law, torch.float64), generator(model.cell.seed, "bound noise", device))
-        weights = torch.load(model.path, weights_only=True, map_location=device)
         losses = evaluate_images(
-            {name: values.unsqueeze(0) for name, values in weights.items()},
+            {name: values.unsqueeze(0).to(device) for name, values in model.network.state_dict().items()},
             flat_images,
             noise,
             code_law=code_laws[model.law],
-            variables=model.variables,
+            variables=model.network.architecture.variables,
             samples=samples,
         )
         kept = torch.stack([getattr(losses, name) for name in MEASURES]).float()

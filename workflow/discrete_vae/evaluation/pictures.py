@@ -8,14 +8,12 @@ from torch import Tensor
 
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.evaluation.image_rows import IMAGES
-from discrete_vae.evaluation.selected import SelectedModel
 from discrete_vae.evaluation.trained import TrainedModel
-from discrete_vae.model.network import load_model
 
 SEED = 0  # of the choice of images, their noise and the prior samples
 
 
-def draw_selected(models: Sequence[SelectedModel], dataset: BinarizedDataset) -> dict[str, np.ndarray]:
+def draw_selected(models: Sequence[TrainedModel], dataset: BinarizedDataset) -> dict[str, np.ndarray]:
     """Draw reconstructions of some test images, and samples from the prior, with each selected model.
 
     Returns ``uint8`` gray values from 0 to 255, images x height x width: the test images as ``data``, and for each
@@ -25,11 +23,9 @@ def draw_selected(models: Sequence[SelectedModel], dataset: BinarizedDataset) ->
     chosen = np.random.default_rng(SEED).choice(len(images), size=min(IMAGES, len(images)), replace=False)
     images = images[np.sort(chosen)]
     drawn = {"data": 255 * images}
-    for selected in models:
-        network = load_model(selected.path, variables=selected.variables)
-        model = TrainedModel(selected.cell, selected.law, network, dataset.image_shape)
+    for model in models:
         codes = model.draw_codes(model.encode(images), seed=SEED)
-        law = selected.cell.perturbation
+        law = model.cell.perturbation
         drawn[f"{law}/reconstructions"] = _gray(model.decode(codes))
         drawn[f"{law}/samples"] = _gray(model.sample(IMAGES, seed=SEED))
     return drawn

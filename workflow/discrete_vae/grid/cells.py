@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -105,11 +105,6 @@ def stack_coordinates(wildcards: Mapping[str, str], stacked_axes: Mapping[str, S
     """
     points = ({**wildcards, **point} for point in products(stacked_axes))
     return [Cell.of(point).coordinates() for point in points]
-
-
-def job_path(pattern: str, stacked_axes: Container[str]) -> str:
-    """Return the pattern of a job's log or benchmark, with ``all`` for each stacked axis."""
-    return pattern.format(**{axis: "all" if axis in stacked_axes else f"{{{axis}}}" for axis in AXES})
 
 
 def wildcard_patterns(**names: Iterable[str]) -> dict[str, str]:

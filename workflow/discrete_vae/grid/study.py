@@ -95,8 +95,8 @@ def begun_with(study: Path) -> dict[str, Any]:
 def begin(study: Path, configuration: Configuration, *, dataset: str | None = None) -> None:
     """Write a study's options before its first result, and add the definitions of new names before later ones.
 
-    The mirror, which belongs to a machine, is left out. The configuration agrees with what is written. ``dataset`` is
-    the job's dataset. It may be beyond the grid, and its epochs are fixed, too.
+    Call `check_options` before. The mirror, which belongs to a machine, is left out. ``dataset`` is the job's dataset.
+    It may be beyond the grid, and its epochs are fixed, too.
     """
     options = configuration.plain()
     path = study / CONFIG_FILE

@@ -8,7 +8,6 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -58,11 +57,6 @@ class DiscreteVAE(nn.Module):
         return self.decoder(codes.flatten(-2))
 
 
-def load_model(path: str | Path, *, variables: int) -> DiscreteVAE:
-    """Load a run's model.pt."""
-    return model_of(torch.load(path, weights_only=True), variables=variables)
-
-
 def model_of(weights: Weights, *, variables: int) -> DiscreteVAE:
     """Make the module of a state dict, which gives all sizes except N."""
     hidden, pixels = weights["encoder.0.weight"].shape
@@ -89,12 +83,6 @@ def stack(models: list[Weights]) -> Weights:
 def unstack(weights: Weights, member: int) -> Weights:
     """Copy one model out of a stack to the CPU, as a plain state dict."""
     return {name: values[member].detach().cpu().clone() for name, values in weights.items()}
-
-
-def flatten(weights: Weights) -> tuple[Tensor, Weights]:
-    """Copy weights into one flat tensor, which an optimizer updates at once; return it and its views by name."""
-    flat = torch.cat([values.flatten() for values in weights.values()])
-    return flat, views(flat, weights)
 
 
 def views(flat: Tensor, weights: Weights) -> Weights:

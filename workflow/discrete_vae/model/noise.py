@@ -54,21 +54,6 @@ def distribution(law: Law, dtype: torch.dtype = torch.float32, device: torch.dev
     return kind(**parameters, validate_args=False)  # the configuration has been checked; torch's checks stall a GPU
 
 
-def sample(law: Distribution, shape: Sequence[int], generator: torch.Generator) -> Tensor:
-    """Draw float32 noise of the given shape on the generator's device.
-
-    A law with a quantile function is drawn by inversion, so two laws share their uniform numbers if their generators
-    are equal. Another law is drawn by its own sampler, seeded from the generator; torch's global state stays as it is.
-    """
-    numbers = uniform(shape, generator)
-    if isinstance(law, torch.distributions.HalfNormal | torch.distributions.HalfCauchy):
-        numbers.clamp_(max=LARGEST_UNIFORM_OF_HALVES)
-    try:
-        return law.icdf(numbers).float()
-    except NotImplementedError:
-        return _own_sampler(law, shape, generator)
-
-
 def uniform(shape: Sequence[int], generator: torch.Generator) -> Tensor:
     """Draw float32 uniform numbers of the open interval (0, 1)."""
     return torch.rand(shape, generator=generator, device=generator.device).clamp_(min=SMALLEST_UNIFORM)
@@ -89,8 +74,19 @@ class NoiseSource:
     generator: torch.Generator
 
     def draw(self, shape: Sequence[int]) -> Tensor:
-        """Draw float32 noise of the given shape and advance the generator."""
-        return sample(self.law, shape, self.generator)
+        """Draw float32 noise of the given shape on the generator's device, and advance the generator.
+
+        A law with a quantile function is drawn by inversion, so two laws share their uniform numbers if their
+        generators are equal. Another law is drawn by its own sampler, seeded from the generator; torch's global state
+        stays as it is.
+        """
+        numbers = uniform(shape, self.generator)
+        if isinstance(self.law, torch.distributions.HalfNormal | torch.distributions.HalfCauchy):
+            numbers.clamp_(max=LARGEST_UNIFORM_OF_HALVES)
+        try:
+            return self.law.icdf(numbers).float()
+        except NotImplementedError:
+            return _own_sampler(self.law, shape, self.generator)
 
 
 class NoiseStream:

@@ -34,7 +34,7 @@ GROUP = ["study", "dataset", "K"]
 TEST_LOSSES = (*MEASURES.values(), SELECTED_BY_ELBO)
 LINE_HEIGHT = 0.14  # inches
 MARGIN_HEIGHT = 0.88  # inches, of the titles and axes of a block of panels
-COLUMNS = len(MEASURES)  # panels of a block, or places for them
+PANELS_IN_A_ROW = len(MEASURES)  # panels of a block, or places for them
 TITLE = "Normal noise minus the other law: mean and 95% interval over seeds\nleft of zero, Normal noise is lower"
 TITLE_LETTERS = 18  # of a line above a panel
 
@@ -126,7 +126,7 @@ def _draw_block(figure: SubFigure, block: pd.DataFrame) -> None:
     labels, places = _lines(block)
     measures = block["measure"].unique()
     of_tests = set(measures) <= set(TEST_LOSSES)
-    axes = figure.subplots(1, max(len(measures), COLUMNS), sharex=of_tests, sharey=True, squeeze=False)[0]
+    axes = figure.subplots(1, max(len(measures), PANELS_IN_A_ROW), sharex=of_tests, sharey=True, squeeze=False)[0]
     for ax in axes[len(measures) :]:
         ax.set_axis_off()
     for ax, measure in zip(axes, measures, strict=False):

@@ -8,21 +8,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from discrete_vae.analysis.losses import with_bounds
+from discrete_vae.analysis.selection import is_annealed
 from discrete_vae.evaluation.image_rows import IMAGES, in_rows
 from discrete_vae.report import style
 
 
-def label_models(selection: pd.DataFrame, bounds: pd.DataFrame, *, annealed: bool) -> dict[str, str]:
-    """Return a label for the selected model of each law of one group.
+def describe_models(selection: pd.DataFrame, bounds: pd.DataFrame, runs: pd.DataFrame) -> tuple[str, dict[str, str]]:
+    """Return what the selected models of one group have in common, and a label for the model of each law.
 
-    It has the temperature, at the start if ``annealed``, and below it two losses on the test set: the paper's and the
-    negative ELBO.
+    The label has the temperature, and below it two losses on the test set: the paper's and the negative ELBO.
     """
     models = with_bounds(selection, bounds).dropna(subset="paper_loss").set_index("perturbation")
-    temperatures = models["temperature"].map(("from {:g}" if annealed else "at {:g}").format)
+    temperatures = models["temperature"].map(("from {:g}" if is_annealed(runs) else "at {:g}").format)
     losses = models[["paper_loss", "negative_elbo"]].map("{:.1f}".format).replace("nan", "not known")
     losses = losses.agg(" | ".join, axis=1)
-    return {law: f"{style.name_of(law)} {temperatures[law]}\n{losses[law]}" for law in models.index}
+    labels = {law: f"{style.name_of(law)} {temperatures[law]}\n{losses[law]}" for law in models.index}
+    return f"selected models of seed {selection['seed'].iloc[0]}, paper loss | negative ELBO in nats", labels
 
 
 def draw_images(images: Mapping[str, np.ndarray], *, title: str, labels: Mapping[str, str]) -> Figure:

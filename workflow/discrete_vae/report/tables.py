@@ -1,14 +1,13 @@
 """Tables in Markdown: their one layout, and in it the claims, what the models learned, and the costs."""
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Collection, Iterable, Mapping
 
 import pandas as pd
 
 from discrete_vae.analysis import claims
 from discrete_vae.grid.measures import ACTIVE_INFORMATION
 
-QUANTITIES = {
+HEADINGS_OF_CODES = {
     "reconstruction": "reconstruction (nats)",
     "kl_of_softmax": "KL of softmax (nats)",
     "kl_of_codes": "KL of codes (nats)",
@@ -16,7 +15,7 @@ QUANTITIES = {
     "perplexity": "perplexity of categories",
 }
 NO_COMPARISON = "No comparison: the grid lacks Normal(0, 1) noise or another law to compare it with."
-LOOSE_BOUND = {
+HEADINGS_OF_LOOSENESS = {
     "bound_of_10_samples": "IWAE bound of 10 samples (nats)",
     "bound_of_100_samples": "of 100",
     "bound_of_all_samples": "of all",
@@ -50,7 +49,7 @@ RULES = (
     "image s.e.: standard error of the difference over the test images, for these seeds",
 )
 RULES_OF_CLAIMS = {
-    claims.SELECTED_BY_ELBO.name: "it is not in the plan, and judged by the same rules",
+    claims.BEST_BY_ELBO.name: "it is not in the plan, and judged by the same rules",
     claims.CONVERGENCE.name: f"for {claims.ALL_MEASURES}, Holm's adjustment is over all of their comparisons",
 }
 RULES_OF_CONVERGENCE = (
@@ -63,15 +62,20 @@ CHECKS = (
     "none of these decides a verdict. p of level: of the paired TOST with a margin of 1 nat. Welch: seeds taken as"
     " independent. Sign flip: exact, over seeds. Correlation: of both laws over seeds",
 )
-COMPARED = {
+HEADINGS_OF_COMPARISONS = {
     "understated_kl": "understated KL",
     "image_se": "image s.e.",
     "p": "p",
     "p_holm": "Holm",
     "p_holm_of_measure": "Holm of all",
 }
-VERDICTS = {"where": "datasets and K", "understated_kl": "understated KL"}
-CHECKED = {"p_level": "p of level", "p_welch": "Welch", "p_sign_flip": "sign flip", "correlation": "correlation"}
+HEADINGS_OF_VERDICTS = {"where": "datasets and K", "understated_kl": "understated KL"}
+HEADINGS_OF_CHECKS = {
+    "p_level": "p of level",
+    "p_welch": "Welch",
+    "p_sign_flip": "sign flip",
+    "correlation": "correlation",
+}
 FORMATS = {
     **dict.fromkeys(("understated KL", "image s.e.", "correlation"), ".2f"),
     **dict.fromkeys(("p", "Holm", "Holm of all", "p of level", "Welch", "sign flip"), ".2g"),
@@ -85,20 +89,18 @@ COUNTED = (
 )
 
 
-def to_markdown(
-    table: pd.DataFrame, notes: Iterable[str] = (), *, formats: Mapping[str, str] = MappingProxyType({})
-) -> str:
+def to_markdown(table: pd.DataFrame, notes: Iterable[str] = (), *, formats: Mapping[str, str] | None = None) -> str:
     """Lay a table out in Markdown, with its notes as a list below.
 
     ``formats`` are for columns of numbers, such as ``.2f``. A missing number is then an empty cell.
     """
-    spelled = {column: _spelled(table[column], form) for column, form in formats.items() if column in table}
+    spelled = {column: _formatted(table[column], form) for column, form in (formats or {}).items() if column in table}
     texts = table.assign(**spelled)
     parts = [texts.to_markdown(index=False, disable_numparse=True) + "\n", "".join(f"- {note}\n" for note in notes)]
     return "\n".join(filter(None, parts))
 
 
-def _spelled(numbers: pd.Series, form: str) -> list[str]:
+def _formatted(numbers: pd.Series, form: str) -> list[str]:
     return ["" if pd.isna(number) else format(number, form) for number in numbers]
 
 
@@ -122,37 +124,47 @@ def claims_to_markdown(table: pd.DataFrame, *, temperature: float, notes: Iterab
     if table.empty:
         return f"{NO_COMPARISON}\n"
     listed = "".join(f"- {name}: {claims.CLAIMS[name].text}\n" for name in table["claim"].unique())
-    verdicts = claims.summarize_verdicts(table).rename(columns=VERDICTS)
-    about_curves = table["claim"].str.startswith("2").any()
-    rules = [
+    verdicts = claims.summarize_verdicts(table).rename(columns=HEADINGS_OF_VERDICTS)
+    each = _each_comparison(table)
+    coordinates = ["claim", "dataset", "K", "measure", "law", "other"]
+    compared = each[[*coordinates, "n", "difference", "interval", *HEADINGS_OF_COMPARISONS, "verdict"]]
+    checked = each[[*coordinates, *HEADINGS_OF_CHECKS]]
+    return "\n".join(
+        [
+            listed,
+            to_markdown(verdicts.fillna(""), [*_rules(set(table["claim"]), temperature), *notes]),
+            to_markdown(compared.rename(columns=HEADINGS_OF_COMPARISONS), formats=FORMATS),
+            to_markdown(checked.rename(columns=HEADINGS_OF_CHECKS), CHECKS, formats=FORMATS),
+        ]
+    )
+
+
+def _rules(names: Collection[str], temperature: float) -> list[str]:
+    """List the rules of the verdicts on some claims."""
+    of_curves = RULES_OF_CONVERGENCE if any(name.startswith("2") for name in names) else ()
+    return [
         *RULES,
-        *(f"claim {name}: {rule}" for name, rule in RULES_OF_CLAIMS.items() if name in set(table["claim"])),
-        *(rule.format(temperature=temperature) for rule in RULES_OF_CONVERGENCE if about_curves),
+        *(f"claim {name}: {rule}" for name, rule in RULES_OF_CLAIMS.items() if name in names),
+        *(rule.format(temperature=temperature) for rule in of_curves),
     ]
-    each = table.assign(difference=_spelled(table["difference"], ".2f"), interval=interval_texts(table))
+
+
+def _each_comparison(table: pd.DataFrame) -> pd.DataFrame:
+    """Spell the difference and interval of each comparison, and say where a loss was not reached."""
+    each = table.assign(difference=_formatted(table["difference"], ".2f"), interval=interval_texts(table))
     unreached = table["not_reached"] > 0
     each.loc[unreached, "difference"] = "at least " + each["difference"]
     counts = each.loc[unreached, ["not_reached", "n"]].astype(int).astype(str)
     each.loc[unreached, "verdict"] = "open (not reached in " + counts["not_reached"] + " of " + counts["n"] + ")"
-    coordinates = ["claim", "dataset", "K", "measure", "law", "other"]
-    compared = each[[*coordinates, "n", "difference", "interval", *COMPARED, "verdict"]]
-    checked = each[[*coordinates, *CHECKED]]
-    return "\n".join(
-        [
-            listed,
-            to_markdown(verdicts.fillna(""), [*rules, *notes]),
-            to_markdown(compared.rename(columns=COMPARED), formats=FORMATS),
-            to_markdown(checked.rename(columns=CHECKED), CHECKS, formats=FORMATS),
-        ]
-    )
+    return each
 
 
 def codes_to_markdown(table: pd.DataFrame) -> str:
     """Lay out the summary of `codes.summarize_codes`."""
     places = table[["dataset", "K", "perturbation"]]
-    codes = places.assign(seeds=table["seeds"], **_means(table, QUANTITIES))
+    codes = places.assign(seeds=table["seeds"], **_means(table, HEADINGS_OF_CODES))
     counts = {"seeds": table["seeds_of_looseness"], "samples": table["samples"].astype(int)}
-    looseness = places.assign(**counts, **_means(table, LOOSE_BOUND))
+    looseness = places.assign(**counts, **_means(table, HEADINGS_OF_LOOSENESS))
     notes = (
         "means over the test images, of the selected models. ± is the standard deviation over seeds",
         f"active variables: variables with more than {ACTIVE_INFORMATION} nats of mutual information with the image",

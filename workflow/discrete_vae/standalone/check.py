@@ -48,6 +48,21 @@ def check_device(
     ``cuda_graph`` is whether steps are captured.
     """
     cells = [Cell("random", 10, law, tau, 775) for tau in PAPER_TEMPERATURES[-temperatures:] for law in PAPER_LAWS]
+    for comparison in _comparisons(cells, images, device=device, cuda_graph=cuda_graph):
+        torch.set_float32_matmul_precision("highest")
+        try:
+            yield comparison()
+        except InputError as error:  # of a capture, which the device may still wait for
+            yield False, f"{error}; the rest is not checked, try --no-cuda-graph"
+            return
+        except Exception as error:  # whatever it is, the rest is still checked
+            yield False, f"{comparison.func.__name__.strip('_')}: {' '.join(str(error).split())}"
+
+
+def _comparisons(
+    cells: list[Cell], images: int, *, device: torch.device, cuda_graph: bool
+) -> list[functools.partial[Finding]]:
+    """List what is compared, in its order."""
     of_50 = [replace(cell, K=50) for cell in cells]
     few, many, full_batches = map(random_images, (200, images, images // 20 * 100))
     training = {"device": device, "cuda_graph": cuda_graph}
@@ -60,7 +75,7 @@ def check_device(
 
     captured = [(cells, "highest"), (of_50, "high")] if cuda_graph else []
     last = range(len(cells) - len(LAWS), len(cells))
-    comparisons = [
+    return [
         *(functools.partial(_gradient, cells, few, device, precision) for precision in GRADIENT_ERRORS),
         *(functools.partial(_captured, of_K, many, device, precision) for of_K, precision in captured),
         functools.partial(_resumed, cells, many, **training),
@@ -69,15 +84,6 @@ def check_device(
         *([functools.partial(_unhindered, trained)] if device.type == "cuda" else []),
         *(functools.partial(_speed, of_K, full_batches, **training) for of_K in (cells, of_50)),
     ]
-    for comparison in comparisons:
-        torch.set_float32_matmul_precision("highest")
-        try:
-            yield comparison()
-        except InputError as error:  # of a capture, which the device may still wait for
-            yield False, f"{error}; the rest is not checked, try --no-cuda-graph"
-            return
-        except Exception as error:  # whatever it is, the rest is still checked
-            yield False, f"{comparison.func.__name__.strip('_')}: {' '.join(str(error).split())}"
 
 
 def random_images(count: int) -> BinarizedDataset:

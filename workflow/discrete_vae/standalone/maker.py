@@ -19,7 +19,7 @@ from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.errors import InputError
 from discrete_vae.files import check_writable, written_whole
 from discrete_vae.grid.alike import check_alike
-from discrete_vae.grid.cells import CELL_FILES, Cell, Group
+from discrete_vae.grid.cells import Cell, Group
 from discrete_vae.grid.groups import check_runs, groups_on_disk, is_finished, is_whole, recorded_rows
 from discrete_vae.grid.planning import cells_to_group, finished_cells
 from discrete_vae.source import git_revision, source_sum
@@ -96,8 +96,7 @@ class GroupMaker:
             self.train(group, cells, dataset, started=started)
         log.info("%s: trained after %.0f s", group, time.monotonic() - started)
         cells = cells_to_group(self.study, group, self.plan.cells(group), list(self.plan.laws))
-        histories, summaries, _ = ([self.study / cell.directory / name for cell in cells] for name in CELL_FILES)
-        gather_group(self.folder(group), summaries=summaries, histories=histories)
+        gather_group(self.folder(group), [self.study / cell.directory for cell in cells])
         evaluate_group(
             self.study,
             group,
@@ -191,7 +190,7 @@ def check_groups(plan: Plan, groups: Iterable[Group], *, study: Path, archives: 
     for group in groups:
         recorded = map(Cell.of, recorded_rows(study / group.directory / "summaries.csv"))
         check_runs(study, study / group.directory, recorded, lacking="cells of the plan")
-        finished = [study / cell.directory / "summary.json" for cell in finished_cells(study, group)]
+        finished = [study / cell.directory for cell in finished_cells(study, group)]
         check_alike([*plan.option_rows(), *gather_summaries(finished).to_dict("records")])
 
 

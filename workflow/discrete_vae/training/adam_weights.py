@@ -25,9 +25,9 @@ class AdamWeights:
     """
 
     def __init__(self, initial: Weights, learning_rate: float) -> None:
-        self.flat, self.by_name = network.flatten(initial)
-        self._flat_gradient, self.gradient = network.flatten({name: torch.zeros_like(v) for name, v in initial.items()})
-        self.mean, self.square = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
+        self.flat = torch.cat([values.flatten() for values in initial.values()])
+        self._flat_gradient, self.mean, self.square = (torch.zeros_like(self.flat) for _ in range(3))
+        self.by_name, self.gradient = (network.views(flat, initial) for flat in (self.flat, self._flat_gradient))
         self.steps = torch.zeros((), device=self.flat.device)
         self.learning_rate = learning_rate
 

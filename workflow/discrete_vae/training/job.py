@@ -50,11 +50,10 @@ def run_job(
     data_sha256 = dataset.manifest["sha256"]
     laws = {cell.perturbation: laws[cell.perturbation] for cell in cells}
     training = replace(Training.of(options["training"]), **how_to_train)
-    on_gpu = device.type == "cuda"
-    # Some CPUs could also round more, with bfloat16 or TensorFloat32.
-    torch.set_float32_matmul_precision(training.matmul_precision if on_gpu else "highest")
-    fused_kernels = training.fused_kernels and on_gpu
-    decides_bits = {**options, "kernels": {"fused": fused_kernels}}
+    if device.type != "cuda":  # some CPUs could also round more, with bfloat16 or TensorFloat32
+        training = replace(training, matmul_precision="highest", fused_kernels=False)
+    torch.set_float32_matmul_precision(training.matmul_precision)
+    decides_bits = {**options, "kernels": {"fused": training.fused_kernels}}
     here = environment(device, revision)  # before the training, during which the source may be updated
     identity = identity_of(cells, laws=laws, data_sha256=data_sha256, device=device, options=decides_bits)
     with ResumePoint(checkpoint, identity) as resume_point:
@@ -73,7 +72,7 @@ def run_job(
             "data_origin": dataset.manifest["origin"],
             "image_shape": list(dataset.image_shape),
             "cells_in_job": len(cells),
-            "fused_kernels": fused_kernels,
+            "fused_kernels": training.fused_kernels,
             "training_seconds": round(runs[0].seconds, 3),
             "wall_seconds": round(time.monotonic() - started, 3),
             **here,

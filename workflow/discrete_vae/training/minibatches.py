@@ -41,7 +41,7 @@ class Minibatches:
     def advance(self) -> int:
         """Go to the next minibatch and return its number of images."""
         if self._orders is None:
-            orders = [torch.randperm(self.images_in_epoch, generator=generator) for generator in self._generators]
+            orders = [torch.randperm(self.images_in_epoch, generator=of_seed) for of_seed in self._generators]
             self._orders, self._position = torch.stack(orders).to(self._images.device), 0
         rows = self._orders[:, self._position : self._position + self.size]
         self._rows[:, : rows.shape[1]] = rows
@@ -58,7 +58,7 @@ class Minibatches:
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` continues from, to the same bits."""
-        generators = [generator.get_state() for generator in self._generators]
+        generators = [of_seed.get_state() for of_seed in self._generators]
         return {"generators": generators, "orders": self._orders, "position": self._position}
 
     def restore(self, state: Mapping[str, Any]) -> None:
