@@ -22,7 +22,8 @@ envvars:
 
 
 stacked_axes = json.loads(os.environ[stacked_in_main])
-all_in_stack = dict.fromkeys(stacked_axes, "all")  # in the names of a job's log, benchmark and resume point
+# In the names of a job's log, benchmark and resume point.
+all_in_stack = dict.fromkeys(stacked_axes, "all")
 cells_in_job = math.prod(map(len, stacked_axes.values()))
 
 
