@@ -63,7 +63,7 @@ redraw: .venv/installed ## draw all tables and figures again and compare their b
 	    || echo "The files named above have changed; all others have the same bits as before."
 
 REPORTED = $(firstword $(STUDY) paper)
-report: .venv/installed ## make one page of a study, results/STUDY/report.html; STUDY=mnist-k10 names it
+report: .venv/installed ## make one page of a study, results/STUDY/report.html: make report STUDY=mnist-k10
 	@$(call CHECK,$(REPORTED))
 	$(call DRAW,$(REPORTED)) --forceall
 	$(call DRAW,$(REPORTED)) --report results/$(REPORTED)/report.html --report-stylesheet workflow/report/report.css

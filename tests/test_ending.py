@@ -22,7 +22,7 @@ def test_each_failed_job_has_a_line_with_its_log_and_advice_comes_once(tmp_path,
         "failed: train_cells, see t.log",
     ]
     assert explain("", failed[:1]) == ["failed: train_cells, see t.log"]
-    Path("a.log").write_text("ERROR: a has the fingerprint")
+    Path("a.log").write_text("ERROR: a has the checksum")
     assert explain("", failed[2:]) == ["failed: download_source, see a.log"]
 
 

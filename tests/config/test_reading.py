@@ -179,7 +179,7 @@ def test_parts_that_differ_in_a_stacked_axis_are_told_in_one_line(axis):
     config = paper_with("grid/blocks", [{"dataset": ["omniglot"]}, {"dataset": ["mnist"], axis: [value]}])
     config["training"]["stack"] = [axis]
     message = message_for(copy.deepcopy(config))
-    assert message.startswith(f"grid.blocks[1] has the {axis}s [{value!r}], expected those of grid.blocks[0]")
+    assert message.startswith(f"grid.blocks[1].{axis} is [{value!r}], expected [")
     assert f"training.stack has '{axis}'; leave {axis} out of the stack" in message
     assert "\n" not in message
     for block in config["grid"]["blocks"]:
@@ -205,7 +205,7 @@ def test_definitions_are_added_to_those_of_the_schema():
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        ("grid", None, ["grid is None", "a mapping"]),
+        ("grid", None, ["grid is null", "a mapping"]),
         ("grid/dataset", ["mnits"], ["grid.dataset has 'mnits'", "defined under datasets", "did you mean mnist?"]),
         ("grid/dataset", ["mnist", "mnist"], ["grid.dataset is ['mnist', 'mnist']", "every value once"]),
         ("grid/dataset", "mnist", ["grid.dataset is 'mnist'", "a list"]),
@@ -313,16 +313,16 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("study", "lines\n", ["study is 'lines\\n'", "letters, digits and dashes"]),
         ("datasets/mine\n", {"source": "npz", "path": "my.npz"}, ["datasets has the name 'mine\\n'"]),
         ("mirror", "file:///data", ["mirror is 'file:///data'", "a base URL (http or https)"]),
-        ("mirror", 3, ["mirror is 3", "a text or null"]),
+        ("mirror", 3, ["mirror is 3", "a text in quotes or null"]),
         (
             "datasets/mnist",
             {"source": "npz", "class": "MNIST", "path": "my.npz"},
-            ["datasets.mnist.class is 'MNIST'", "expected no such key", "or choose another name, as an overlay adds"],
+            ["datasets.mnist.class is 'MNIST'", "expected no such key", "or choose another name: an overlay adds"],
         ),
         (
             "fitting/targets/poisson/family",
             "table",
-            ["targets.poisson.rate is 50", "or choose another name, as an overlay adds"],
+            ["targets.poisson.rate is 50", "or choose another name: an overlay adds"],
         ),
         ("sede", 1, ["sede is 1", "no such key", "correct or remove it"]),
     ],

@@ -196,7 +196,7 @@ def idx(images: int, side: int = 28, kind: int = 0x803) -> bytes:
 @pytest.mark.parametrize("content", [b"<html>sign in</html>", idx(10), idx(10_000)[:-1], idx(10_000, kind=0x801)])
 def test_a_file_without_a_known_sum_must_have_its_format_and_size(server, served, destination, content):
     (served / "mnist" / "images.gz").write_bytes(gzip.compress(content))
-    file = replace(source_file(f"{server}mnist/"), fingerprint=None, idx_shape=(10_000, 28, 28))
+    file = replace(source_file(f"{server}mnist/"), checksum=None, idx_shape=(10_000, 28, 28))
     assert "expected 7840016 that begin with 00000803000027100000001c0000001c, an idx file" in refused(
         file, destination
     )
@@ -208,8 +208,8 @@ def test_a_file_without_a_known_sum_must_have_its_format_and_size(server, served
 def test_every_source_without_a_known_sum_has_a_known_format():
     sources = [Torchvision("torchvision", name) for name in ("MNIST", "FashionMNIST", "KMNIST")]
     files = [file for source in [*sources, Omniglot("iwae"), Omniglot("omniglot")] for file in source_files(source)]
-    assert all(file.fingerprint or file.idx_shape for file in files)
-    assert sum(file.fingerprint is None for file in files) == 2
+    assert all(file.checksum or file.idx_shape for file in files)
+    assert sum(file.checksum is None for file in files) == 2
 
 
 def test_an_altered_file_is_refused_and_the_reason_is_not_cut_by_a_long_path(server, served, tmp_path):

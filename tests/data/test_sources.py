@@ -1,4 +1,4 @@
-"""Sources: their definitions, files, sums and fingerprints."""
+"""Sources: their definitions, files, sums and checksums."""
 
 import hashlib
 import io
@@ -11,8 +11,8 @@ from conftest import ROOT
 from discrete_vae.config.definitions import OwnFile, Torchvision, definition_of, source_of
 from discrete_vae.data.sources import (
     check_sums,
+    checksum,
     find_source_file,
-    fingerprint,
     input_files,
     source_file,
     source_files,
@@ -46,9 +46,9 @@ def test_the_import_is_light():
     assert not {"torch", "scipy", "requests", "pydantic", "sklearn"} & set(modules)
 
 
-def test_fingerprints():
+def test_checksums():
     # The SHA-1 that git's own documentation gives for this content.
-    assert fingerprint(b"what is up, doc?", "git-blob") == "git-blob:bd9dbf5aae1a3862dd1526723246b20206e5fc37"
+    assert checksum(b"what is up, doc?", "git-blob") == "git-blob:bd9dbf5aae1a3862dd1526723246b20206e5fc37"
     for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", compression) as archive:
@@ -56,13 +56,13 @@ def test_fingerprints():
             archive.writestr("a.png", b"1")
             archive.writestr("readme.txt", b"not counted")
         expected = hashlib.sha256(b"a.png\x001b.png\x002").hexdigest()
-        assert fingerprint(buffer.getvalue(), "png-members") == f"png-members:{expected}"
+        assert checksum(buffer.getvalue(), "png-members") == f"png-members:{expected}"
 
 
 def test_a_content_without_an_expected_sum_is_accepted_and_another_one_is_refused():
     actual = f"sha256:{hashlib.sha256(b'text').hexdigest()}"
     assert verify(b"text", None, name="a") == verify(b"text", actual, name="a") == actual
-    with pytest.raises(InputError, match=r"a has the fingerprint .* expected sha256:0"):
+    with pytest.raises(InputError, match=r"a has the checksum .* expected sha256:0"):
         verify(b"text", "sha256:0", name="a")
 
 
@@ -73,8 +73,8 @@ def test_source_files_of_the_definitions():
     assert input_files(MNIST) == ["data/raw/mnist/train-images-idx3-ubyte", path]
     assert find_source_file(datasets, path, first=["mine"]) == source_files(MNIST)[1]
     other = find_source_file(datasets, path, first=["other"])
-    assert other.fingerprint == f"sha256:{'0' * 64}"
-    assert source_file(path, other.fingerprint) == other
+    assert other.checksum == f"sha256:{'0' * 64}"
+    assert source_file(path, other.checksum) == other
     with pytest.raises(InputError, match="not a source file"):
         find_source_file(datasets, "data/raw/mnist/labels", first=["mine"])
 
@@ -83,5 +83,5 @@ def test_sums_of_unknown_files_and_two_sums_of_one_file_are_refused():
     check_sums({"mnist": MNIST, "digits": source_of({"source": "sklearn"})})
     with pytest.raises(InputError, match=f"datasets.a.sha256 has 'labels', expected train-images-idx3-ubyte or {TEST}"):
         check_sums({"a": Torchvision("torchvision", "MNIST", {"labels": "0" * 64})})
-    with pytest.raises(InputError, match=r"datasets.other expects data/raw/mnist/t10k.* and datasets.mnist"):
+    with pytest.raises(InputError, match=r"datasets.other and datasets.mnist give data/raw/mnist/t10k.* the checksums"):
         check_sums({"mnist": MNIST, "other": OWN_SUM})

@@ -73,7 +73,7 @@ def layer(weights: dict[str, torch.Tensor], name: str) -> tuple[torch.Tensor, to
 
 def test_other_images_than_those_of_the_runs_are_not_evaluated(study, tiny_dataset):
     written = (study / GROUP / "bounds.csv").read_bytes()
-    with pytest.raises(InputError, match=r"has the sum def, expected abc as the images of .*; put those images back"):
+    with pytest.raises(InputError, match=r"has the SHA-256 def, expected abc as the images of .*; put those"):
         evaluate(study, tiny_dataset, sha256="def")
     assert (study / GROUP / "bounds.csv").read_bytes() == written
 

@@ -48,6 +48,11 @@ def test_what_is_made_is_not_refused(command, target):
         ("results/a/notes.txt", r"^nothing makes results/a/notes.txt in the study a; correct the path or the study$"),
         (RUN.format("0.50").replace("digits", "Digits"), r"^nothing makes .*; did you mean " + RUN.format(0.5)),
         ("results/a/groups/digits/K10/seed9/bounds.csv", r"^nothing makes"),
+        (
+            "results/a/tables/control.md",
+            r"^nothing makes .* in the study a, as control.enabled is false, expected true; add --configfile configs/c",
+        ),
+        ("results/a/figures/control/digits.png", r"as control.enabled is false, expected true"),
         (RUN.format(0.3).replace("digits", "mnist"), r"^training.epochs is .*, expected a number for 'mnist'; add it$"),
         ("results/a/" + "long" * 100, r"^nothing makes"),
     ],
@@ -60,6 +65,15 @@ def test_what_is_not_made_is_refused_with_the_reason(command, target, reason):
         raise ValueError(known.refusal(target))
 
 
+def test_a_file_of_another_study_is_told_with_the_way_to_name_it(command):
+    Path("results/b").mkdir()
+    reason = command.refusal("results/b/tables/results.md")
+    assert reason.startswith(
+        "results/b/tables/results.md is of the study b, expected a file of the study a; add --config"
+    )
+    assert command.refusal("results/c/tables/results.md").startswith("nothing makes results/c/tables/results.md")
+
+
 def test_the_table_of_the_control_need_not_show_groups_of_other_datasets(command):
     Path("results/a/tables/control.csv").touch()
     assert command.refusal("results/a/tables/control.csv") is None
@@ -69,7 +83,7 @@ def test_the_table_of_the_control_need_not_show_groups_of_other_datasets(command
 
 def test_a_stack_trains_no_cell_beyond_the_grid(command):
     stacked = replace(command, stack=("temperature",), has_rule=lambda file: False)
-    assert "training.stack has temperature, so add new values to the grid, or set it to []" in stacked.refusal(
+    assert "add a new cell to the grid, or set training.stack, now temperature, to []" in stacked.refusal(
         RUN.format(0.3)
     )
 

@@ -169,14 +169,14 @@ def test_a_group_that_lacks_a_cell_and_whose_runs_are_gone_is_told_in_one_line(t
     folder = tmp_path / "groups" / "mnist" / "K10" / "seed1"
     message = str(caught.value)
     assert message.startswith(f"{folder} lacks cells that are asked for")
-    assert f"1 are gone, such as {first}" in message
-    assert message.endswith(f"or remove {folder} to train them all again")
+    assert f"1 of its runs are gone, such as {first}" in message
+    assert message.endswith(f"or remove {folder} to train all its cells again")
     assert "\n" not in message
 
 
 def test_a_group_that_lacks_a_file_and_whose_runs_are_gone_is_told_which(tmp_path):
     write_groups(tmp_path, config_of(), without="bounds.csv")
-    with pytest.raises(InputError, match=r"seed1 lacks bounds\.csv, expected the runs"):
+    with pytest.raises(InputError, match=r"seed1 lacks bounds\.csv, and 4 of its runs are gone"):
         find_groups(tmp_path, config_of())
 
 
@@ -217,7 +217,7 @@ def differing(tmp_path: Path, config: Configuration, **columns: str) -> str:
         find_groups(tmp_path, config_of(draw_only=True))
     message = str(caught.value)
     assert "\n" not in message
-    assert "expected one; use another study" in message
+    assert "expected the same; move one of them to another study" in message
     return message
 
 
@@ -448,7 +448,7 @@ def test_tables_that_hold_what_is_asked_for_are_found(tmp_path, suffix):
     for asked in ({}, {"poisson/normal": points}, {"poisson/normal": points[:1], "poisson/gumbel": points}):
         assert find_tables(tmp_path, suffix, asked) == ["poisson/normal"]
     missing = {"poisson/normal": [*points, {"temperature": 0.5, "seed": 2}]}
-    expected = rf"{path} has no values at temperature 0.5, seed 2, which the grid asks for; .* or remove {tmp_path}"
+    expected = rf"{path} has no values at temperature 0.5, seed 2, expected all .* or remove {tmp_path}"
     with pytest.raises(InputError, match=expected):
         find_tables(tmp_path, suffix, missing)
     pd.DataFrame({"version https://git-lfs.github.com/spec/v1": ["size 9"]}).to_csv(path, index=False)

@@ -143,7 +143,7 @@ class TestTheJobDoesWhatWasScheduled:
         (log,) = (directory / "logs/own/train_cells").glob("*.log")
         assert log.name == "mine-K4-all-tauall-seed1.log"
         (line,) = log.read_text().splitlines()
-        assert "training.device is 'auto' and the job's gpu is 1, expected a GPU and torch sees none" in line
+        assert "sees no GPU, expected one, as training.device is 'auto' and the job's gpu is 1" in line
 
     def test_a_gpu_that_is_set_and_that_torch_does_not_see_ends_in_one_line(self, executor, tmp_path):
         code, _ = self.run(tmp_path, executor, *GPU, "--config", "training={device: auto}")

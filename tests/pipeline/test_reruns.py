@@ -245,7 +245,7 @@ class TestGroupsThatGrow:
     def test_without_the_runs_one_line_names_the_folder_to_remove(self, clone):
         line = refusal(clone, RESULTS, *with_own(clone, "grid={temperature: [0.5, 1.0]}"))
         assert line.startswith(f"ERROR: {FOLDER} lacks cells that are asked for")
-        assert line.endswith(f"or remove {FOLDER} to train them all again")
+        assert line.endswith(f"or remove {FOLDER} to train all its cells again")
 
     def test_a_group_that_is_selected_and_not_yet_evaluated_again_is_not_whole(self, own, tmp_path):
         """As after a kill between the two."""

@@ -213,7 +213,9 @@ def test_a_group_is_one_job_and_ends_in_one_line_where_torch_sees_no_gpu(cluster
     assert states(tmp_path) == ["FAILED"]
     (log,) = (tmp_path / "logs/own/train_cells").glob("*.log")
     assert log.name == "mine-K4-all-tauall-seed1.log"
-    message = "training.device is 'auto' and the job's gpu is 1, expected a GPU and torch sees none"
+    message = (
+        f"torch {torch.__version__} sees no GPU, expected one, as training.device is 'auto' and the job's gpu is 1"
+    )
     assert log.read_text().count(message) == len(log.read_text().splitlines()) == 1
     (of_slurm,) = (tmp_path / ".snakemake/slurm_logs/rule_train_cells").rglob("*.log")
     assert f"ERROR: {message}" in of_slurm.read_text()

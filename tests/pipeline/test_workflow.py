@@ -204,7 +204,7 @@ class TestConfiguration:
             grid = "grid={dataset: [digits], K: [10]}"
             completed = run_snakemake(tmp_path, target, "--dry-run", "--cores", "1", "--config", grid)
             assert "rule train_cells:" in completed.stdout
-            return f"{target} is not in the grid; it is made all the same, and joins its group" in completed.stdout
+            return f"{target} is not in the grid, but it is made; it joins its group" in completed.stdout
 
         assert (told(0.45), told(0.4)) == (True, False)
 
@@ -223,16 +223,20 @@ class TestConfiguration:
         law = "perturbations={heavy: {distribution: LogNormal, loc: 0, scale: 1}}"
         grid = "grid={dataset: [digits], K: [10], perturbation: [normal, heavy]}"
         line = refusal(tmp_path, "--config", grid, law, "training={kl: codes}")
-        assert line.startswith("ERROR: training.kl is 'codes', expected 'softmax' with 'heavy' in grid.perturbation: ")
+        assert line.startswith("ERROR: grid.perturbation has 'heavy', expected a law ")
 
-    def test_a_file_of_another_study_is_told_with_the_nearest_of_this_one(self, tmp_path):
+    def test_a_file_of_another_study_is_told_with_the_way_to_name_it(self, tmp_path):
         table = tmp_path / "results/another/tables/results.md"
         table.parent.mkdir(parents=True)
         table.touch()
         line = refusal(tmp_path, "results/another/tables/results.md")
-        assert line.startswith("ERROR: nothing makes results/another/tables/results.md in the study paper; did you")
+        assert line.startswith(
+            "ERROR: results/another/tables/results.md is of the study another, expected a file of the study"
+        )
         line = refusal(tmp_path, "results/another/tables")
-        assert line.startswith("ERROR: nothing makes results/another/tables in the study paper; ")
+        assert line.startswith(
+            "ERROR: results/another/tables is of the study another, expected a file of the study paper; "
+        )
 
     def test_a_figure_is_drawn_from_the_groups_of_its_dataset_and_K_alone(self, tmp_path):
         grid = "grid={dataset: [omniglot, omniglot-resized], K: [10, 30], seed: [775, 776], temperature: [1.0]}"

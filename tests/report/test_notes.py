@@ -53,9 +53,9 @@ def test_options_other_than_the_studys_are_named_below_the_table():
     runs["training"] = '{"batch_size": 100, "learning_rate": 0.001, "kl": "codes", "annealing": null}'
     assert "digits: not as in the paper: training.kl codes (paper: softmax)" in notes_of(runs)
     runs["law"] = '{"distribution": "Normal", "loc": 0, "scale": 3}'
-    assert "(paper: softmax), normal noise, Normal(loc 0, scale 3)" in " ".join(notes_of(runs))
+    assert "(paper: softmax); normal noise, Normal(loc 0, scale 3)" in " ".join(notes_of(runs))
     runs["law"] = '{"distribution": "Gumbel", "loc": 0, "scale": 1}'
-    assert "(paper: softmax), normal noise, Gumbel(loc 0, scale 1)" in " ".join(notes_of(runs)), "another paper's law"
+    assert "(paper: softmax); normal noise, Gumbel(loc 0, scale 1)" in " ".join(notes_of(runs)), "another paper's law"
 
 
 def test_noise_beyond_the_study_is_defined_below_the_table():
@@ -66,15 +66,15 @@ def test_noise_beyond_the_study_is_defined_below_the_table():
 
 def test_other_numbers_of_samples_than_the_studys_are_named():
     runs = runs_of(EVERY_TEMPERATURE).assign(evaluation='{"validation_samples": 10, "selection_samples": 100}')
-    departures = "evaluation.validation_samples 10 (paper: 100), evaluation.importance_samples 5 (paper: 100)"
+    departures = "evaluation.validation_samples 10 (paper: 100); evaluation.importance_samples 5 (paper: 100)"
     assert f"digits: not as in the paper: {departures}" in notes_of(runs, samples=5)
 
 
 def test_fewer_epochs_and_other_images_than_the_studys_are_named():
     options = '{"epochs": 120, "patience": 30}'
     runs = runs_of(EVERY_TEMPERATURE).assign(dataset="omniglot", data_origin="other drawings", training=options)
-    departures = "images other than chardata.mat of the IWAE repository, 28x28, training.epochs 120 (paper: 300)"
-    departures += ", training.patience 30 (paper: none)"
+    departures = "images other than chardata.mat of the IWAE repository, 28x28; training.epochs 120 (paper: 300)"
+    departures += "; training.patience 30 (paper: none)"
     assert f"omniglot: not as in the paper: {departures}" in notes_of(runs)
     resized = runs.assign(dataset="omniglot-resized")
     assert f"omniglot-resized: not as in the paper: {departures}" in notes_of(resized)

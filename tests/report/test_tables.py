@@ -31,7 +31,7 @@ def test_numbers_are_spelled_by_their_format_and_missing_ones_left_out():
 def test_claims_have_rules_notes_verdicts_comparisons_and_their_sensitivity():
     table = judged(*selected({"gumbel": 1.0, "normal": 0.0})).assign(image_se=[0.12, 0.34, np.nan])
     markdown = claims(table, ["mnist: not as in the paper"])
-    assert markdown.startswith("- 1: Normal-Softmax has the lowest test loss")
+    assert markdown.startswith("- 1: Normal noise has the lowest test loss")
     assert "\n- mnist: not as in the paper\n" in markdown
     head, *rows = rows_of(markdown, table=1)
     comparisons = [dict(zip(head, row, strict=True)) for row in rows]

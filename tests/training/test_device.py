@@ -28,9 +28,10 @@ def test_a_job_with_a_gpu_computes_on_it_or_ends_in_one_line(monkeypatch, caplog
         choose_device(name, gpus=gpus)
     (line,) = str(refused.value).splitlines()
     assert line.startswith(
-        f"training.device is '{name}' and the job's gpu is {gpus}, expected a GPU and torch sees none"
+        f"torch {torch.__version__} sees no GPU, expected one, as training.device is '{name}' and the job's gpu is"
+        f" {gpus};"
     )
-    for advice in ("nvidia-smi", "CUDA_VISIBLE_DEVICES (empty)", torch.__version__, "gpu of the rule to 0", "to cpu"):
+    for advice in ("nvidia-smi", "CUDA_VISIBLE_DEVICES (empty)", "docs/troubleshooting.md, No GPU", "--device cpu"):
         assert advice in line
 
 

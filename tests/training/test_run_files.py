@@ -59,7 +59,7 @@ def test_other_images_than_those_of_a_datasets_groups_are_refused(tmp_path):
     (folder / "summaries.csv").write_text("data_sha256\na\n")
     check_images(tmp_path, "digits", "a")
     check_images(tmp_path, "mnist", "b")
-    with pytest.raises(InputError, match=rf"digits.npz has the sum b, expected a as the images of {folder}; put those"):
+    with pytest.raises(InputError, match=rf"digits.npz has the SHA-256 b, expected a as the images of {folder}; put"):
         check_images(tmp_path, "digits", "b")
     folder.rename(folder.with_name("seed1.bak"))
     check_images(tmp_path, "digits", "b")
@@ -70,7 +70,7 @@ def test_other_images_than_those_of_runs_that_are_not_gathered_are_refused(tmp_p
     folder.mkdir(parents=True)
     (folder / "summary.json").write_text('{"data_sha256": "a"}')
     check_images(tmp_path, "digits", "a")
-    with pytest.raises(InputError, match=rf"digits.npz has the sum b, expected a as the images of {folder}; put those"):
+    with pytest.raises(InputError, match=rf"digits.npz has the SHA-256 b, expected a as the images of {folder}; put"):
         check_images(tmp_path, "digits", "b")
 
 

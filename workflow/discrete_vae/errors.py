@@ -8,6 +8,9 @@ from pathlib import Path
 SECRET = re.compile(r"//\S*@")  # of a URL such as https://user:password@host/
 
 
+OBTAIN_AGAIN = "remove it, and run the same command to obtain it again"
+
+
 class CorrectableError(Exception):
     """Its message is one line: the key or file, the value, what was expected and what to do."""
 
@@ -26,7 +29,7 @@ class OutputError(CorrectableError):
 
 
 @contextmanager
-def reading(name: Path | str, expected: str, advice: str = "obtain it again") -> Iterator[None]:
+def reading(name: Path | str, expected: str, advice: str = OBTAIN_AGAIN) -> Iterator[None]:
     """Turn any error of a library that reads a file into an `InputError`. Damaged files cause errors of many kinds."""
     try:
         yield

@@ -64,12 +64,12 @@ for target in file_targets:
         sys.exit(f"ERROR: {reason}")
     if asked_command.is_beyond_the_grid(target):
         print(
-            f"{target} is not in the grid; it is made all the same, and joins its group if that is not finished",
+            f"{target} is not in the grid, but it is made; it joins its group, unless the group is finished",
             file=sys.stderr,
         )
 if "control" in own_targets and not control_datasets:
     reason = (
-        "there is no finished group, expected one to draw; unset draw_only"
+        "no group is finished, expected one to draw; set draw_only to false"
         if configuration.control.enabled
         else "control.enabled is false, expected true; add --configfile configs/control.yaml"
     )

@@ -7,7 +7,7 @@ Steps:  download_source, binarize_dataset
 
 
 rule download_source:
-    """Obtain one source file and check its sum."""
+    """Obtain one source file and check its checksum."""
     output:
         "data/raw/{folder}/{file}",
     log:
@@ -18,11 +18,11 @@ rule download_source:
     conda:
         "../../envs/torch.yaml"
     params:
-        fingerprint=lambda wildcards: sources.find_source_file(
+        checksum=lambda wildcards: sources.find_source_file(
             configuration.datasets,
             f"data/raw/{wildcards.folder}/{wildcards.file}",
             first=configuration.asked_datasets,
-        ).fingerprint,
+        ).checksum,
         mirror=untracked(configuration.mirror),
     script:
         "../scripts/download_source.py"
@@ -39,7 +39,7 @@ rule binarize_dataset:
     benchmark:
         "<benchmarks>/binarize_dataset/{dataset}.tsv"
     wildcard_constraints:
-        # Definitions and sums are compared when the Snakefile is read, and not dates.
+        # Definitions and checksums are compared when the Snakefile is read, and not dates.
         dataset=unless_finished(datasets_there, "dataset"),
     localrule: True
     conda:

@@ -2,7 +2,7 @@
 
 Needs:  data/{dataset}.npz, the group's summaries and selection, model.pt of its cells
 Makes:  <results>/groups/{dataset}/K{K}/seed{seed}/
-            bounds.csv        a row for each selected model: paper loss, negative ELBO, importance-weighted bound
+            bounds.csv        a row for each selected model: paper loss, negative ELBO, IWAE bound
             image_losses.npz  the same for each test image
             pictures.npz      reconstructions and prior samples
             costs.csv         seconds of training and evaluation

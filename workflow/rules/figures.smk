@@ -161,6 +161,6 @@ figures_results = [
 
 
 rule figures:
-    """Make all figures of the experiment."""
+    """Make the study's figures; the control and the fits have targets of their own."""
     input:
         figures_results,

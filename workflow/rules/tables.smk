@@ -157,6 +157,6 @@ tables_results = [
 
 
 rule tables:
-    """Make all tables of the experiment."""
+    """Make the study's tables; the control and the fits have targets of their own."""
     input:
         tables_results,

@@ -30,7 +30,7 @@ cells_in_job = math.prod(map(len, stacked_axes.values()))
 rule train_cells:
     """Train a cell, or a stack of cells, and keep the weights of each one's best epoch."""
     input:
-        # The sum of the images is compared, not their date.
+        # The checksum of the images is compared, not their date.
         images=ancient("data/{dataset}.npz"),
     output:
         history=expand(

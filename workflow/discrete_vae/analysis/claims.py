@@ -38,7 +38,7 @@ class Claim:
     places: int | None = None
 
 
-BEST = Claim("1", "Normal-Softmax has the lowest test loss at the best temperature", comparisons=2, places=9)
+BEST = Claim("1", "Normal noise has the lowest test loss at the best temperature", comparisons=2, places=9)
 BEST_BY_ELBO = Claim(
     "1 selected by negative ELBO",
     "claim 1 where the validation negative ELBO selects the temperature instead of the validation loss",
@@ -53,9 +53,9 @@ ELSEWHERE = Claim(
     "claim 1 on datasets, K, models, training or annealed temperatures that the paper does not report",
     comparisons=2,
 )
-FURTHER_LAW = Claim("beyond the paper", "Normal-Softmax has a lower test loss than a further noise law")
+FURTHER_LAW = Claim("beyond the paper", "Normal noise has a lower test loss than a further noise law")
 CONVERGENCE = Claim(
-    "2", "Normal-Softmax trains faster and to a better loss than Gumbel-Softmax, on Omniglot at temperature 1", places=3
+    "2", "Normal noise trains faster and to a better loss than Gumbel noise, on Omniglot at temperature 1", places=3
 )
 CONVERGENCE_OF_VALIDATION = Claim(
     "2 of the validation loss",

@@ -73,8 +73,8 @@ def _check_stack(configuration: Configuration) -> None:
         for i, part in enumerate(others, start=1):
             if part[axis] != first[axis]:
                 raise InputError(
-                    f"grid.blocks[{i}] has the {axis}s {list(part[axis])}, expected those of grid.blocks[0],"
-                    f" {list(first[axis])}, as training.stack has {axis!r}; leave {axis} out of the stack"
+                    f"grid.blocks[{i}].{axis} is {list(part[axis])}, expected {list(first[axis])} as in grid.blocks[0],"
+                    f" because training.stack has {axis!r}; leave {axis} out of the stack"
                 )
 
 

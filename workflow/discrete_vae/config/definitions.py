@@ -104,7 +104,7 @@ class OwnFile(Section):
 
     source: Literal["npz"]
     path: str = required(
-        ".npz file with the arrays train, validation and test of 0 and 1, each images x height x width"
+        "an .npz file with the arrays train, validation and test of 0 and 1, each images x height x width"
     )
 
 

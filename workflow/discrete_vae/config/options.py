@@ -100,7 +100,7 @@ class Training(Section):
     )
     fused_kernels: bool = option(
         False,
-        "on a GPU, use two Triton kernels, which move fewer bytes and round otherwise; no GPU has run them yet",
+        "on a GPU, use two Triton kernels, which move fewer bytes and round differently; no GPU has run them yet",
     )
 
     @classmethod

@@ -15,7 +15,7 @@ from discrete_vae.errors import InputError
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-ANOTHER_NAME = "or choose another name, as an overlay adds to what config.yaml defines under this one"
+ANOTHER_NAME = "or choose another name: an overlay adds to the keys that config.yaml has under this one"
 # Snakemake's --config gives every value as text, and YAML 1.1 reads 1e-3, without a point, as text.
 TRUTH = {"true": True, "True": True, "false": False, "False": False}
 FROM_TEXT = {"int_type": int, "float_type": float, "bool_type": TRUTH.__getitem__}
@@ -24,7 +24,7 @@ EXPECTED = {
     "float_type": "a finite number",
     "finite_number": "a finite number",
     "bool_type": "true or false",
-    "string_type": "a text",
+    "string_type": "a text in quotes",
     "dict_type": "a mapping",
     "dataclass_type": "a mapping",
     "tuple_type": "a list",
@@ -143,7 +143,8 @@ def _describe(values: dict[str, Any], errors: list["ErrorDetails"]) -> str:
     if there[0]["loc"][-1] == "[key]":
         return f"{spell(place[:-1])} has the name {given!r}, expected {PATTERNS[context['pattern']]}; rename it"
     expected = list(dict.fromkeys(_expectation(error) for error in there)) + ["null"] * nullable
-    return f"{key} is {given!r}, expected {' or '.join(expected)}{f' ({meaning})' if meaning else ''}; correct it"
+    given = "null" if given is None else repr(given)
+    return f"{key} is {given}, expected {' or '.join(expected)}{f' ({meaning})' if meaning else ''}; correct it"
 
 
 def _expectation(error: "ErrorDetails") -> str:

@@ -141,7 +141,8 @@ def _measured(run: Run, images: Tensor, law: Law, small_models: SmallModels) -> 
     if math.isnan(active) or not has_bounded_density(in_double):  # quadrature cannot serve the law
         return row
     if active == 0:
-        log.warning("no gradients of %s: its codes tell nothing about the images; raise control.epochs", run.cell)
+        advice = "raise control.epochs in a new study, or here after removing its gradients/"
+        log.warning("no gradients of %s: its codes tell nothing about the images; %s", run.cell, advice)
         return row
     temperature, samples = run.history[run.best_epoch - 1]["temperature"], small_models.samples  # it may be annealed
     return row | bias_and_variance(model, images, temperature, noise, in_double, samples=samples)

@@ -14,7 +14,7 @@ import numpy as np
 from discrete_vae.config.definitions import OwnFile, Source, definition_of
 from discrete_vae.data.dataset import SPLITS, BinarizedDataset, Splits
 from discrete_vae.data.sources import source_files, verify
-from discrete_vae.errors import InputError, reading
+from discrete_vae.errors import OBTAIN_AGAIN, InputError, reading
 
 SHUFFLE_SEED = 775  # the paper's seed
 MNIST_VALIDATION = 10_000
@@ -31,9 +31,9 @@ def binarize(source: Source, paths: Sequence[Path]) -> BinarizedDataset:
     Raises:
         InputError: a file is not what it should be.
     """
-    expected = [file.fingerprint for file in source_files(source)] or [None] * len(paths)
+    expected = [file.checksum for file in source_files(source)] or [None] * len(paths)
     files = zip(paths, expected, strict=True)
-    sums = {path.name: verify(path.read_bytes(), fingerprint, name=str(path)) for path, fingerprint in files}
+    sums = {path.name: verify(path.read_bytes(), checksum, name=str(path)) for path, checksum in files}
     splits = _READERS[source.source][0](*paths)
     digest = hashlib.sha256()
     for split in SPLITS:
@@ -101,11 +101,11 @@ def _read_iwae(path: Path) -> Splits:
 def _from_columns(path: Path, arrays: dict[str, np.ndarray], key: str) -> np.ndarray:
     """Binarize an array whose columns are images, each stored column by column, with pixels from 0 to 1."""
     if key not in arrays:
-        raise InputError(f"{path} has no key {key!r}, expected data and testdata; obtain chardata.mat again")
+        raise InputError(f"{path} has no key {key!r}, expected data and testdata; {OBTAIN_AGAIN}")
     pixels = arrays[key]
     if pixels.ndim != 2 or len(pixels) != OMNIGLOT_SIDE**2:
         raise InputError(
-            f"{path}: {key} has the shape {pixels.shape}, expected {OMNIGLOT_SIDE**2} x images; obtain it again"
+            f"{path}: {key} has the shape {pixels.shape}, expected {OMNIGLOT_SIDE**2} x images; {OBTAIN_AGAIN}"
         )
     _refuse(f"{path}: {key}", pixels[~((pixels >= 0) & (pixels <= 1))], "0 to 1; divide by the largest possible value")
     images = np.rint(pixels).T.reshape(-1, OMNIGLOT_SIDE, OMNIGLOT_SIDE).transpose(0, 2, 1)

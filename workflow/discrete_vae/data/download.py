@@ -95,12 +95,10 @@ def _fetch(url: str) -> bytes:
             chunks.append(chunk)
             size += len(chunk)
             if size > LARGEST_FILE:
-                raise InputError(f"more than {LARGEST_FILE} bytes, expected a source file; try another server")
+                raise InputError(f"more than {LARGEST_FILE} bytes, expected a source file")
             seconds = time.monotonic() - started
             if seconds > PATIENCE_SECONDS and size < LEAST_RATE * seconds:
-                raise InputError(
-                    f"{size / seconds:.0f} bytes a second, expected at least {LEAST_RATE}; try another server"
-                )
+                raise InputError(f"{size / seconds:.0f} bytes a second, expected at least {LEAST_RATE}")
     return b"".join(chunks)
 
 
@@ -109,9 +107,9 @@ def _store(content: bytes, name: str, file: SourceFile, destination: Path) -> No
     if content.startswith(GZIP_MAGIC):
         with reading(name, "a complete gzip file"):
             content = gzip.decompress(content)
-    found = verify(content, file.fingerprint, name=name)
-    if file.idx_shape and not file.fingerprint:
+    found = verify(content, file.checksum, name=name)
+    if file.idx_shape and not file.checksum:
         check_idx(content, file.idx_shape, name=name)
     write_bytes(destination, content)
-    known = "" if file.fingerprint else " (no official sum is known: only its format and size are checked)"
+    known = "" if file.checksum else " (no official checksum is known: only its format and size are checked)"
     log.info("stored %s as %s, %s%s", name, destination, found, known)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from discrete_vae.data.dataset import ADVICE, BinarizedDataset
-from discrete_vae.data.sources import fingerprint
+from discrete_vae.data.sources import checksum
 from discrete_vae.errors import InputError, reading
 
 
@@ -27,13 +27,13 @@ def check_definition(images: Path, manifest: Mapping[str, Any], definition: Mapp
         made, sums = manifest["definition"], manifest["sources"]
     if made != definition:
         raise InputError(
-            f"datasets.{images.stem} is {json.dumps(definition)}, expected {json.dumps(made)}: {images} was made of"
-            f" this, and all studies share it; {advice}"
+            f"datasets.{images.stem} is {json.dumps(definition)}, expected {json.dumps(made)}, of which"
+            f" {images} was made for all studies; {advice}"
         )
     if definition["source"] != "npz":
         return
     path = Path(definition["path"])
-    if path.exists() and sums[path.name] != fingerprint(path.read_bytes(), "sha256"):
+    if path.exists() and sums[path.name] != checksum(path.read_bytes(), "sha256"):
         raise InputError(
             f"{path} has changed since {images} was made of it, expected the same content, as all studies share it;"
             f" {advice}"

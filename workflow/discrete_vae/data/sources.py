@@ -1,4 +1,4 @@
-"""Where the images come from: source files, their official servers and the fingerprints of their content.
+"""Where the images come from: source files, their official servers and the checksums of their content.
 
 The Snakefile imports this module, so it imports nothing large and reads no file.
 """
@@ -25,8 +25,8 @@ class SourceFile:
     folder: str  # in data/raw and in a mirror
     official_name: str  # at its servers and in a mirror
     servers: tuple[str, ...]  # base URLs, which end in a slash, in the order to try
-    fingerprint: str | None  # of the decompressed content (see `fingerprint`); None where none is known
-    idx_shape: tuple[int, ...] | None = None  # images x height x width, where no fingerprint is known
+    checksum: str | None  # of the decompressed content (see `checksum`); None where none is known
+    idx_shape: tuple[int, ...] | None = None  # images x height x width, where no checksum is known
 
     @property
     def name(self) -> str:
@@ -43,10 +43,10 @@ _TRAIN, _TEST = "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"
 _IDX_SHAPES = {_TRAIN: (60_000, 28, 28), _TEST: (10_000, 28, 28)}
 
 
-def _files(folder: str, servers: tuple[str, ...], fingerprints: Mapping[str, str | None]) -> tuple[SourceFile, ...]:
+def _files(folder: str, servers: tuple[str, ...], checksums: Mapping[str, str | None]) -> tuple[SourceFile, ...]:
     return tuple(
-        SourceFile(folder, name, servers, fingerprint, None if fingerprint else _IDX_SHAPES[name])
-        for name, fingerprint in fingerprints.items()
+        SourceFile(folder, name, servers, checksum, None if checksum else _IDX_SHAPES[name])
+        for name, checksum in checksums.items()
     )
 
 
@@ -88,11 +88,11 @@ _FILES = {
 
 
 def source_files(source: Source) -> list[SourceFile]:
-    """List the files to obtain for a source. Its own sums replace the official fingerprints."""
+    """List the files to obtain for a source. Its own checksums replace the official ones."""
     match source:
         case Torchvision(dataset_class=key, sha256=sums) | Omniglot(source=key, sha256=sums):
             own = {name: f"sha256:{digits}" for name, digits in sums.items()}
-            return [replace(file, fingerprint=own.get(file.name, file.fingerprint)) for file in _FILES[key]]
+            return [replace(file, checksum=own.get(file.name, file.checksum)) for file in _FILES[key]]
     return []
 
 
@@ -101,14 +101,14 @@ def input_files(source: Source) -> list[str]:
     return [source.path] if isinstance(source, OwnFile) else [file.path for file in source_files(source)]
 
 
-def source_file(path: str, fingerprint: str | None) -> SourceFile:
+def source_file(path: str, checksum: str | None) -> SourceFile:
     """Return the source file that is kept at a path such as ``data/raw/mnist/t10k-images-idx3-ubyte``."""
     (file,) = [file for files in _FILES.values() for file in files if file.path == path]
-    return replace(file, fingerprint=fingerprint)
+    return replace(file, checksum=checksum)
 
 
 def find_source_file(datasets: Mapping[str, Source], path: str, *, first: Collection[str]) -> SourceFile:
-    """Return the source file at a path, with the fingerprint that a dataset expects.
+    """Return the source file at a path, with the checksum that a dataset expects.
 
     Two datasets may expect different ones. Those named in ``first`` count before the others.
 
@@ -123,10 +123,10 @@ def find_source_file(datasets: Mapping[str, Source], path: str, *, first: Collec
 
 
 def check_sums(datasets: Mapping[str, Source]) -> None:
-    """Check the user's own sums of some datasets, given by name.
+    """Check the user's own checksums of some datasets, given by name.
 
     Raises:
-        InputError: a sum of a file that the dataset is not made from, or two sums for one file.
+        InputError: a checksum of a file that the dataset is not made from, or two checksums of one file.
     """
     expected: dict[str, tuple[str, str | None]] = {}
     for name, source in datasets.items():
@@ -136,11 +136,11 @@ def check_sums(datasets: Mapping[str, Source]) -> None:
             if file not in known:
                 raise InputError(f"datasets.{name}.sha256 has {file!r}, expected {' or '.join(known)}; correct it")
         for file in files:
-            other, fingerprint_of_other = expected.setdefault(file.path, (name, file.fingerprint))
-            if fingerprint_of_other != file.fingerprint:
+            other, checksum_of_other = expected.setdefault(file.path, (name, file.checksum))
+            if checksum_of_other != file.checksum:
                 raise InputError(
-                    f"datasets.{name} expects {file.path} to have {file.fingerprint} and datasets.{other}"
-                    f" {fingerprint_of_other}, expected one sum for one file; give both the same under sha256"
+                    f"datasets.{name} and datasets.{other} give {file.path} the checksums {file.checksum or 'none'} and"
+                    f" {checksum_of_other or 'none'}, expected the same; give both the same under sha256"
                 )
 
 
@@ -159,8 +159,8 @@ def check_idx(content: bytes, shape: tuple[int, ...], *, name: str) -> None:
         )
 
 
-def fingerprint(content: bytes, kind: str) -> str:
-    """Compute the fingerprint of a file's content, ``kind:hexadecimal digits``.
+def checksum(content: bytes, kind: str) -> str:
+    """Compute the checksum of a file's content, ``kind:hexadecimal digits``.
 
     Kinds: ``sha256`` of the bytes. ``git-blob``, the SHA-1 that git gives the file. ``png-members``, the SHA-256 over a
     zip's .png members in sorted order: each one's name, a zero byte and its bytes. It does not depend on compression.
@@ -179,17 +179,17 @@ def fingerprint(content: bytes, kind: str) -> str:
 
 
 def verify(content: bytes, expected: str | None, *, name: str) -> str:
-    """Return the fingerprint of a file's content. Compare it with the expected one, if there is one.
+    """Return the checksum of a file's content. Compare it with the expected one, if there is one.
 
     Raises:
         InputError: the content is not as expected. The message calls the file by its name.
     """
     kind = expected.partition(":")[0] if expected else "sha256"
     with reading(name, "a complete zip archive"):
-        actual = fingerprint(content, kind)
+        actual = checksum(content, kind)
     if expected and actual != expected:
         raise InputError(
-            f"{name} has the fingerprint {actual}, expected {expected}: it is truncated or altered; remove it to"
-            " obtain it again, or give its sum under the dataset's sha256 if the content is yours"
+            f"{name} has the checksum {actual}, expected {expected}: it is truncated or altered; remove it to"
+            " obtain it again, or give its checksum under the dataset's sha256 if the content is yours"
         )
     return actual

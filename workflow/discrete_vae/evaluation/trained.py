@@ -91,7 +91,8 @@ def load_selected(folder: Path | str, perturbation: str) -> TrainedModel:
 
 
 def _read_weights(path: Path) -> dict[str, Any]:
-    with reading(path, "the weights of trained models", "train them; evaluation.keep_models keeps them in a group"):
+    advice = "train the cell; a group has models if evaluation.keep_models is true"
+    with reading(path, "the weights of trained models", advice):
         weights = torch.load(path, weights_only=True, map_location="cpu")
         return {name: weights[name] for name in weights}  # raises if it is no mapping
 

@@ -79,17 +79,35 @@ class Command:
 
     def _why_not_made(self, target: str) -> str:
         """Say that nothing makes a file, with the nearest one that can be made."""
+        path, study = Path(target), self.configuration.study
+        if (owner := self._another_study(path)) is not None:
+            return (
+                f"{target} is of the study {owner}, expected a file of the study {study}; add --config study={owner},"
+                f" or the file of its options, such as --configfile configs/{owner}.yaml"
+            )
+        if not self.configuration.control.enabled and "control" in (path.stem, path.parent.name):
+            return (
+                f"nothing makes {target} in the study {study}, as control.enabled is false, expected true; add"
+                " --configfile configs/control.yaml"
+            )
         near = nearest(target, self.makeable)
         advice = f"did you mean {near}?" if near else "correct the path or the study"
-        if self.stack and Path(target).is_relative_to(self.results / "runs"):
+        if self.stack and path.is_relative_to(self.results / "runs"):
             axes = ", ".join(self.stack)
-            advice = f"training.stack has {axes}, so add new values to the grid, or set it to []; {advice}"
-        return f"nothing makes {target} in the study {self.configuration.study}; {advice}"
+            advice = f"add a new cell to the grid, or set training.stack, now {axes}, to []; {advice}"
+        return f"nothing makes {target} in the study {study}; {advice}"
+
+    def _another_study(self, path: Path) -> str | None:
+        """Return the study that has the folder of a file, if it is there and not this one."""
+        if path.is_relative_to(self.results) or not path.is_relative_to(self.results.parent):
+            return None
+        owner = path.relative_to(self.results.parent).parts[0]
+        return owner if os.path.isdir(self.results.parent / owner) else None  # noqa: PTH112 - as `_is_there`
 
     def _why_not_trained(self, target: str) -> str | None:
         """Say why the cell of a file outside the grid cannot be trained, None if it can."""
         if self.configuration.draw_only:
-            return f"draw_only is true, expected false to make {target}; unset it"
+            return f"draw_only is true, expected false to make {target}; set it to false"
         folder, dataset, *_ = Path(target).relative_to(self.results).parts
         training = self.configuration.training
         if folder != "runs" or training.epochs_of(dataset) is not None:

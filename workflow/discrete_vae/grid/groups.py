@@ -139,9 +139,9 @@ def check_runs(study: Path, folder: Path, recorded: Iterable[Cell], *, lacking: 
     gone = [cell for cell in recorded if not is_finished(study, cell)]
     if gone:
         raise InputError(
-            f"{folder} lacks {lacking}, expected the runs of all its cells in {study / 'runs'} to add them:"
-            f" {len(gone)} are gone, such as {min(map(str, gone))}; ask only for cells that it has and restore its"
-            f" missing files, or remove {folder} to train them all again"
+            f"{folder} lacks {lacking}, and {len(gone)} of its runs are gone, such as {min(map(str, gone))}, expected"
+            f" all of them in {study / 'runs'}; ask only for cells that it has and restore its missing files, or remove"
+            f" {folder} to train all its cells again"
         )
 
 

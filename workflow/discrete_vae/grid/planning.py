@@ -117,8 +117,8 @@ def find_tables(folder: Path, suffix: str, asked: Points) -> list[str]:
         if missing:
             point = ", ".join(f"{axis} {value}" for axis, value in missing[0].items())
             raise InputError(
-                f"{path} has no values at {point}, which the grid asks for; ask for what it has, or remove {folder} to"
-                " measure everything again"
+                f"{path} has no values at {point}, expected all that the grid asks for; take this out of the grid, or"
+                f" remove {folder} to make all its tables again"
             )
     return labels
 

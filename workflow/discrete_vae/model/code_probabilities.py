@@ -143,8 +143,10 @@ def check_trainable(laws: Mapping[str, Law], categories: Sequence[int]) -> None:
             for K in categories:
                 CodesKLWithGradient([distribution(law, torch.float64)], K)
         except InputError as error:
+            reason, _, _ = str(error).partition(", expected")
             raise InputError(
-                f"training.kl is 'codes', expected 'softmax' with {name!r} in grid.perturbation: {error}"
+                f"grid.perturbation has {name!r}, expected a law to train on the KL of its codes with, as training.kl"
+                f" is 'codes' ({reason}); choose another law, or set training.kl to softmax"
             ) from None
 
 

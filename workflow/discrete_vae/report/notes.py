@@ -52,7 +52,7 @@ def notes_on_runs(runs: pd.DataFrame, bounds: pd.DataFrame, *, left_out: Sequenc
             places = ", ".join(map(str, standing))
             lines.append(f"{dataset}: stands for {STANDS_FOR[dataset]} at K {places}, where that was not run")
         if departures := _departures(group, samples.get(dataset)):
-            lines.append(f"{dataset}: not as in the paper: {', '.join(departures)}")
+            lines.append(f"{dataset}: not as in the paper: {'; '.join(departures)}")
         lines += [f"{dataset}: {note}" for note in _notes_on_devices(group)]
     return [*lines, *([f"left out, as they are not finished: {', '.join(left_out)}"] if left_out else [])]
 

@@ -213,6 +213,6 @@ def read_images(path: Path, expected_sha256: str) -> BinarizedDataset:
     found = images.manifest["sha256"]
     if found != expected_sha256:
         raise InputError(
-            f"{path} has the sum {found}, expected {expected_sha256} as in the plan; copy the plan's images"
+            f"{path} has the SHA-256 {found}, expected {expected_sha256} as in the plan; copy the plan's images"
         )
     return images

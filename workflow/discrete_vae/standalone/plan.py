@@ -15,6 +15,8 @@ from discrete_vae.grid.alike import option_rows
 from discrete_vae.grid.cells import Cell, Group
 from discrete_vae.model.network import Architecture
 
+EXPORT_AGAIN = "export it again with `snakemake export_plan`"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -48,12 +50,12 @@ class Plan:
         Raises:
             InputError: the file is no plan, or was changed so that it is none.
         """
-        with reading(path, "a plan that `snakemake export_plan` wrote", "write it again"):
+        with reading(path, "a plan that `snakemake export_plan` wrote", EXPORT_AGAIN):
             plan = cls(**json.loads(path.read_text(encoding="utf-8")))
             rows = plan.option_rows()
         if not rows or Path(plan.study).name != plan.study:
             raise InputError(
-                f"{path} has no groups, or its study is a path, expected groups and a name; write it again"
+                f"{path} has no groups, or its study is a path, expected groups and a name; {EXPORT_AGAIN}"
             )
         return plan
 
@@ -112,8 +114,8 @@ def write_plan(path: Path | str, content: Mapping[str, Any]) -> None:
     """
     if not content["groups"]:
         raise InputError(
-            f"{path} would have no group, expected some that are yet to be made; ask for more of the grid, or unset"
-            " draw_only"
+            f"{path} would have no group, expected some that are yet to be made; add cells to the grid, or set"
+            " draw_only to false"
         )
     laws = {law: label for label, cells in content["groups"].items() for law, _ in cells}
     for law in sorted(laws.keys() - content["laws"].keys()):

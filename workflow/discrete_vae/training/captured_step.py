@@ -50,7 +50,7 @@ class StepGraph:
         except RuntimeError as error:  # training kernel by kernel would take hours longer
             reason, _, _ = str(error).partition("\n")
             raise InputError(
-                f"training.cuda_graph is true, but the step cannot be captured ({reason}), expected an NVIDIA GPU and"
-                " steps without waiting; set it to false to train kernel by kernel, which is slower"
+                f"training.cuda_graph is true, but the step cannot be captured ({reason}), expected an NVIDIA GPU that"
+                " can; set it to false (--no-cuda-graph without Snakemake) to train kernel by kernel, which is slower"
             ) from error
         self._graph = graph

@@ -32,10 +32,9 @@ def choose_device(name: str, *, gpus: int) -> torch.device:
     if not torch.cuda.is_available():
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
         raise InputError(
-            f"training.device is {name!r} and the job's gpu is {gpus}, expected a GPU and torch sees none; check the"
-            f" driver (nvidia-smi), that torch has CUDA (it is {torch.__version__}), and CUDA_VISIBLE_DEVICES"
-            f" ({visible or 'empty'}); or compute on CPUs: set training.device to cpu (--device cpu without Snakemake)"
-            " or, if it is auto, gpu of the rule to 0"
+            f"torch {torch.__version__} sees no GPU, expected one, as training.device is {name!r} and the job's gpu is"
+            f" {gpus}; check nvidia-smi, CUDA_VISIBLE_DEVICES ({visible or 'empty'}) and that torch has CUDA, or"
+            " compute on the CPU (docs/troubleshooting.md, No GPU; --device cpu without Snakemake)"
         )
     log.info("device: %s", torch.cuda.get_device_name())
     return torch.device("cuda")

@@ -64,7 +64,7 @@ def check_images(study: Path, dataset: str, data_sha256: str) -> None:
     for folder, expected in _sums_of_images(study, dataset):
         if expected != data_sha256:
             raise InputError(
-                f"data/{dataset}.npz has the sum {data_sha256}, expected {expected} as the images of {folder}; put"
+                f"data/{dataset}.npz has the SHA-256 {data_sha256}, expected {expected} as the images of {folder}; put"
                 " those images back, or choose another name with --config study=NAME"
             )
 
