@@ -43,8 +43,9 @@ def notes_on_runs(runs: pd.DataFrame, bounds: pd.DataFrame, *, left_out: Sequenc
     lines = []
     for dataset, group in runs.groupby("dataset", sort=False):
         seeds = ", ".join(map(str, sorted(group["seed"].unique())))
+        epochs = spell_range(group["epochs_run"], decimals=0)
         lines.append(
-            f"{dataset}: {group['data_origin'].iloc[0]}; {spell_range(group['epochs_run'], decimals=0)} epochs;"
+            f"{dataset}: {group['data_origin'].iloc[0]}; {epochs} {'epoch' if epochs == '1' else 'epochs'};"
             f" {_noun('temperature', group)} {temperatures_in_words(group)}; {_noun('seed', group)} {seeds}"
         )
         standing = [K for K in group["K"].unique() if dataset in STANDS_FOR and is_studied(dataset, K, runs)]
