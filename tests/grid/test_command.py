@@ -50,9 +50,11 @@ def test_what_is_made_is_not_refused(command, target):
         ("results/a/groups/digits/K10/seed9/bounds.csv", r"^nothing makes"),
         (
             "results/a/tables/control.md",
-            r"^nothing makes .* in the study a, as control.enabled is false, expected true; add --configfile configs/c",
+            r"^nothing makes .* in the study a, as control.enabled is false, expected true; add --config .con",
         ),
         ("results/a/figures/control/digits.png", r"as control.enabled is false, expected true"),
+        ("results/a/figures/images/control.png", r"^nothing makes \S+ in the study a; correct"),
+        ("data/control.npz", r"^nothing makes \S+ in the study a; correct"),
         (RUN.format(0.3).replace("digits", "mnist"), r"^training.epochs is .*, expected a number for 'mnist'; add it$"),
         ("results/a/" + "long" * 100, r"^nothing makes"),
     ],
@@ -66,7 +68,9 @@ def test_what_is_not_made_is_refused_with_the_reason(command, target, reason):
 
 
 def test_a_file_of_another_study_is_told_with_the_way_to_name_it(command):
+    assert command.refusal("results/b/tables/results.md").startswith("nothing makes results/b/tables/results.md")
     Path("results/b").mkdir()
+    Path("results/b/config.yaml").touch()
     reason = command.refusal("results/b/tables/results.md")
     assert reason.startswith(
         "results/b/tables/results.md is of the study b, expected a file of the study a; add --config"
@@ -83,7 +87,7 @@ def test_the_table_of_the_control_need_not_show_groups_of_other_datasets(command
 
 def test_a_stack_trains_no_cell_beyond_the_grid(command):
     stacked = replace(command, stack=("temperature",), has_rule=lambda file: False)
-    assert "add a new cell to the grid, or set training.stack, now temperature, to []" in stacked.refusal(
+    assert "add a new cell to the grid, or set training.stack, which is [temperature], to []" in stacked.refusal(
         RUN.format(0.3)
     )
 

@@ -217,7 +217,7 @@ def differing(tmp_path: Path, config: Configuration, **columns: str) -> str:
         find_groups(tmp_path, config_of(draw_only=True))
     message = str(caught.value)
     assert "\n" not in message
-    assert "expected the same; move one of them to another study" in message
+    assert "expected the same; use another study for one of them" in message
     return message
 
 

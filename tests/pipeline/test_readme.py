@@ -18,8 +18,8 @@ import torch
 import yaml
 from conftest import ROOT, run_snakemake
 from discrete_vae.analysis import claims
-from discrete_vae.analysis.statistics import compare_with_zero, holm, spell_range
-from discrete_vae.files import read_tables, write_arrays
+from discrete_vae.analysis.statistics import spell_range
+from discrete_vae.files import write_arrays
 from discrete_vae.grid.cells import AXES, Cell
 from discrete_vae.grid.measures import MEASURES
 from discrete_vae.grid.paper import STANDS_FOR
@@ -62,7 +62,7 @@ OVERLAYS = {
     for block, name in re.findall(r"```yaml\n(# (\w+\.yaml)\n.*?)```", text, re.DOTALL)
 }
 GRID = yaml.safe_load((ROOT / "config.yaml").read_text())["grid"]
-# The cautions whose numbers are in no table. Tests of their own compute them.
+# Two cautions whose numbers are in no table. Tests of their own compute them.
 COMPUTED = r"^- \*\*(?:The IWAE bound and the temperature|Trained twice)\.\*\*.*\n(?:  .*\n)+"
 # Such as: 2.64 nats (1.46 to 3.81)
 DIFFERENCES = sorted(
@@ -245,55 +245,6 @@ def test_the_leads_over_logistic_and_the_epochs_of_claim_2_in_the_readme_are_the
     readme = " ".join(PAGES["README.md"].split())
     assert f"Over Logistic noise the leads are {by_loss} nats in paper loss, {by_elbo} in negative ELBO" in readme
     assert f"final training loss {earlier} of 300 epochs earlier" in readme
-
-
-def losses_of(study: str, table: str, loss: str) -> pd.Series:
-    """Return a loss of a published study by the coordinates of the cells."""
-    return (
-        read_tables((ROOT / "results").glob(f"{study}/groups/*/*/*/{table}.csv"))
-        .set_index(list(AXES))
-        .sort_index()[loss]
-    )
-
-
-def spelled(normal_minus_other: pd.Series, *, sign: int = 1) -> str:
-    """Spell a difference over seeds, with its interval."""
-    compared = compare_with_zero(sign * normal_minus_other)
-    return f"{compared['difference']:.2f} nats ({compared['low']:.2f} to {compared['high']:.2f})"
-
-
-def test_the_cells_of_two_studies_differ_as_the_results_say():
-    studies = ("omniglot-best-temperature", "omniglot-temperature-1")
-    first, second = (losses_of(study, "summaries", "validation_loss") for study in studies)
-    apart = (first - second).dropna().abs().sort_values()
-    *small, large, largest = apart
-    assert {(K, law) for _, K, law, *_ in apart.index[-2:]} == {(50, "normal")}
-    assert (apart < 0.001).sum() == 3
-    text = " ".join(PAGES["results.md"].split())
-    assert f"{len(apart)} cells of Omniglot at temperature 1 are in two studies" in text
-    assert f"by {apart.median():.2f} nats in the median, by up to {small[-1]:.2f} nats in {len(small)} cells" in text
-    assert f"by {large:.1f} and {largest:.1f} nats in two of Normal noise at K = 50" in text
-    for study, losses in zip(studies, (first, second), strict=True):
-        at_1 = losses.xs(1.0, level="temperature")["omniglot-resized", 50]
-        assert f"{spelled(at_1['normal'] - at_1['gumbel'])} in {study}" in text
-
-
-def test_the_one_verdict_of_the_iwae_bound_rests_on_a_near_tie_as_the_results_say():
-    text = " ".join(PAGES["results.md"].split())
-    validation = losses_of("fashion-mnist-k10", "summaries", "validation_loss")["fashion-mnist", 10, "normal"]
-    lead = validation[0.25, 775] - validation[0.4, 775]
-    assert f"validation loss is {lead:.2f} nats lower at temperature 0.4 than at 0.25" in text
-    bounds = losses_of("fashion-mnist-k10", "bounds", "importance_weighted_bound")["fashion-mnist", 10]
-    of_0_4, of_0_25 = (bounds["normal", temperature, 775] for temperature in (0.4, 0.25))
-    assert f"Its IWAE bound is {of_0_4:.2f} nats at 0.4, and {of_0_25:.2f} at 0.25" in text
-    with_other = bounds.drop(("normal", 0.4, 775)).droplevel("temperature")
-    leads = [spelled(with_other["normal"] - with_other[law], sign=-1) for law in ("gumbel", "logistic")]
-    assert f"the leads would be {' and '.join(leads)}, and both would be *open*" in text
-    of_claim = [row for row in rows_of("*/tables/claims.csv") if (row["claim"], row["measure"]) == ("1", "IWAE bound")]
-    adjusted = zip(of_claim, holm([float(row["p"]) for row in of_claim]), strict=True)
-    (p,) = {f"{p:.2f}" for row, p in adjusted if row["dataset"] == "fashion-mnist"}
-    assert len(of_claim) == 12
-    assert f"over the twelve comparisons of the measure, both p-values are {p}" in text
 
 
 def test_cells_and_hours_of_published_studies_are_those_of_their_tables():

@@ -29,7 +29,7 @@ class OutputError(CorrectableError):
 
 
 @contextmanager
-def reading(name: Path | str, expected: str, advice: str = OBTAIN_AGAIN) -> Iterator[None]:
+def reading(name: Path | str, expected: str, advice: str = "obtain it again") -> Iterator[None]:
     """Turn any error of a library that reads a file into an `InputError`. Damaged files cause errors of many kinds."""
     try:
         yield

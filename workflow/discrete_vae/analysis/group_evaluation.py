@@ -10,9 +10,9 @@ from discrete_vae.analysis.selection import selected_cells, selections_of
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.evaluation.bounds import evaluate_selected
 from discrete_vae.evaluation.pictures import draw_selected
-from discrete_vae.evaluation.trained import load_run
+from discrete_vae.evaluation.trained import load_cell
 from discrete_vae.files import read_table, write_arrays, write_csv
-from discrete_vae.grid.cells import Group
+from discrete_vae.grid.cells import Cell, Group
 from discrete_vae.training.device import environment
 from discrete_vae.training.run_files import check_images, write_weights
 
@@ -47,7 +47,9 @@ def evaluate_group(
     runs = read_table(folder / "summaries.csv")
     selections = selections_of(runs, read_table(folder / "selection.csv")).values()
     by_paper_loss, by_negative_elbo = map(selected_cells, selections)
-    models = {cell: load_run(study / cell.directory) for cell in (*by_paper_loss, *by_negative_elbo)}
+    run_of = {Cell.of(run): run for run in runs.to_dict("records")}
+    selected = dict.fromkeys([*by_paper_loss, *by_negative_elbo])
+    models = {cell: load_cell(study, run_of[cell], dataset.image_shape) for cell in selected}
     test_images = dataset.splits["test"]
     bounds, image_losses = evaluate_selected(list(models.values()), test_images, samples=samples, device=device)
     write_arrays(folder / "pictures.npz", draw_selected([models[cell] for cell in by_paper_loss], dataset))

@@ -84,7 +84,7 @@ def _read_mnist(train_path: Path, test_path: Path) -> Splits:
 def _read_idx(path: Path) -> np.ndarray:
     from torchvision.datasets.mnist import read_image_file
 
-    with reading(path, "an idx file of images, MNIST's format"):
+    with reading(path, "an idx file of images, MNIST's format", OBTAIN_AGAIN):
         images = read_image_file(str(path)).numpy()
     return (images >= 128).astype(np.uint8)
 
@@ -92,7 +92,7 @@ def _read_idx(path: Path) -> np.ndarray:
 def _read_iwae(path: Path) -> Splits:
     import scipy.io
 
-    with reading(path, "the .mat file chardata.mat"):
+    with reading(path, "the .mat file chardata.mat", OBTAIN_AGAIN):
         arrays = scipy.io.loadmat(str(path), variable_names=("data", "testdata"))
     train, test = (_from_columns(path, arrays, key) for key in ("data", "testdata"))
     return _with_validation(_shuffled(train), OMNIGLOT_VALIDATION, test)
@@ -128,7 +128,10 @@ def _read_drawings(path: Path) -> np.ndarray:
     from PIL import Image
     from torchvision.transforms import v2
 
-    with reading(path, "an archive of PNG images of one size, Omniglot's drawings"), zipfile.ZipFile(path) as archive:
+    with (
+        reading(path, "an archive of PNG images of one size, Omniglot's drawings", OBTAIN_AGAIN),
+        zipfile.ZipFile(path) as archive,
+    ):
         names = sorted(name for name in archive.namelist() if name.endswith(".png"))
         drawings = np.stack([np.array(Image.open(io.BytesIO(archive.read(name))).convert("L")) for name in names])
     ink = 255 - torch.from_numpy(drawings).unsqueeze(1)

@@ -72,6 +72,13 @@ def load_run(folder: Path | str) -> TrainedModel:
     return _trained_model(summary, folder / "model.pt", _read_weights(folder / "model.pt"))
 
 
+def load_cell(study: Path, run: Mapping[str, Any], image_shape: tuple[int, int]) -> TrainedModel:
+    """Read the model of a run, given its row of summaries.csv. Raises what `load_run` raises of its weights."""
+    path = study / Cell.of(run).directory / "model.pt"
+    nested = {key: json.loads(run[key]) for key in ("law", "model")}
+    return _trained_model({**run, **nested, "image_shape": image_shape}, path, _read_weights(path))
+
+
 def load_selected(folder: Path | str, perturbation: str) -> TrainedModel:
     """Read the selected model of a noise law from the folder of a group, of a study with `keep_models`.
 

@@ -57,7 +57,7 @@ def check_alike(rows: Iterable[Mapping[str, Any]]) -> None:
                 if expected.get(key) != given.get(key):
                     raise InputError(
                         f"groups of {row[axis]} have {key} {expected.get(key)} ({cell.group}) and {given.get(key)}"
-                        f" ({Cell.of(row).group}), expected the same; move one of them to another study"
+                        f" ({Cell.of(row).group}), expected the same; use another study for one of them"
                     )
 
 

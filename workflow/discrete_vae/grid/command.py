@@ -80,29 +80,35 @@ class Command:
     def _why_not_made(self, target: str) -> str:
         """Say that nothing makes a file, with the nearest one that can be made."""
         path, study = Path(target), self.configuration.study
-        if (owner := self._another_study(path)) is not None:
+        if options := self._options_of_another_study(path):
             return (
-                f"{target} is of the study {owner}, expected a file of the study {study}; add --config study={owner},"
-                f" or the file of its options, such as --configfile configs/{owner}.yaml"
+                f"{target} is of the study {options.parent.name}, expected a file of the study {study}; add"
+                f" --configfile {options}"
             )
-        if not self.configuration.control.enabled and "control" in (path.stem, path.parent.name):
+        if self._is_of_the_control(path) and not self.configuration.control.enabled:
             return (
                 f"nothing makes {target} in the study {study}, as control.enabled is false, expected true; add"
-                " --configfile configs/control.yaml"
+                ' --config "control={enabled: true}"'
             )
         near = nearest(target, self.makeable)
         advice = f"did you mean {near}?" if near else "correct the path or the study"
         if self.stack and path.is_relative_to(self.results / "runs"):
             axes = ", ".join(self.stack)
-            advice = f"add a new cell to the grid, or set training.stack, now {axes}, to []; {advice}"
+            advice = f"add a new cell to the grid, or set training.stack, which is [{axes}], to []; {advice}"
         return f"nothing makes {target} in the study {study}; {advice}"
 
-    def _another_study(self, path: Path) -> str | None:
-        """Return the study that has the folder of a file, if it is there and not this one."""
-        if path.is_relative_to(self.results) or not path.is_relative_to(self.results.parent):
+    def _options_of_another_study(self, path: Path) -> Path | None:
+        """Return the options of the study in whose folder a file would lie, if it has begun and is not this one."""
+        studies = self.results.parent
+        if path.is_relative_to(self.results) or not path.is_relative_to(studies):
             return None
-        owner = path.relative_to(self.results.parent).parts[0]
-        return owner if os.path.isdir(self.results.parent / owner) else None  # noqa: PTH112 - as `_is_there`
+        options = studies / path.relative_to(studies).parts[0] / "config.yaml"
+        return options if _is_there(options) else None
+
+    def _is_of_the_control(self, path: Path) -> bool:
+        """Tell whether a path is a table or a figure of the control."""
+        tables, figures = self.results / "tables", self.results / "figures/control"
+        return path.parent == figures or path.with_suffix("") == tables / "control"
 
     def _why_not_trained(self, target: str) -> str | None:
         """Say why the cell of a file outside the grid cannot be trained, None if it can."""
@@ -115,5 +121,5 @@ class Command:
         return f"training.epochs is {training.epochs}, expected a number for {dataset!r}; add it"
 
 
-def _is_there(target: str) -> bool:
+def _is_there(target: str | Path) -> bool:
     return os.path.isfile(target)  # noqa: PTH113 - Path's own fails for a long word

@@ -145,8 +145,8 @@ def check_trainable(laws: Mapping[str, Law], categories: Sequence[int]) -> None:
         except InputError as error:
             reason, _, _ = str(error).partition(", expected")
             raise InputError(
-                f"grid.perturbation has {name!r}, expected a law to train on the KL of its codes with, as training.kl"
-                f" is 'codes' ({reason}); choose another law, or set training.kl to softmax"
+                f"grid.perturbation has {name!r}, expected a law for which training.kl can be codes ({reason}); choose"
+                " another law, or set training.kl to softmax"
             ) from None
 
 

@@ -1,0 +1,156 @@
+"""The numbers of docs/results.md and docs/control.md that no published table holds, computed from the groups."""
+
+import numpy as np
+import pandas as pd
+from conftest import ROOT
+from discrete_vae.analysis.statistics import compare_with_zero, holm
+from discrete_vae.files import read_tables
+from discrete_vae.grid.cells import AXES
+
+RESULTS, CONTROL = (" ".join((ROOT / "docs" / page).read_text().split()) for page in ("results.md", "control.md"))
+OMNIGLOT_AT_1 = "omniglot-temperature-1"
+STUDIES_OF_CLAIM_1 = ("mnist-k10", "mnist-k30", "fashion-mnist-k10", "omniglot-best-temperature")
+
+
+def table_of(study: str, name: str) -> pd.DataFrame:
+    """Read a table of all groups of a published study, by the coordinates of the cells."""
+    return read_tables((ROOT / "results").glob(f"{study}/groups/*/*/*/{name}")).set_index(list(AXES)).sort_index()
+
+
+def selected(study: str, name: str) -> pd.DataFrame:
+    """Return the rows of a table that are of the models that the paper loss selects."""
+    table = table_of(study, name)
+    return table[table.index.isin(table_of(study, "selection.csv").index)]
+
+
+def spelled(differences: pd.Series) -> str:
+    """Spell a mean over seeds with its interval."""
+    compared = compare_with_zero(differences)
+    return f"{compared['difference']:.2f} ({compared['low']:.2f} to {compared['high']:.2f})"
+
+
+def in_nats(differences: pd.Series) -> str:
+    return spelled(differences).replace(" (", " nats (", 1)
+
+
+def best_and_stop(losses: np.ndarray, patience: int = 30) -> tuple[int, int | None]:
+    """Return the epoch, from 0, that early stopping would have kept, and the last epoch, None if it did not stop."""
+    best = 0
+    for epoch, loss in enumerate(losses[:-1]):
+        if loss < losses[best]:
+            best = epoch
+        elif epoch - best >= patience:
+            return best, epoch
+    return int(losses.argmin()), None
+
+
+def test_what_a_patience_would_have_missed_is_as_the_results_say():
+    of_study = {name: table_of(name, "histories.csv.gz") for name in ("mnist-k10", "digits-control", OMNIGLOT_AT_1)}
+    of_script = table_of("as-the-script", "histories.csv.gz")
+    sets = {
+        "MNIST": [of_study["mnist-k10"], of_script.loc[["mnist"]]],
+        "digits": [of_study["digits-control"]],
+        "Omniglot": [of_study[OMNIGLOT_AT_1], of_script.loc[["omniglot-resized"]]],
+    }
+    found = {}
+    for name, tables in sets.items():
+        cells = [cell["validation_loss"].to_numpy() for table in tables for _, cell in table.groupby(level=list(AXES))]
+        stops = [(losses, *best_and_stop(losses)) for losses in cells]
+        missed = [losses[best] - losses.min() for losses, best, stop in stops if stop is not None]
+        found[name] = (len(missed), len(cells), np.count_nonzero(missed), f"{max(missed):.2f}")
+    stopped, all_cells, _, worst = found["MNIST"]
+    assert f"On MNIST it would have stopped {stopped} of {all_cells} cells, and missed the best epoch of one" in RESULTS
+    assert (found["MNIST"][2], f"(by {worst} nats of validation loss)" in RESULTS) == (1, True)
+    stopped, all_cells, missed, worst = found["digits"]
+    assert f"stopped {stopped} of {all_cells} cells, and missed {missed} (by up to {worst} nats)" in RESULTS
+    stopped, all_cells, missed, worst = found["Omniglot"]
+    assert stopped == all_cells
+    assert f"have stopped all {all_cells}, and missed {missed} (by up to {worst} nats)" in RESULTS
+
+
+def test_the_losses_still_fell_as_the_results_say():
+    losses = selected("mnist-k10", "histories.csv.gz").set_index("epoch", append=True)["validation_loss"]
+    by_epoch = losses.groupby(["epoch", "perturbation"]).mean().unstack()
+    fallen = by_epoch.loc[101:110].mean() - by_epoch.loc[111:120].mean()
+    shown = [f"{fallen[law]:.2f}" for law in ("normal", "logistic", "gumbel")]
+    assert "still fell by {} nats for Normal, {} for Logistic and {} for Gumbel noise".format(*shown) in RESULTS
+    leads = by_epoch[["gumbel", "logistic"]].sub(by_epoch["normal"], axis=0)
+    grown = leads.loc[111:120].mean() - leads.loc[81:90].mean()
+    (growth,) = {f"{lead:.1f}" for lead in grown}
+    assert f"the lead of Normal noise grew by {growth} nats" in RESULTS
+
+
+def test_the_losses_at_k_30_fell_after_others_had_stopped_as_the_results_say():
+    losses = selected("mnist-k30", "histories.csv.gz").set_index("epoch", append=True)["validation_loss"]
+    by_law = {law: of_law.droplevel(list(AXES)) for law, of_law in losses.groupby("perturbation")}
+    later = [f"{by_law[law].loc[:120].min() - by_law[law].min():.2f}" for law in ("normal", "logistic", "gumbel")]
+    assert "after epoch 120 is {}, {} and {} nats below the lowest one before".format(*later) in RESULTS
+    lengths = {law: len(of_law) for law, of_law in by_law.items()}
+    assert f"Gumbel noise after {lengths['gumbel']} epochs and Logistic noise after {lengths['logistic']}" in RESULTS
+    at_stop, at_end = (
+        by_law["gumbel"].min() - by_law["normal"].loc[:last].min() for last in (lengths["gumbel"], lengths["normal"])
+    )
+    assert f"was {at_stop:.2f} nats at epoch {lengths['gumbel']}, and {at_end:.2f} nats at the end" in RESULTS
+
+
+def test_the_kl_that_the_paper_loss_overstates_for_logistic_noise_is_as_the_results_say():
+    models = pd.concat([selected(study, "bounds.csv") for study in STUDIES_OF_CLAIM_1])
+    overstated = (models["kl_of_softmax"] - models["kl_of_codes"]).groupby(["dataset", "K", "perturbation"]).mean()
+    of_logistic = overstated.xs("logistic", level="perturbation")
+    assert f"*overstates* the KL, by {of_logistic.min():.2f} to {of_logistic.max():.2f} nats" in RESULTS
+
+
+def test_annealing_changes_the_paper_loss_as_the_results_say():
+    annealed, constant = (
+        selected(study, "bounds.csv").loc["mnist"]["paper_loss"].droplevel("temperature")
+        for study in ("as-the-script", "mnist-k10")
+    )
+    changes = (annealed - constant).dropna().groupby("perturbation").mean()
+    shown = [f"{changes[law]:+.2f}" for law in ("logistic", "normal", "gumbel")]
+    assert "by {} nats for Logistic, {} for Normal and {} for Gumbel noise".format(*shown) in RESULTS
+
+
+def test_the_cells_of_two_studies_differ_as_the_results_say():
+    studies = ("omniglot-best-temperature", OMNIGLOT_AT_1)
+    first, second = (table_of(study, "summaries.csv") for study in studies)
+    apart = (first["validation_loss"] - second["validation_loss"]).dropna().abs().sort_values()
+    *small, large, largest = apart
+    assert {(K, law) for _, K, law, *_ in apart.index[-2:]} == {(50, "normal")}
+    assert (apart < 0.001).sum() == 3
+    assert f"{len(apart)} cells of Omniglot at temperature 1 are in two studies" in RESULTS
+    assert f"by {apart.median():.2f} nats in the median, by up to {small[-1]:.2f} nats in {len(small)} cells" in RESULTS
+    assert f"by {large:.1f} and {largest:.1f} nats in two of Normal noise at K = 50" in RESULTS
+    revisions = [set(runs.loc[apart.index, "git_revision"]) for runs in (first, second)]
+    assert (len(set.union(*revisions)), set.intersection(*revisions)) == (9, set())
+    assert "Nine revisions of the source trained them, none of them in both studies" in RESULTS
+    for study, runs in zip(studies, (first, second), strict=True):
+        at_1 = runs["validation_loss"].xs(1.0, level="temperature")["omniglot-resized", 50]
+        assert f"{in_nats(at_1['normal'] - at_1['gumbel'])} in {study}" in RESULTS
+
+
+def test_the_one_verdict_of_the_iwae_bound_rests_on_a_near_tie_as_the_results_say():
+    validation = table_of("fashion-mnist-k10", "summaries.csv")["validation_loss"]["fashion-mnist", 10, "normal"]
+    lead = validation[0.25, 775] - validation[0.4, 775]
+    assert f"validation loss is {lead:.2f} nats lower at temperature 0.4 than at 0.25" in RESULTS
+    bounds = table_of("fashion-mnist-k10", "bounds.csv")["importance_weighted_bound"]["fashion-mnist", 10]
+    of_0_4, of_0_25 = (bounds["normal", temperature, 775] for temperature in (0.4, 0.25))
+    assert f"Its IWAE bound is {of_0_4:.2f} nats at 0.4, and {of_0_25:.2f} at 0.25" in RESULTS
+    with_other = bounds.drop(("normal", 0.4, 775)).droplevel("temperature")
+    leads = [in_nats(with_other[law] - with_other["normal"]) for law in ("gumbel", "logistic")]
+    assert f"the leads would be {' and '.join(leads)}, and both would be *open*" in RESULTS
+    comparisons = read_tables(ROOT / "results" / study / "tables/claims.csv" for study in STUDIES_OF_CLAIM_1)
+    of_claim = comparisons[(comparisons["claim"] == "1") & (comparisons["measure"] == "IWAE bound")]
+    (p,) = {f"{p:.2f}" for p in holm(of_claim["p"])[of_claim["dataset"] == "fashion-mnist"]}
+    assert len(of_claim) == 12
+    assert f"over the twelve comparisons of the measure, both p-values are {p}" in RESULTS
+
+
+def test_a_larger_variance_lowers_the_negative_elbo_by_more_than_the_shape_raises_it_as_the_control_says():
+    """Both effects add up to the difference of Normal noise of Gumbel's variance and Gumbel noise of Normal's."""
+    losses = selected(OMNIGLOT_AT_1, "bounds.csv").loc["omniglot-resized", 10].droplevel("temperature")
+    more = {
+        measure: spelled(losses[measure]["gumbel-narrow"] - losses[measure]["normal-wide"])
+        for measure in ("paper_loss", "negative_elbo")
+    }
+    assert f"the negative ELBO by {more['negative_elbo'].replace(' (', ' nats more (')}" in CONTROL
+    assert more["paper_loss"].startswith("0.30 (-"), "about as much"
