@@ -177,6 +177,18 @@ def test_a_job_computes_products_as_its_training_says_on_a_gpu_and_in_the_highes
     assert seen == [used, "highest"]
 
 
+def test_an_evaluation_reads_no_more_than_its_rule_says(study, tiny_dataset):
+    """The weights of the runs, and the tables of the group; older ones do not say the shape of an image."""
+    bounds = study / GROUP / "bounds.csv"
+    expected = bounds.read_text()
+    runs = pd.read_csv(study / GROUP / "summaries.csv").drop(columns="image_shape")
+    runs.to_csv(study / GROUP / "summaries.csv", index=False)
+    for cell in CELLS:
+        (study / cell.directory / "summary.json").unlink()
+    evaluate(study, tiny_dataset)
+    assert bounds.read_text() == expected
+
+
 def test_models_of_a_former_selection_are_void(study):
     """Runs are gathered again when the group grows, and its models may not be kept this time."""
     group = study / GROUP
