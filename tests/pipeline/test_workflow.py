@@ -94,7 +94,7 @@ class TestFitting:
         grid = "grid={dataset: [], perturbation: [laplace], seed: [1, 2]}"
         line = refusal(directory, "fitting", *with_own(directory, grid, FITS_OF_A_TABLE))
         assert line.startswith(f"ERROR: {FITS}/mine/laplace.csv.gz has no values at temperature 0.5, seed 2")
-        assert f"remove {FITS} to measure everything again" in line
+        assert f"remove {FITS} to make all its tables again" in line
 
 
 FOUR_LAWS_AT_ONE_K = (
@@ -180,13 +180,13 @@ class TestControl:
         own = with_own(tmp_path, FOUR_LAWS_AT_ONE_K, *CONTROL, "draw_only=true")
         assert "the study own has nothing to make or to draw" in run_snakemake(tmp_path, "--dry-run", *own).stdout
         line = refusal(tmp_path, "control", *own)
-        assert line.startswith("ERROR: the target control is asked for and there is no finished group, expected one")
+        assert line.startswith("ERROR: the target control is asked for, but no group is finished, expected one")
 
     def test_a_grid_that_asks_for_more_ends_in_one_line_with_the_folder_to_remove(self, controlled):
         directory, _ = controlled
         line = refusal(directory, *with_own(directory, "grid={temperature: [0.5, 1.0]}", *CONTROL))
         assert line.startswith("ERROR: results/own/gradients/mine/seed1.csv has no values at perturbation normal,")
-        assert "remove results/own/gradients to measure everything again" in line
+        assert "remove results/own/gradients to make all its tables again" in line
 
 
 class TestConfiguration:
@@ -226,9 +226,10 @@ class TestConfiguration:
         assert line.startswith("ERROR: grid.perturbation has 'heavy', expected a law ")
 
     def test_a_file_of_another_study_is_told_with_the_way_to_name_it(self, tmp_path):
-        table = tmp_path / "results/another/tables/results.md"
-        table.parent.mkdir(parents=True)
-        table.touch()
+        for name in ("tables/results.md", "config.yaml"):
+            path = tmp_path / "results/another" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
         line = refusal(tmp_path, "results/another/tables/results.md")
         assert line.startswith(
             "ERROR: results/another/tables/results.md is of the study another, expected a file of the study"
@@ -306,7 +307,7 @@ class TestConfiguration:
     def test_a_stack_has_only_values_of_the_grid(self, tmp_path):
         target = "results/paper/runs/mnist/K10/normal/tau0.45/seed775/summary.json"
         line = refusal(tmp_path, target, "--config", "training={stack: [temperature, perturbation]}")
-        advice = "training.stack has temperature, perturbation, so add new values to the grid, or set it to []"
+        advice = "or set training.stack, which is [temperature, perturbation], to []"
         assert line.endswith(f"{advice}; did you mean {target.replace('0.45', '0.5')}?")
 
     def test_a_control_that_is_off_is_no_target(self, tmp_path):

@@ -73,7 +73,7 @@ if "control" in own_targets and not control_datasets:
         if configuration.control.enabled
         else "control.enabled is false, expected true; add --configfile configs/control.yaml"
     )
-    sys.exit(f"ERROR: the target control is asked for and {reason}")
+    sys.exit(f"ERROR: the target control is asked for, but {reason}")
 if is_own_command and not default_targets:
     print(
         f"the study {configuration.study} has nothing to make or to draw: the grid has no dataset, or"
