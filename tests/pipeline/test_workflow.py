@@ -238,6 +238,7 @@ class TestConfiguration:
         assert line.startswith(
             "ERROR: results/another/tables is of the study another, expected a file of the study paper; "
         )
+        assert refusal(tmp_path, "results/").startswith("ERROR: nothing makes results in the study paper; ")
 
     def test_a_figure_is_drawn_from_the_groups_of_its_dataset_and_K_alone(self, tmp_path):
         grid = "grid={dataset: [omniglot, omniglot-resized], K: [10, 30], seed: [775, 776], temperature: [1.0]}"

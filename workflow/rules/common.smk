@@ -120,7 +120,9 @@ wildcard_patterns = cells.wildcard_patterns(
 is_own_command = workflow.is_main_process and not workflow.modifier.parent_modifier
 own_targets = asked_targets if is_own_command else []
 file_targets = [
-    target for target in own_targets if target.startswith(("results/", "data/"))
+    target
+    for target in own_targets
+    if Path(target).parts[:1] in [("results",), ("data",)]
 ]
 stack = scheduling.stack_of(
     configuration,

@@ -100,7 +100,7 @@ class Command:
     def _options_of_another_study(self, path: Path) -> Path | None:
         """Return the options of the study in whose folder a file would lie, if it has begun and is not this one."""
         studies = self.results.parent
-        if path.is_relative_to(self.results) or not path.is_relative_to(studies):
+        if path.is_relative_to(self.results) or studies not in path.parents:
             return None
         options = studies / path.relative_to(studies).parts[0] / "config.yaml"
         return options if _is_there(options) else None
