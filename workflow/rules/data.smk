@@ -7,7 +7,7 @@ Steps:  download_source, binarize_dataset
 
 
 rule download_source:
-    """Obtain one source file and check its checksum."""
+    """Obtain one source file and verify it."""
     output:
         "data/raw/{folder}/{file}",
     log:
