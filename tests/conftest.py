@@ -36,6 +36,8 @@ WITHOUT_CODE_PROBABILITIES = {
     *("Beta", "Cauchy", "FisherSnedecor", "GeneralizedPareto", "HalfCauchy", "Pareto", "StudentT", "VonMises"),
 }
 TYPED_LAWS = {name: law_of(definition) for name, definition in PAPER_LAWS.items()}
+# The studies that git does not ignore.
+PUBLISHED = re.findall(r"^!/results/(.+)/$", (ROOT / ".gitignore").read_text(), re.MULTILINE)
 LOCAL_MIRROR = ROOT.parent / "shared" / "data"  # real MNIST, Fashion-MNIST and Omniglot, where a developer has them
 
 

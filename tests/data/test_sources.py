@@ -1,4 +1,4 @@
-"""Sources: their definitions, files, sums and checksums."""
+"""Sources: their definitions, files and checksums."""
 
 import hashlib
 import io
@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from discrete_vae.config.definitions import OwnFile, Torchvision, definition_of, source_of
 from discrete_vae.data.sources import (
-    check_sums,
+    check_own_checksums,
     checksum,
     find_source_file,
     input_files,
@@ -80,8 +80,8 @@ def test_source_files_of_the_definitions():
 
 
 def test_sums_of_unknown_files_and_two_sums_of_one_file_are_refused():
-    check_sums({"mnist": MNIST, "digits": source_of({"source": "sklearn"})})
+    check_own_checksums({"mnist": MNIST, "digits": source_of({"source": "sklearn"})})
     with pytest.raises(InputError, match=f"datasets.a.sha256 has 'labels', expected train-images-idx3-ubyte or {TEST}"):
-        check_sums({"a": Torchvision("torchvision", "MNIST", {"labels": "0" * 64})})
+        check_own_checksums({"a": Torchvision("torchvision", "MNIST", {"labels": "0" * 64})})
     with pytest.raises(InputError, match=r"datasets.other and datasets.mnist give data/raw/mnist/t10k.* the checksums"):
-        check_sums({"mnist": MNIST, "other": OWN_SUM})
+        check_own_checksums({"mnist": MNIST, "other": OWN_SUM})

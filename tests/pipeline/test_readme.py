@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from conftest import ROOT, run_snakemake
+from conftest import PUBLISHED, ROOT, run_snakemake
 from discrete_vae.analysis import claims
 from discrete_vae.analysis.statistics import spell_range
 from discrete_vae.files import write_arrays
@@ -75,10 +75,6 @@ DIFFERENCES = sorted(
         )
     }
 )
-
-
-# The studies that git does not ignore.
-PUBLISHED = re.findall(r"^!/results/(.+)/$", (ROOT / ".gitignore").read_text(), re.MULTILINE)
 
 
 def rows_of(pattern: str) -> list[dict[str, str]]:

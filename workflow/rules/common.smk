@@ -59,7 +59,7 @@ try:
             f"{workflow.current_basedir}/../../configs/{configuration.study}.yaml"
         ),
     )
-    sources.check_sums(
+    sources.check_own_checksums(
         {name: configuration.datasets[name] for name in configuration.asked_datasets}
     )
     if workflow.is_main_process and configuration.training.kl == "codes":
@@ -120,9 +120,7 @@ wildcard_patterns = cells.wildcard_patterns(
 is_own_command = workflow.is_main_process and not workflow.modifier.parent_modifier
 own_targets = asked_targets if is_own_command else []
 file_targets = [
-    target
-    for target in own_targets
-    if Path(target).parts[:1] in [("results",), ("data",)]
+    target for target in own_targets if f"{target}/".startswith(("results/", "data/"))
 ]
 stack = scheduling.stack_of(
     configuration,

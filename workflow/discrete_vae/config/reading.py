@@ -132,19 +132,25 @@ def _describe(values: dict[str, Any], errors: list["ErrorDetails"]) -> str:
         advice = did_you_mean(place[-1], known) or "correct or remove it"
         if place[0] in ("datasets", "perturbations") or place[:2] == ["fitting", "targets"]:
             advice += f", {ANOTHER_NAME}"
-        return f"{key} is {given!r}, expected no such key but one of {', '.join(known)}; {advice}"
+        return f"{key} is {_spelled(given)}, expected no such key but one of {', '.join(known)}; {advice}"
     if kind.startswith("union_tag"):
         tag = context["discriminator"].strip("'")
         if tag not in given:
             return f"{key}.{tag} is missing; add it"
         names = context["expected_tags"].replace("'", "").split(", ")
         question = did_you_mean(given[tag], names)
-        return f"{key}.{tag} is {given[tag]!r}, expected one of {', '.join(names)}; {question or 'correct the name'}"
+        advice = question or "correct the name"
+        return f"{key}.{tag} is {_spelled(given[tag])}, expected one of {', '.join(names)}; {advice}"
     if there[0]["loc"][-1] == "[key]":
         return f"{spell(place[:-1])} has the name {given!r}, expected {PATTERNS[context['pattern']]}; rename it"
     expected = list(dict.fromkeys(_expectation(error) for error in there)) + ["null"] * nullable
-    given = "null" if given is None else repr(given)
-    return f"{key} is {given}, expected {' or '.join(expected)}{f' ({meaning})' if meaning else ''}; correct it"
+    meaning = f" ({meaning})" if meaning else ""
+    return f"{key} is {_spelled(given)}, expected {' or '.join(expected)}{meaning}; correct it"
+
+
+def _spelled(value: Any) -> str:
+    """Spell a value as a file has it: null, not None."""
+    return "null" if value is None else repr(value)
 
 
 def _expectation(error: "ErrorDetails") -> str:

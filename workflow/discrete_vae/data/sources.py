@@ -122,7 +122,7 @@ def find_source_file(datasets: Mapping[str, Source], path: str, *, first: Collec
     raise InputError(f"{path} is not a source file, expected a file of a dataset under datasets; correct the path")
 
 
-def check_sums(datasets: Mapping[str, Source]) -> None:
+def check_own_checksums(datasets: Mapping[str, Source]) -> None:
     """Check the user's own checksums of some datasets, given by name.
 
     Raises:

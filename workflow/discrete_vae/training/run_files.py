@@ -61,7 +61,7 @@ def check_images(study: Path, dataset: str, data_sha256: str) -> None:
     Raises:
         InputError: a group or a run used other images.
     """
-    for folder, expected in _sums_of_images(study, dataset):
+    for folder, expected in _sha256_of_images(study, dataset):
         if expected != data_sha256:
             raise InputError(
                 f"data/{dataset}.npz has the SHA-256 {data_sha256}, expected {expected} as the images of {folder}; put"
@@ -69,7 +69,7 @@ def check_images(study: Path, dataset: str, data_sha256: str) -> None:
             )
 
 
-def _sums_of_images(study: Path, dataset: str) -> Iterator[tuple[Path, str]]:
+def _sha256_of_images(study: Path, dataset: str) -> Iterator[tuple[Path, str]]:
     for path in itertools.islice(study.glob(f"runs/{dataset}/K*/*/tau*/seed*/summary.json"), 1):
         with reading(path, "the summary of a run", RESTORE):
             yield path.parent, json.loads(path.read_text(encoding="utf-8"))["data_sha256"]
