@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 from conftest import PUBLISHED, ROOT
-from discrete_vae.analysis.statistics import compare_with_zero, holm
+from discrete_vae.analysis.statistics import SIGNIFICANCE, compare_with_zero, holm, spell_range
 from discrete_vae.files import read_table, read_tables
 from discrete_vae.grid.cells import AXES
 
 RESULTS, CONTROL = (" ".join((ROOT / "docs" / page).read_text().split()) for page in ("results.md", "control.md"))
 OMNIGLOT_AT_1 = "omniglot-temperature-1"
+CASE_AND_LAW = ["dataset", "K", "perturbation"]
 CLAIMS = {
     path.parents[1].name: read_table(path)
     for path in sorted(ROOT.glob("results/*/tables/claims.csv"))
@@ -42,6 +43,17 @@ def best_and_stop(losses: np.ndarray, patience: int = 30) -> tuple[int, int | No
         elif epoch - best >= patience:
             return best, epoch
     return int(losses.argmin()), None
+
+
+def whole(values: pd.Series) -> str:
+    """Spell the range of some values in whole numbers, such as "13 to 14"."""
+    return spell_range(values, decimals=0)
+
+
+def models_of_claim_1() -> pd.DataFrame:
+    """Return the bounds of the models that claim 1 compares, of all studies."""
+    studies = [study for study, comparisons in CLAIMS.items() if "1" in set(comparisons["claim"])]
+    return pd.concat([selected(study, "bounds.csv") for study in studies])
 
 
 def test_what_a_patience_would_have_missed_is_as_the_results_say():
@@ -94,9 +106,8 @@ def test_the_losses_at_k_30_fell_after_others_had_stopped_as_the_results_say():
 
 
 def test_the_kl_that_the_paper_loss_overstates_for_logistic_noise_is_as_the_results_say():
-    studies = [study for study, comparisons in CLAIMS.items() if "1" in set(comparisons["claim"])]
-    models = pd.concat([selected(study, "bounds.csv") for study in studies])
-    overstated = (models["kl_of_softmax"] - models["kl_of_codes"]).groupby(["dataset", "K", "perturbation"]).mean()
+    models = models_of_claim_1()
+    overstated = (models["kl_of_softmax"] - models["kl_of_codes"]).groupby(CASE_AND_LAW).mean()
     of_logistic = overstated.xs("logistic", level="perturbation")
     assert f"*overstates* the KL, by {of_logistic.min():.2f} to {of_logistic.max():.2f} nats" in RESULTS
 
@@ -155,3 +166,78 @@ def test_a_larger_variance_lowers_the_negative_elbo_by_more_than_the_shape_raise
     }
     assert f"the negative ELBO by {spelled(by_measure['negative_elbo'], 'nats more')}" in CONTROL
     assert spelled(by_measure["paper_loss"]).startswith("0.30 nats (-"), "about as much"
+
+
+def test_the_epochs_after_which_cells_stopped_are_as_the_results_say():
+    ranges, not_stopped = [], []
+    for study in ("omniglot-best-temperature", "fashion-mnist-k10", "mnist-k30"):
+        runs = table_of(study, "summaries.csv")
+        ranges.append(whole(runs["epochs_run"][runs["stopped_early"]]))
+        not_stopped.append(runs[~runs["stopped_early"]])
+    assert f"All their cells but one stopped early: after {ranges[0]}, {ranges[1]} and {ranges[2]} of 300" in RESULTS
+    (cell,) = pd.concat(not_stopped).itertuples()
+    assert cell.Index == ("mnist", 30, "normal", 0.25, 775)
+    assert f"On MNIST at K = 30, Normal noise at temperature 0.25 ran all {cell.epochs_run} epochs" in RESULTS
+    assert f"Its best epoch was {cell.best_epoch}" in RESULTS
+
+
+def test_the_bounds_are_as_loose_as_the_results_say():
+    models = models_of_claim_1()
+    gap = (models["negative_elbo"] - models["importance_weighted_bound"]).groupby(CASE_AND_LAW).mean()
+    of_mnist = [whole(gap["mnist", K]) for K in (10, 30)]
+    assert "by {} nats on MNIST at K = 10, and by {} at K = 30".format(*of_mnist) in RESULTS
+    fashion, *omniglot = (gap["fashion-mnist", 10], *(gap["omniglot-resized", K] for K in (10, 30, 50)))
+    others = whole(fashion.drop("normal"))
+    assert f"the gap is {fashion['normal']:.0f} nats for Normal noise and {others} nats for the others" in RESULTS
+    assert f"On Omniglot it is {whole(omniglot[0])} nats at K = 10" in RESULTS
+    of_laws = [[f"{gaps[law]:.0f}" for law in ("normal", "gumbel", "logistic")] for gaps in omniglot[1:]]
+    assert "{} nats for Normal, {} for Gumbel and {} for Logistic noise".format(*of_laws[0]) in RESULTS
+    assert "At K = 50 it is {}, {} and {} nats".format(*of_laws[1]) in RESULTS
+
+
+def test_the_importance_weights_rest_on_as_many_samples_as_the_results_say():
+    samples = models_of_claim_1()["effective_samples"].groupby(CASE_AND_LAW).agg(["min", "max"]).stack()
+    few = pd.concat([samples["omniglot-resized", 30], samples["omniglot-resized", 50], samples["mnist", 30]])
+    assert f"rest on {whole(few)} effective samples of 1,000" in RESULTS
+    fashion = samples["fashion-mnist", 10]
+    normal, others = whole(fashion["normal"]), whole(fashion.drop("normal"))
+    assert f"rest on {normal} for Normal noise, and on {others} for the others" in RESULTS
+    assert samples["mnist", 10].isna().all()
+    bounds = selected("fashion-mnist-k10", "bounds.csv").droplevel("temperature").loc["fashion-mnist", 10]
+    by_samples = ("bound_of_10_samples", "bound_of_100_samples", "importance_weighted_bound")
+    leads = [f"{(bounds[name]['gumbel'] - bounds[name]['normal']).mean():.2f}" for name in by_samples]
+    assert "The lead over Gumbel is {}, {} and {} nats with 10, 100 and 1,000 samples".format(*leads) in RESULTS
+
+
+def test_a_test_that_does_not_pair_would_change_as_many_verdicts_as_the_results_say():
+    comparisons = pd.concat(CLAIMS.values())
+    changed = comparisons[(comparisons["p_welch"] <= SIGNIFICANCE) & (comparisons["p"] > SIGNIFICANCE)]
+    of_claim_1 = changed["claim"].isin(["1", "1 selected by negative ELBO"])
+    first, second = changed[of_claim_1].sort_values("dataset", ascending=False).itertuples()
+    assert (first.dataset, first.measure, first.other) == ("mnist", "negative ELBO", "gumbel")
+    assert f"on MNIST at K = 10: p = {first.p_welch:.3f} instead of {first.p:.3f}" in RESULTS
+    assert (second.dataset, second.other) == ("fashion-mnist", "logistic")
+    assert f"that the negative ELBO selects: p = {second.p_welch:.3f} instead of {second.p:.3f}" in RESULTS
+    assert sorted(changed[~of_claim_1]["measure"]) == ["IWAE bound", "IWAE bound", "paper loss"]
+    assert not ((comparisons["p_welch"] > SIGNIFICANCE) & (comparisons["p"] <= SIGNIFICANCE)).any()
+
+
+def test_the_losses_of_discrete_codes_at_temperature_1_are_as_the_results_say():
+    best = whole(table_of(OMNIGLOT_AT_1, "summaries.csv")["best_epoch"])
+    assert f"The validation loss of discrete codes is lowest after {best} epochs" in RESULTS
+    comparisons = CLAIMS[OMNIGLOT_AT_1]
+    verdicts = comparisons[comparisons["claim"] == "1 with fewer temperatures"].set_index(["measure", "K"])["verdict"]
+    assert f"in {(verdicts == 'higher').sum()} of {len(verdicts)} comparisons" in RESULTS
+    assert set(verdicts[verdicts != "higher"].items()) == {(("IWAE bound", 10), "open")}
+
+
+def test_the_losses_of_the_script_on_omniglot_are_as_the_results_say():
+    laws = ("normal", "gumbel", "logistic")
+    training = table_of("as-the-script", "summaries.csv").loc["omniglot-resized"]["final_training_loss"]
+    of_paper = selected("as-the-script", "bounds.csv").loc["omniglot-resized"]["paper_loss"]
+    by_training, by_paper = (
+        [f"{losses.groupby('perturbation').mean()[law]:.1f}" for law in laws] for losses in (training, of_paper)
+    )
+    final = "Its final training loss is {}, against {} for Gumbel and {} for Logistic noise"
+    assert final.format(*by_training) in RESULTS
+    assert "Its paper loss is {}, against {} and {}:".format(*by_paper) in RESULTS
