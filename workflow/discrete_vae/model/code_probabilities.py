@@ -143,11 +143,7 @@ def check_trainable(laws: Mapping[str, Law], categories: Sequence[int]) -> None:
             for K in categories:
                 CodesKLWithGradient([distribution(law, torch.float64)], K)
         except InputError as error:
-            reason, _, _ = str(error).partition(", expected")
-            raise InputError(
-                f"grid.perturbation has {name!r}, expected a law for which training.kl can be codes ({reason}); choose"
-                " another law, or set training.kl to softmax"
-            ) from None
+            raise InputError(f"grid.perturbation has {name!r}: {error}, or set training.kl to softmax") from None
 
 
 def _kl_with_gradient(rows: Tensor, law: Distribution, quadrature: Quadrature | None) -> tuple[Tensor, Tensor]:
