@@ -64,7 +64,9 @@ def test_models_that_the_negative_elbo_selected_have_a_claim_of_their_own_where_
     without_logistic = by_elbo[by_elbo["perturbation"] != "logistic"]
     assert judged(selection, bounds, by_elbo=without_logistic)["other"].value_counts()["logistic"] == len(MEASURES)
     selection, bounds = selected(effects, temperatures=9)
-    assert claims_of(judged(selection, bounds, by_elbo=selection)) == ["1 with fewer temperatures", "beyond the paper"]
+    at_fewer = judged(selection, bounds, by_elbo=selection)
+    assert claims_of(at_fewer) == ["1 with fewer temperatures", "beyond the paper"]
+    assert set(at_fewer["measure"]) == set(MEASURES.values())
 
 
 @pytest.mark.parametrize(
@@ -104,6 +106,14 @@ def test_one_seed_at_fewer_temperatures_leaves_the_claim_open():
 def test_a_further_temperature_does_not_replace_one_of_the_papers():
     tables, others = selected({"gumbel": 1.0, "normal": 0.0}), (*PAPER_TEMPERATURES[1:], 0.6)
     assert claims_of(judged(*tables, temperatures=others)) == ["1 with fewer temperatures"]
+
+
+def test_the_temperatures_of_another_dataset_or_k_do_not_count():
+    settings = ({"temperatures": 9}, {"K": 30}, {"dataset": "fashion-mnist"})
+    tables = zip(*(selected({"gumbel": 1.0, "normal": 0.0}, **setting) for setting in settings), strict=True)
+    claims = judged(*map(pd.concat, tables)).groupby(["dataset", "K"])["claim"].unique().map(list).to_dict()
+    others = {("mnist", 30): ["1"], ("fashion-mnist", 10): ["1"]}
+    assert claims == {("mnist", 10): ["1 with fewer temperatures"], **others}
 
 
 def test_one_law_at_fewer_temperatures_leaves_the_whole_claim_open():

@@ -37,6 +37,8 @@ def test_the_sign_flip_test_counts_all_signs():
     assert compare_paired(pd.Series(differences), pd.Series(np.zeros(6)))["p_sign_flip"] == pytest.approx(expected)
     equal_signs = compare_paired(pd.Series(np.abs(differences)), pd.Series(np.zeros(6)))
     assert equal_signs["p_sign_flip"] == 2 / 64, "the least that six seeds can reach"
+    two = pd.Series([1.0, 2.0])
+    assert compare_paired(two, 0 * two)["p_sign_flip"] == 2 / 2**2
 
 
 def test_the_sign_flip_test_is_missing_where_it_would_take_too_long():
