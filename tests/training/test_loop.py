@@ -302,18 +302,18 @@ def test_progress_names_epoch_losses_and_time_left(tiny_dataset, caplog):
 
 
 def test_the_speed_and_the_time_left_are_of_this_attempt(monkeypatch, caplog):
-    """After ten epochs of a hundred seconds."""
+    """After nine epochs of a hundred seconds, and fifty seconds of the tenth."""
     now = [0.0]
     monkeypatch.setattr(clock.time, "monotonic", lambda: now[0])
     rows = [{"training_loss": 1.0, "validation_loss": 2.0}, {"training_loss": 3.0, "validation_loss": 6.0}]
     continued = clock.Clock(21)
-    continued.restore({"epoch": 10, "seconds": 1000.0, "seconds_of_epoch": 0.0})
-    for seconds in (2, 10, 10, 1):
+    continued.restore({"epoch": 9, "seconds": 900.0, "seconds_of_epoch": 50.0})
+    for seconds, of_epoch in ((1, 51), (2, 2), (10, 10), (10, 10), (1, 1)):
         now[0] += seconds
-        assert continued.end_epoch() == seconds
+        assert continued.end_epoch() == of_epoch
         with caplog.at_level("INFO", logger=clock.__name__):
             continued.report(rows)
-    first, second = caplog.messages  # the first epoch, and the one more than 20 seconds after it
+    first, second = caplog.messages  # the first whole epoch, and the one more than 20 seconds after it
     losses = "training 2.00  validation 4.00  (means of 2 cells)"
     assert first == f"epoch 11/21  52%  {losses}  0.5 epochs/s  0:00:20 left"
     assert second == f"epoch 14/21  66%  {losses}  0.174 epochs/s  0:00:40 left"

@@ -17,7 +17,8 @@ class Clock:
     def __init__(self, epochs: int) -> None:
         self.epochs, self.epoch, self.seconds = epochs, 0, 0.0
         self._epoch_started = time.monotonic()
-        self._before = (0, 0.0)  # epochs and seconds of earlier attempts
+        self._before = (0, 0.0)  # epochs and seconds that are not of this attempt alone
+        self._in_two_attempts = False
         self._reported = -math.inf
 
     def end_epoch(self) -> float:
@@ -26,19 +27,23 @@ class Clock:
         self._epoch_started += seconds
         self.epoch += 1
         self.seconds += seconds
+        if self._in_two_attempts:
+            self._before, self._in_two_attempts = (self.epoch, self.seconds), False
         return seconds
 
     def report(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """Log mean losses, the speed of this attempt and the time left, every 20 seconds and at the end.
+        """Log mean losses, the speed of this attempt's whole epochs and the time left, every 20 seconds and at the end.
 
         Args:
             rows: of the epoch, from the runs that go on.
         """
         now = time.monotonic()
-        if not rows or (now - self._reported <= SECONDS_BETWEEN_REPORTS and self.epoch != self.epochs):
+        epochs, seconds = self.epoch - self._before[0], self.seconds - self._before[1]
+        is_due = now - self._reported > SECONDS_BETWEEN_REPORTS or self.epoch == self.epochs
+        if not (rows and epochs and is_due):
             return
         self._reported = now
-        rate = (self.epoch - self._before[0]) / (self.seconds - self._before[1])
+        rate = epochs / seconds
         log.info(
             "epoch %d/%d  %d%%  training %.2f  validation %.2f%s  %.3g epochs/s  %s left",
             self.epoch,
@@ -57,5 +62,6 @@ class Clock:
 
     def restore(self, state: Mapping[str, float]) -> None:
         """Continue from a state."""
-        self.epoch, self.seconds = self._before = state["epoch"], state["seconds"]
+        self.epoch, self.seconds = state["epoch"], state["seconds"]
+        self._in_two_attempts = True
         self._epoch_started = time.monotonic() - state["seconds_of_epoch"]
