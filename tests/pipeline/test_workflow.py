@@ -223,7 +223,7 @@ class TestConfiguration:
         law = "perturbations={heavy: {distribution: LogNormal, loc: 0, scale: 1}}"
         grid = "grid={dataset: [digits], K: [10], perturbation: [normal, heavy]}"
         line = refusal(tmp_path, "--config", grid, law, "training={kl: codes}")
-        assert line.startswith("ERROR: grid.perturbation has 'heavy', expected a law ")
+        assert line.startswith("ERROR: grid.perturbation has 'heavy': the law LogNormal() has tails that")
 
     def test_a_file_of_another_study_is_told_with_the_way_to_name_it(self, tmp_path):
         for name in ("tables/results.md", "config.yaml"):
