@@ -17,8 +17,8 @@ class Clock:
     def __init__(self, epochs: int) -> None:
         self.epochs, self.epoch, self.seconds = epochs, 0, 0.0
         self._epoch_started = time.monotonic()
-        self._before = (0, 0.0)  # epochs and seconds that are not of this attempt alone
-        self._in_two_attempts = False
+        # Epochs and seconds that are not of this attempt alone. None until the epoch that two attempts share has ended.
+        self._before: tuple[int, float] | None = (0, 0.0)
         self._reported = -math.inf
 
     def end_epoch(self) -> float:
@@ -27,8 +27,8 @@ class Clock:
         self._epoch_started += seconds
         self.epoch += 1
         self.seconds += seconds
-        if self._in_two_attempts:
-            self._before, self._in_two_attempts = (self.epoch, self.seconds), False
+        if self._before is None:
+            self._before = self.epoch, self.seconds
         return seconds
 
     def report(self, rows: Sequence[Mapping[str, float]]) -> None:
@@ -63,5 +63,5 @@ class Clock:
     def restore(self, state: Mapping[str, float]) -> None:
         """Continue from a state."""
         self.epoch, self.seconds = state["epoch"], state["seconds"]
-        self._in_two_attempts = True
+        self._before = None
         self._epoch_started = time.monotonic() - state["seconds_of_epoch"]
