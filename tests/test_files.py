@@ -1,5 +1,6 @@
 """Outputs are whole or absent, whatever happens to their writers."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from discrete_vae.files import (
     check_writable,
     read_arrays,
     read_tables,
+    remove_abandoned,
     write_csv,
     write_text,
     written_whole,
@@ -53,6 +55,22 @@ def test_two_writers_of_a_file_do_not_mix(tmp_path):
             file.write("whole")
     assert path.read_text() == "ours, whole"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_is_taken_for_abandoned_before_it_is_locked_is_opened_again(tmp_path, monkeypatch):
+    """By another process that begins to write at the same time."""
+    lock = fcntl.flock
+
+    def lock_late(file, operation):
+        monkeypatch.setattr(fcntl, "flock", lock)
+        remove_abandoned(tmp_path / "a.txt")
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    with written_whole(tmp_path / "a.txt") as temporary:
+        temporary.write_text("whole")
+        remove_abandoned(tmp_path / "a.txt")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "whole"}
 
 
 def test_a_place_that_cannot_be_written_is_told_in_one_line():

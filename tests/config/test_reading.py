@@ -310,6 +310,12 @@ def test_definitions_are_added_to_those_of_the_schema():
         ("study", 7, ["study is 7, expected a text"]),  # what Snakemake makes of 007
         ("study", "007", ["study is '007'", "begins with a letter"]),
         ("study", "nan", ["study is 'nan'", "no word such as nan"]),
+        ("datasets/item", {"source": "sklearn"}, ["datasets has the name 'item'", "no word such as nan or item"]),
+        (
+            "perturbations/measure",
+            {"distribution": "Normal", "loc": 0, "scale": 1},
+            ["perturbations has the name 'measure'", "rename it"],
+        ),
         ("study", "lines\n", ["study is 'lines\\n'", "letters, digits and dashes"]),
         ("datasets/mine\n", {"source": "npz", "path": "my.npz"}, ["datasets has the name 'mine\\n'"]),
         ("mirror", "file:///data", ["mirror is 'file:///data'", "a base URL (http or https)"]),

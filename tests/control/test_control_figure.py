@@ -64,6 +64,19 @@ def test_each_panel_shows_its_own_measure():
         assert sorted(shown) == pytest.approx(sorted(losses.groupby("perturbation")[column].mean()))
 
 
+def test_a_law_without_gradients_is_shown_last():
+    """As in groups that were finished before the control was asked for."""
+    losses = planted(0, 0, 0)
+    figure = draw_control(losses, gradients_of([law for law in VARIANCES if law != "logistic"]), LAWS, **ON)
+    points = [line.get_xydata()[0] for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
+    assert len(points) == len(VARIANCES)
+    mean = losses.query("perturbation == 'logistic'")["paper_loss"].mean()
+    assert points[-1].tolist() == pytest.approx([2, mean])
+    assert [label.get_text() for label in figure.axes[3].get_xticklabels()] == ["1", "1.65", "unknown"]
+    assert len(figure.axes[4].lines) == len(VARIANCES) - 1
+    assert "Logistic noise" in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
 def test_without_the_design_every_K_is_shown():
     losses = pd.concat([planted(0, 0, 0, K=K).query("perturbation != 'wide'") for K in (10, 30)])
     figure = draw_control(losses, gradients_of([law for law in VARIANCES if law != "wide"]), LAWS, **ON)

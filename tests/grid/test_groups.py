@@ -458,19 +458,21 @@ def test_tables_that_hold_what_is_asked_for_are_found(tmp_path, suffix):
     assert find_tables(tmp_path, suffix, missing) == []
 
 
-def test_what_is_missing_of_a_group_is_its_bounds_or_with_them_its_unfinished_cells(tmp_path):
+def test_what_is_missing_of_a_group_is_its_files_and_if_there_are_bounds_its_unfinished_cells(tmp_path):
     asked = asked_cells(config_of())
     write_runs(tmp_path, asked[:-1])
     (tmp_path / asked[0].directory / "model.pt").unlink()
     group = asked[0].group
     bounds = tmp_path / group.directory / "bounds.csv"
-    assert missing_files(tmp_path, [group], asked) == [f"groups/{group}/bounds.csv"]
+    of_group = [f"groups/{group}/{name}" for name in WHOLE_GROUP_FILES]
+    assert missing_files(tmp_path, [group], asked) == of_group
     assert missing_files(tmp_path, [], asked) == []
     bounds.parent.mkdir(parents=True)
     bounds.write_text("x\n")
     assert missing_files(tmp_path, [group], asked) == [
         f"{asked[0].directory}/model.pt",
         *(f"{asked[-1].directory}/{name}" for name in CELL_FILES),
+        *(file for file in of_group if not file.endswith("bounds.csv")),
     ]
 
 

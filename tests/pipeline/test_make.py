@@ -100,7 +100,12 @@ def test_clean_keeps_data_other_studies_and_their_resume_points_and_waits_for_sn
         *("data/a.npz", "results/paper/runs/a.pt", "checkpoints/paper/a.pt"),
         *("tests/a", "workflow/a", "benchmarks/a", "Makefile"),
     }
-    gone = {"results/quickstart/a", "checkpoints/quickstart/a.pt", "checkpoints/paper/b.pt.unused", "logs/paper/a.log"}
+    gone = {
+        "results/quickstart/a",
+        "checkpoints/quickstart/a.pt",
+        "checkpoints/paper/b.pt.1.unused",
+        "logs/paper/a.log",
+    }
     lock = ".snakemake/locks/0.input.lock"
     assert make_in(tmp_path, [*kept - {"Makefile"}, *gone, lock], "clean").returncode != 0
     assert files_in(tmp_path) == {*kept, *gone, lock}

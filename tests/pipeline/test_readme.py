@@ -20,13 +20,14 @@ from conftest import PUBLISHED, ROOT, run_snakemake
 from discrete_vae.analysis import claims
 from discrete_vae.analysis.comparisons import COLUMNS
 from discrete_vae.analysis.statistics import spell_range
+from discrete_vae.config.definitions import PAPER_LAWS
 from discrete_vae.files import write_arrays
 from discrete_vae.grid.cells import AXES, Cell
 from discrete_vae.grid.measures import MEASURES
 from discrete_vae.grid.paper import STANDS_FOR
 from discrete_vae.model.network import Architecture, initial_weights
 from discrete_vae.report.published import draw_published
-from discrete_vae.training.run_files import write_run
+from discrete_vae.training.run_files import write_runs
 from discrete_vae.training.runs import Run
 
 PATHS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *sorted(ROOT.glob("docs/*.md"))]
@@ -144,7 +145,7 @@ def test_the_readme_counts_the_published_cells_of_the_grid():
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", PAGES["README.md"], re.DOTALL)
-    make_run(tmp_path / re.search(r'"(results/.*?)"', code)[1])
+    assert f'"results/quickstart/{make_run(tmp_path / "results/quickstart")}"' in code
     monkeypatch.chdir(tmp_path)
     found = {}
     exec(code, found)
@@ -152,18 +153,19 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     assert 0 < found["images"].min() < found["images"].max() < 1
 
 
-def make_run(folder: Path) -> None:
-    """Make the run of the quick start that the pages load, with weights that nobody trained."""
+def make_run(study: Path) -> str:
+    """Make the run of the quick start that the pages load, with weights that nobody trained; return its folder."""
     sizes = Architecture(pixels=64, hidden=100, variables=10, categories=10)
     run = Run(Cell("digits", 10, "normal", 0.4, 775), [{"training_loss": 1.0}])
     run.weights = initial_weights(sizes, torch.Generator().manual_seed(0))
-    definition = {"law": {"distribution": "Normal", "loc": 0, "scale": 1}, "model": {"variables": 10, "hidden": 100}}
-    write_run(run, folder, provenance={"image_shape": [8, 8]}, definition=definition)
+    laws, options = {"normal": PAPER_LAWS["normal"]}, {"model": {"variables": 10, "hidden": 100}}
+    write_runs([run], study, laws=laws, options=options, provenance={"image_shape": [8, 8]})
+    return run.cell.directory
 
 
 def test_the_notebook_runs(tmp_path, monkeypatch):
     """Cell by cell, without Jupyter: its cells are plain Python."""
-    make_run(tmp_path / "results/quickstart/runs/digits/K10/normal/tau0.4/seed775")
+    make_run(tmp_path / "results/quickstart")
     (tmp_path / "results/mnist-k10").symlink_to(ROOT / "results/mnist-k10")
     (tmp_path / "Snakefile").touch()
     images = np.random.default_rng(0).integers(0, 2, (10, 8, 8)).astype(np.uint8)

@@ -36,6 +36,7 @@ from conftest import (
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.files import read_arrays
 from discrete_vae.grid.cells import AXES
+from discrete_vae.grid.groups import WHOLE_GROUP_FILES
 from discrete_vae.model.network import model_of
 
 GROUP = "mine/K4/seed1"
@@ -145,6 +146,15 @@ class TestFixedOptions:
             shutil.rmtree(clone / "results/own" / folder)
         work = planned_work(clone, *with_own(clone, "training={epochs: 2}"))
         assert work["select"] == work["evaluate"] == {GROUP}
+
+
+@pytest.mark.parametrize("name", WHOLE_GROUP_FILES)
+def test_a_file_of_a_group_that_is_removed_is_made_again_whatever_is_drawn(own, tmp_path, name):
+    shutil.copytree(own, tmp_path, dirs_exist_ok=True)
+    (tmp_path / FOLDER / name).unlink()
+    work = planned_work(tmp_path, *with_own(tmp_path))
+    assert GROUP in work["select"] | work["evaluate"]
+    assert work["train"] == set()
 
 
 class TestWholeGroups:

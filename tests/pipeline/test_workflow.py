@@ -89,6 +89,18 @@ class TestFitting:
         work = planned_work(directory, "fitting", *arguments)
         assert work == {**NO_WORK, "measure": {f"{FITS}/{target}/laplace.csv.gz" for target in targets}}
 
+    def test_they_are_made_again_if_they_are_removed_whatever_is_drawn(self, fitted, tmp_path):
+        directory, _ = fitted
+        shutil.copytree(directory / "results", tmp_path / "results")
+        make_own(tmp_path)
+        shutil.rmtree(tmp_path / FITS)
+        targets = ("binomial", "poisson", "negative-binomial", "discrete", "mine")
+        for target in targets:
+            for suffix in ("pdf", "png"):
+                (tmp_path / f"results/own/figures/fitting/{target}.{suffix}").touch()
+        work = planned_work(tmp_path, "fitting", *with_own(tmp_path, NO_DATASET, FITS_OF_A_TABLE))
+        assert work["measure"] == {f"{FITS}/{target}/laplace.csv.gz" for target in targets}
+
     def test_a_grid_that_asks_for_more_ends_in_one_line_with_the_folder_to_remove(self, fitted):
         directory, _ = fitted
         grid = "grid={dataset: [], perturbation: [laplace], seed: [1, 2]}"
@@ -172,6 +184,12 @@ class TestControl:
         directory, arguments = controlled
         os.utime(directory / "results/own/gradients/mine/seed1.csv", (0, 0))
         assert planned_work(directory, *arguments) == NO_WORK
+
+    def test_gradients_that_are_removed_are_measured_again_whatever_is_drawn(self, controlled, tmp_path):
+        shutil.copytree(controlled[0], tmp_path, dirs_exist_ok=True)
+        shutil.rmtree(tmp_path / "results/own/gradients")
+        work = planned_work(tmp_path, "control", *with_own(tmp_path, FOUR_LAWS_AT_ONE_K, *CONTROL))
+        assert work == {**NO_WORK, "measure": {"results/own/gradients/mine/seed1.csv"}}
 
     def test_gradients_without_a_whole_group_are_not_drawn(self, controlled, tmp_path):
         directory, _ = controlled

@@ -146,9 +146,21 @@ def test_validation_is_drawn_at_each_seeds_selected_temperature(histories):
     assert ax.get_xlim()[1] == 40
 
 
+def test_a_diverged_run_is_left_out_of_the_convergence(histories):
+    """Also before it diverged: a mean would jump there."""
+    diverged = (histories["perturbation"] == "gumbel") & (histories["seed"] == 3)
+    histories.loc[diverged & (histories["epoch"] > 20), "training_loss"] = np.nan
+    of_runs = diverged[histories["epoch"] == 40]
+    figure = convergence(histories, temperature=0.5, diverged=of_runs)
+    gumbel, *_ = [line.get_ydata() for line in figure.axes[0].lines if len(line.get_xdata())]
+    of_seed_1 = histories.query("K == 10 and perturbation == 'gumbel' and temperature == 0.5 and seed == 1")
+    assert gumbel == pytest.approx(of_seed_1["training_loss"].to_numpy())
+    assert "over 1 to 2 seeds" in figure.get_suptitle()
+
+
 def test_where_every_run_diverged_the_figures_say_so(histories):
     diverged = histories[histories["epoch"] == 1].assign(training_loss=np.nan)
-    figure = convergence(diverged, temperature=0.5)
+    figure = convergence(diverged, temperature=0.5, diverged=True)
     assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["diverged", "diverged"]
 
 

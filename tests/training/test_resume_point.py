@@ -218,7 +218,18 @@ def test_what_cannot_be_continued_is_set_aside_with_a_warning(tmp_path, caplog, 
     assert "is not used" in caplog.text
     if spoil == "another identity":
         assert "differs in data_sha256" in caplog.text
-    assert [left.name for left in tmp_path.iterdir()] == ["c.pt.unused"]
+    assert [left.name for left in tmp_path.iterdir()] == ["c.pt.1.unused"]
+
+
+def test_what_was_set_aside_first_is_kept(tmp_path):
+    """As where a source is tried, and then the former one again."""
+    path = tmp_path / "c.pt"
+    for source, expected in (("former", []), ("tried", ["former"]), ("former", ["former", "tried"])):
+        with ResumePoint(path, {"source": source}) as point:
+            assert point.load() is None
+            point.save({})
+        aside = sorted(tmp_path.glob("c.pt.*.unused"))
+        assert [torch.load(file)["identity"]["source"] for file in aside] == expected
 
 
 JOB = {

@@ -2,15 +2,16 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 import torch
 from discrete_vae.analysis.selection import LOSSES
-from discrete_vae.errors import InputError
+from discrete_vae.errors import InputError, OutputError
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.groups import is_finished
-from discrete_vae.training.run_files import check_images, write_run
+from discrete_vae.training.run_files import check_images, write_runs
 from discrete_vae.training.runs import Run
 
 CELL = Cell("digits", 3, "normal", 0.5, 1)
@@ -19,9 +20,8 @@ HISTORY = [{"epoch": epoch, "training_loss": 9.0 - epoch, "validation_loss": 8.0
 
 def written(study, run: Run) -> dict:
     """Write a run and read its summary."""
-    folder = study / run.cell.directory
-    write_run(run, folder, provenance={"device": "cpu"}, definition={"law": {}})
-    return json.loads((folder / "summary.json").read_text())
+    write_runs([run], study, laws={run.cell.perturbation: {}}, options={}, provenance={"device": "cpu"})
+    return json.loads((study / run.cell.directory / "summary.json").read_text())
 
 
 def test_the_files_of_a_cell_hold_its_run(tmp_path):
@@ -37,6 +37,16 @@ def test_the_files_of_a_cell_hold_its_run(tmp_path):
     folder = tmp_path / CELL.directory
     assert pd.read_csv(folder / "history.csv").to_dict("records") == HISTORY
     assert torch.equal(torch.load(folder / "model.pt", weights_only=True)["weight"], weights["weight"])
+
+
+def test_a_full_disk_leaves_no_stack_finished_in_part(tmp_path):
+    """Its resume point is of all its cells."""
+    cells = [replace(CELL, temperature=temperature) for temperature in (0.5, 1.0)]
+    (tmp_path / cells[1].directory / "model.pt").mkdir(parents=True)  # which cannot be replaced by a file
+    runs = [Run(cell, HISTORY, 1, None, final=dict.fromkeys(LOSSES, 1.5)) for cell in cells]
+    with pytest.raises(OutputError, match=r"model.pt cannot be written"):
+        write_runs(runs, tmp_path, laws={"normal": {}}, options={}, provenance={})
+    assert not any(is_finished(tmp_path, cell) for cell in cells)
 
 
 def test_a_diverged_run_has_no_losses_in_its_summary(tmp_path):

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -41,10 +41,7 @@ def written_whole(path: Path | str) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(path)
-        with temporary.open("wb") as file:
-            # The system drops the lock when the process ends, killed or not. Some file systems have no locks.
-            with suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX)
+        with _open_locked(temporary) as file:
             yield temporary
             os.fsync(file.fileno())  # else a power cut may leave an empty file under the name
             temporary.replace(path)
@@ -58,6 +55,18 @@ def written_whole(path: Path | str) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def _open_locked(path: Path) -> BinaryIO:
+    """Open a new file and lock it. Before the lock another process may take it for abandoned: then open it again."""
+    while True:
+        file = path.open("wb")
+        # The system drops the lock when the process ends, killed or not. Some file systems have no locks.
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if path.exists():
+            return file
+        file.close()
 
 
 def remove_abandoned(path: Path) -> None:

@@ -90,7 +90,14 @@ rule plot_fits:
         "../scripts/plot_fits.py"
 
 
+# Snakemake does not make a missing table if what is drawn from it is newer, so it is asked for by name.
+missing_fits = set(asked_fits) - set(found_fits)
 fitting_results = [
+    *(
+        f"<results>/fits/{label}.csv.gz"
+        for label in fit_labels
+        if label in missing_fits
+    ),
     *(["<results>/tables/fitting.csv"] if fit_labels else []),
     *expand(
         "<results>/figures/fitting/{target}.{suffix}",

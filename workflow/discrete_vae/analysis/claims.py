@@ -117,7 +117,8 @@ def pool(table: pd.DataFrame) -> pd.DataFrame:
     """Collect what several studies compare for the paper's claims, and for the one beside claim 1.
 
     ``p_holm_of_measure`` is then over all of them. The verdicts at a dataset and K are those of its study, which also
-    counts its further laws. A dataset that stands for another one counts only at the K where no study has that one.
+    counts its further laws. A dataset that stands for another one counts only where no study has the claim on that one,
+    at the same K.
 
     Args:
         table: the comparisons of all studies, as `comparisons.judge` returns them, with a column ``study``.

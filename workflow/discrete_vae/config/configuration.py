@@ -22,12 +22,14 @@ from discrete_vae.config.options import (
 # Tables are read back as CSV, where a name must not look like a number, a missing value or a truth value. A log's file
 # has the names of a dataset and a law, and no file system takes more than 255 characters.
 NO_NAME = r"(?!(?i:na|nan|null|none|inf|infinity|true|false)$)"
+NO_COLUMN = r"(?!(?:dataset|K|measure|item)$)"  # tables have these columns beside one for each law, or each dataset
 END = r"$(?!\n)"  # in Python, $ also stands before a last line break
-NAME = rf"^{NO_NAME}[A-Za-z][A-Za-z0-9._-]{{0,79}}{END}"
+NAME = rf"^{NO_NAME}{NO_COLUMN}[A-Za-z][A-Za-z0-9._-]{{0,79}}{END}"
 STUDY = rf"^{NO_NAME}[A-Za-z][A-Za-z0-9-]{{0,79}}{END}"  # no digit first: Snakemake reads 007 as a number
 SHA256 = rf"^[0-9a-f]{{64}}{END}"
 PATTERNS = {
-    NAME: "a name of at most 80 letters, digits, '.', '_' and '-' that begins with a letter and is no word such as nan",
+    NAME: "a name of at most 80 letters, digits, '.', '_' and '-' that begins with a letter and is no word such as nan"
+    " or item",
     STUDY: "a name of at most 80 letters, digits and dashes that begins with a letter and is no word such as nan",
     SHA256: "64 lower-case hexadecimal digits",
 }

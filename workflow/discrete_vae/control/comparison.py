@@ -86,7 +86,7 @@ def estimate_effects(losses: pd.DataFrame, definitions: Mapping[str, Definition]
     rows = []
     for (dataset, K), group in with_design(losses, definitions).groupby(["dataset", "K"], sort=False):
         for column, measure in CONTROL_MEASURES.items():
-            loss = group.pivot(index="seed", columns="perturbation", values=column).rename(columns=names)
+            loss = group.pivot(index="seed", columns="perturbation", values=column)[list(names)].rename(columns=names)
             effects = {
                 "shape": (loss["N1"] + loss["Nv"] - loss["G1"] - loss["Gv"]) / 2,
                 "variance": (loss["Nv"] + loss["Gv"] - loss["N1"] - loss["G1"]) / 2,

@@ -40,7 +40,8 @@ def draw_control(
     """
     complete = with_design(losses, definitions)
     losses = losses if complete.empty else complete
-    variances = gradients.groupby("perturbation", sort=False)["noise_variance"].first()
+    measured = gradients.groupby("perturbation", sort=False)["noise_variance"].first()
+    variances = measured.reindex(list(dict.fromkeys([*measured.index, *losses["perturbation"]])))
     looks = style.looks(variances.index, laws)
     rows = losses["K"].nunique()
     with style.applied():
@@ -50,10 +51,10 @@ def draw_control(
         style.set_title(models, f"{dataset}, losses of each noise law (nats) · {seeds}")
         titles = {**CONTROL_MEASURES, "final_training_loss": f"final training loss,\nat temperature {temperature:g}"}
         _plot_losses(models, losses, variances, looks, titles)
-        measured = gradients.dropna(subset="relative_bias")
-        seeds = style.seeds_in_words(measured, ["perturbation", "temperature"])
+        known = gradients.dropna(subset="relative_bias")
+        seeds = style.seeds_in_words(known, ["perturbation", "temperature"])
         style.set_title(small_models, f"relaxed against exact gradient, on small models · {seeds}")
-        _plot_gradients(small_models, gradients, looks)
+        _plot_gradients(small_models, gradients, {law: looks[law] for law in measured.index})
         style.add_legend(figure, looks, lines=gradients["temperature"].nunique() > 1, markers=True)
     return figure
 
@@ -69,7 +70,10 @@ def _plot_losses(
     places = {
         law: level + 0.2 * (i - (len(laws) - 1) / 2) for level, laws in enumerate(levels) for i, law in enumerate(laws)
     }
-    labels = [f"{variances[laws[0]]:.3g}" for laws in levels]
+    labels = [
+        f"{variance:.3g}" if np.isfinite(variance) else "unknown"
+        for variance in (variances[laws[0]] for laws in levels)
+    ]
     of_K = losses.groupby("K", sort=False)
     axes = figure.subplots(len(of_K), len(titles), sharex=True, squeeze=False)
     for row in axes:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from discrete_vae.errors import InputError, reading
 from discrete_vae.files import RESTORE
 from discrete_vae.grid.cells import CELL_DIRECTORY, CELL_FILES, WILDCARD_PATTERNS, Cell, Group, products, values_of
-from discrete_vae.grid.groups import is_finished, recorded_rows
+from discrete_vae.grid.groups import WHOLE_GROUP_FILES, is_finished, recorded_rows
 
 if TYPE_CHECKING:  # its module needs pydantic
     from discrete_vae.config.configuration import Configuration
@@ -134,15 +134,15 @@ def is_outdated(study: Path, path: Path, to_make: Collection[Group]) -> bool:
 
 
 def missing_files(study: Path, to_make: Iterable[Group], asked: Iterable[Cell]) -> list[str]:
-    """List the files that are missing in the study's folder: bounds of groups, and runs of groups that have bounds.
+    """List the files that are missing in the study's folder: those of groups, and runs of groups that have bounds.
 
-    In a clone Snakemake has no records. It then does not make a missing file if the files made from it exist. So the
-    targets ask for these files. If the bounds are missing, their rule asks for the runs.
+    Snakemake does not make a missing file if the files made from it exist and are newer. So the targets ask for these
+    files. If the bounds are missing, their rule asks for the runs.
     """
     evaluated = (group for group in to_make if (study / group.directory / "bounds.csv").exists())
     runs = (f"{cell.directory}/{name}" for cell in cells_to_train(study, evaluated, asked) for name in CELL_FILES)
-    bounds = (f"{group.directory}/bounds.csv" for group in to_make)
-    return [path for path in (*runs, *bounds) if not (study / path).exists()]
+    of_groups = (f"{group.directory}/{name}" for group in to_make for name in WHOLE_GROUP_FILES)
+    return [path for path in (*runs, *of_groups) if not (study / path).exists()]
 
 
 def cells_to_train(study: Path, to_make: Iterable[Group], asked: Iterable[Cell]) -> list[Cell]:

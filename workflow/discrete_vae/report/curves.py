@@ -20,6 +20,7 @@ from discrete_vae.report.means import plot_against_temperature, plot_curves, plo
 TRAINING_LABEL = "training loss,\nrelaxed (nats)"
 VALIDATION_LABEL = "validation loss,\ndiscrete (nats)"
 CURVE = ["K", "perturbation"]
+STOPS = ["epochs_run", "stopped_early"]
 SIDE_BY_SIDE = 3  # noise laws whose names fit below an axis
 DOT = {"linestyle": "", "marker": "o", "markersize": 3}
 RING = {"linestyle": "", "marker": "o", "markersize": 7.5, "markeredgewidth": 0.8, "fillstyle": "none"}
@@ -34,11 +35,14 @@ def without_control_laws(runs: pd.DataFrame) -> pd.DataFrame:
 def draw_convergence(
     histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, temperature: float, laws: Sequence[str]
 ) -> Figure:
-    """Draw one dataset's training loss against epoch at one temperature: the laws of ``runs``, a column for each K."""
+    """Draw one dataset's training loss against epoch at one temperature: the laws of ``runs``, a column for each K.
+
+    Diverged runs are left out, as a mean would jump where one ends.
+    """
     runs = at_nearest_temperature(runs, temperature)
-    shown = histories.merge(runs[list(AXES)], on=list(AXES))
-    what = f"{dataset}, {_how(runs)} temperature {shown['temperature'].iloc[0]:g}"
-    title = _title(what, runs, _seeds_of_curves(shown, runs))
+    shown = histories.merge(runs.loc[~runs["diverged"], [*AXES, *STOPS]], on=list(AXES))
+    what = f"{dataset}, {_how(runs)} temperature {runs['temperature'].iloc[0]:g}"
+    title = _title(what, runs, _seeds_of_curves(shown))
     looks = style.looks(runs["perturbation"], laws)
     with style.applied():
         figure, axes = style.columns_of_K(runs["K"].unique(), title)
@@ -56,10 +60,11 @@ def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str
     A dot marks the best epoch of a seed, also beyond the end of its curve. The epochs are logarithmic, as the best ones
     may be early. Each K has its own scale, as late losses differ widely.
     """
-    shown = histories.merge(select_temperatures(runs)[[*AXES, "best_epoch"]], on=list(AXES))
+    selected = select_temperatures(runs)[[*AXES, "best_epoch"]].merge(runs[[*AXES, *STOPS]], on=list(AXES))
+    shown = histories.merge(selected, on=list(AXES))
     temperatures = runs["temperature"].unique()
     at = "selected temperatures" if len(temperatures) > 1 else f"temperature {temperatures[0]:g}"
-    title = _title(f"{dataset}, {_how(runs)} {at}", runs, _seeds_of_curves(shown, runs))
+    title = _title(f"{dataset}, {_how(runs)} {at}", runs, _seeds_of_curves(shown))
     looks = style.looks(runs["perturbation"], laws)
     with style.applied():
         figure, axes = style.columns_of_K(runs["K"].unique(), title, sharey=False)
@@ -82,7 +87,7 @@ def draw_temperatures(runs: pd.DataFrame, *, dataset: str, laws: Sequence[str]) 
     A ring marks each temperature that a seed selected. If there is a single temperature, the laws stand side by side.
     Diverged runs are left out. Each K has its own scale.
     """
-    title = _title(dataset, runs, style.seeds_in_words(runs, [*CURVE, "temperature"]))
+    title = _title(dataset, runs, style.seeds_in_words(runs[~runs["diverged"]], [*CURVE, "temperature"]))
     looks = style.looks(runs["perturbation"], laws)
     with style.applied():
         figure, axes = style.columns_of_K(runs["K"].unique(), title, sharey=False)
@@ -122,12 +127,11 @@ def _how(runs: pd.DataFrame) -> str:
     return "annealed from" if is_annealed(runs) else "at"
 
 
-def _seeds_of_curves(shown: pd.DataFrame, runs: pd.DataFrame) -> str:
+def _seeds_of_curves(shown: pd.DataFrame) -> str:
     """Say how many seeds the curves are over, and that a mean ends where one of them did, see `_until_one_stops`."""
     seeds = style.seeds_in_words(shown, CURVE)
-    stopped = runs.loc[runs["stopped_early"], list(AXES)].merge(shown[list(AXES)])
     are_means = (shown.groupby(CURVE)["seed"].nunique() > 1).any()
-    return f"{seeds}, until the first stopped early" if are_means and len(stopped) else seeds
+    return f"{seeds}, until the first stopped early" if are_means and shown["stopped_early"].any() else seeds
 
 
 def _title(what: str, runs: pd.DataFrame, seeds: str) -> str:
@@ -142,7 +146,7 @@ def _plot_against_epoch(
     axes: Sequence[Axes], shown: pd.DataFrame, loss: str, runs: pd.DataFrame, looks: style.Looks
 ) -> pd.DataFrame:
     """Plot a loss against epoch, with a column for each K of all runs of the dataset. Return what is shown."""
-    finite = _until_one_stops(shown[np.isfinite(shown[loss])], runs)
+    finite = _until_one_stops(shown[np.isfinite(shown[loss])])
     for ax, K in zip(axes, runs["K"].unique(), strict=True):
         curves = finite[finite["K"] == K]
         if curves.empty:
@@ -163,12 +167,10 @@ def _set_logarithmic_epochs(ax: Axes, curves: pd.DataFrame, best: pd.DataFrame) 
     style.spell_decades(ax.xaxis, subs=(1, 3))
 
 
-def _until_one_stops(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+def _until_one_stops(curves: pd.DataFrame) -> pd.DataFrame:
     """End each curve where the first of its seeds stopped early, as its mean would jump there."""
-    stopped = runs.loc[runs["stopped_early"], [*AXES, "epochs_run"]]
-    ends = curves[list(AXES)].drop_duplicates().merge(stopped, on=list(AXES)).groupby(CURVE)["epochs_run"].min()
-    end = curves[CURVE].merge(ends.reset_index(), on=CURVE, how="left")["epochs_run"].fillna(np.inf)
-    return curves[curves["epoch"].to_numpy() <= end.to_numpy()]
+    stops = curves["epochs_run"].where(curves["stopped_early"], np.inf)
+    return curves[curves["epoch"] <= stops.groupby([curves[axis] for axis in CURVE]).transform("min")]
 
 
 def _limits_after_the_start(losses: pd.Series, epochs: pd.Series) -> tuple[float, float]:

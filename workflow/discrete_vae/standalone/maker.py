@@ -65,7 +65,7 @@ class GroupMaker:
         """Make groups in their order, and return those that are left.
 
         A group is left if it would take longer than what remains of the time, judged by the slowest group so far. The
-        first group, and one with a resume point, is always begun.
+        first group that is to be made, and one with a resume point, are always begun.
 
         Raises:
             InputError, OutputError: runs or images are not as planned, or a folder is read-only. Nothing is begun.
@@ -81,7 +81,8 @@ class GroupMaker:
                 continue
             needed = self.expected_seconds(group) if seconds < math.inf else 0
             remaining = self.deadline - time.monotonic()
-            if remaining <= 0 or (needed > remaining and not self.checkpoint(group).exists()):
+            may_wait = group != to_make[0] and not self.checkpoint(group).exists()
+            if remaining <= 0 or (may_wait and needed > remaining):
                 log.info("%s is left: it takes about %.0f s, and %.0f s remain", group, needed, max(remaining, 0))
                 left.append(group)
             else:

@@ -15,7 +15,7 @@ from discrete_vae.grid.cells import Cell
 from discrete_vae.training.device import environment
 from discrete_vae.training.loop import train
 from discrete_vae.training.resume_point import ResumePoint, identity_of
-from discrete_vae.training.run_files import write_run
+from discrete_vae.training.run_files import write_runs
 
 
 def run_job(
@@ -77,8 +77,6 @@ def run_job(
             "wall_seconds": round(time.monotonic() - started, 3),
             **here,
         }
-        for run in runs:
-            definition = {"law": laws[run.cell.perturbation], **options}
-            write_run(run, study / run.cell.directory, provenance=provenance, definition=definition)
+        write_runs(runs, study, laws=laws, options=options, provenance=provenance)
         resume_point.finish()
     return resume_point.asked_to_end

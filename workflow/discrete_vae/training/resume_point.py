@@ -4,6 +4,7 @@ It lies outside the declared outputs, which Snakemake deletes when a job fails.
 """
 
 import io
+import itertools
 import logging
 import pickle
 import signal
@@ -109,7 +110,8 @@ class ResumePoint:
         return saved["state"]
 
     def _set_aside(self, reason: str) -> None:
-        aside = self.path.with_name(f"{self.path.name}.unused")
+        names = (f"{self.path.name}.{number}.unused" for number in itertools.count(1))
+        aside = next(path for name in names if not (path := self.path.with_name(name)).exists())
         self.path.replace(aside)
         log.warning("%s is not used, as %s; it is now %s and training starts again", self.path, reason, aside.name)
 

@@ -4,7 +4,7 @@ import io
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,30 @@ from discrete_vae.grid.groups import groups_on_disk, recorded_rows
 from discrete_vae.training.runs import Run
 
 
-def write_run(run: Run, folder: Path, *, provenance: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
-    """Write the three files of a cell into its folder, each whole, the summary last.
+def write_runs(
+    runs: Sequence[Run],
+    study: Path,
+    *,
+    laws: Mapping[str, Mapping[str, Any]],
+    options: Mapping[str, Mapping[str, Any]],
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write the three files of each cell, each whole, and the summaries last, which finish a cell.
 
-    The summary holds ``definition``, the noise law and options that determine the result, and ``provenance``, the
-    `device.environment` and what else is known of the job.
+    So a full disk leaves no stack finished in part, which could not continue from its resume point.
+
+    Args:
+        study: the folder of a study.
+        laws: definitions of the noise laws, by name.
+        options: which determine the result with the law.
+        provenance: the `device.environment` and what else is known of the job.
     """
-    write_csv(folder / "history.csv", pd.DataFrame(run.history))
-    write_weights(folder / "model.pt", run.weights)
-    write_json(folder / "summary.json", {**summarize(run), **definition, **provenance})
+    for run in runs:
+        write_csv(study / run.cell.directory / "history.csv", pd.DataFrame(run.history))
+        write_weights(study / run.cell.directory / "model.pt", run.weights)
+    for run in runs:
+        definition = {"law": laws[run.cell.perturbation], **options}
+        write_json(study / run.cell.directory / "summary.json", {**summarize(run), **definition, **provenance})
 
 
 def write_weights(path: Path, weights: Mapping[str, Any]) -> None:
