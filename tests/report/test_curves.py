@@ -26,7 +26,7 @@ def runs_of(histories: pd.DataFrame, **columns) -> pd.DataFrame:
         "best_epoch": 40,
         "epochs_run": 40,
         "data_origin": "here",
-    } | {"training": "{}"}
+    } | {"training": "{}", "law": last["perturbation"].map(definition)}
     return last.assign(**losses, **{**constants, **columns})
 
 
@@ -66,7 +66,8 @@ def test_convergence_has_a_column_per_K_and_a_curve_per_law_with_the_mean_and_ra
     assert "temperature 0.85" in figure.get_suptitle(), "the nearest temperature of the grid is drawn, and named"
     assert "range over 2 seeds" in figure.get_suptitle()
     for ax, K in zip(figure.axes, (10, 30), strict=True):
-        curves = [line for line in ax.lines if len(line.get_xdata())]
+        *curves, goal = [line for line in ax.lines if len(line.get_xdata())]
+        assert set(goal.get_ydata()) == {curves[0].get_ydata()[-1]}, "the loss that claim 2 asks for"
         assert [to_rgb(curve.get_color()) for curve in curves] == [
             look.colour for look in looks(LAWS[:2], LAWS).values()
         ]
@@ -82,7 +83,14 @@ def test_convergence_has_only_the_K_and_laws_that_were_run_at_the_temperature(hi
     figure = convergence(histories[~(elsewhere & (histories["temperature"] == 0.5))], temperature=0.5)
     assert [ax.get_title() for ax in figure.axes] == [""]
     assert figure.get_suptitle().startswith("d, at temperature 0.5, $K$ = 10 · ")
-    assert legend_of(figure) == ["Gumbel noise"]
+    assert legend_of(figure) == ["Gumbel noise"], "without Normal noise there is no goal"
+
+
+def test_a_goal_is_shown_only_where_no_run_stopped_early(histories):
+    stopped = histories.groupby(list(AXES), sort=False).tail(1)["K"] == 30
+    figure = convergence(histories, temperature=0.5, stopped_early=stopped)
+    assert [len([line for line in ax.lines if len(line.get_xdata())]) for ax in figure.axes] == [3, 2]
+    assert legend_of(figure) == ["Gumbel noise", "Normal noise", "Gumbel's final loss"]
 
 
 def test_convergence_is_drawn_at_the_nearest_temperature_also_below_the_highest(histories):
@@ -292,12 +300,11 @@ def test_a_law_looks_the_same_whatever_laws_a_figure_shows():
 def test_the_control_s_own_laws_are_left_out_of_the_convergence(histories):
     laplace = histories[histories["perturbation"] == "normal"].assign(perturbation="laplace")
     table = pd.concat([histories, laplace], ignore_index=True)
-    runs = runs_of(table)
-    runs = without_control_laws(runs.assign(law=runs["perturbation"].map(definition)))
+    runs = without_control_laws(runs_of(table))
     figure = draw_convergence(table, runs, dataset="d", temperature=0.5, laws=[*LAWS, "laplace"])
-    assert legend_of(figure) == ["Gumbel noise", "Normal noise"]
-    assert [len([line for line in ax.lines if len(line.get_xdata())]) for ax in figure.axes] == [2, 2]
-    alone = runs_of(laplace).assign(law=definition("laplace"))
+    assert legend_of(figure) == ["Gumbel noise", "Normal noise", "Gumbel's final loss"]
+    assert [len([line for line in ax.lines if len(line.get_xdata())]) for ax in figure.axes] == [3, 3]
+    alone = runs_of(laplace)
     assert len(without_control_laws(alone)) == len(alone)
 
 
@@ -329,7 +336,7 @@ def test_a_curve_ends_where_the_first_of_its_seeds_stopped_early(histories):
     runs = runs_of(curves)
     runs = runs.assign(stopped_early=stopped(runs), epochs_run=runs["epoch"])
     figure = draw_convergence(curves, runs, dataset="d", temperature=0.5, laws=LAWS)
-    lengths = [[len(line.get_xdata()) for line in ax.lines if len(line.get_xdata())] for ax in figure.axes]
+    lengths = [[len(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) > 2] for ax in figure.axes]
     assert lengths == [[40, 15], [40, 40]]
     assert "until the first stopped early" in figure.get_suptitle()
     unstopped = draw_convergence(histories, runs_of(histories), dataset="d", temperature=0.5, laws=LAWS)

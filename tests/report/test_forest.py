@@ -43,7 +43,11 @@ def test_a_goal_that_is_not_reached_is_an_arrow():
     table = judged_curves(curves(0.5).query("epoch <= 40"))
     table.loc[table["measure"] == "training loss: final", "not_reached"] = 1.0
     final = draw_claims(table).axes[0]
-    assert FROM_HERE in [line.get_marker() for line in final.lines]
+    arrows = [line.get_xdata()[0] for line in final.lines if line.get_marker() is FROM_HERE]
+    low, high = final.get_xlim()
+    assert arrows
+    assert low < 0 < high
+    assert max(arrows) < high - 0.1 * (high - low), "with room for their heads"
 
 
 def test_the_legend_explains_what_is_drawn_and_nothing_else():

@@ -131,7 +131,8 @@ def _plot_gradients(figure: SubFigure, gradients: pd.DataFrame, looks: style.Loo
         else:
             plot_against_temperature(ax, gradients, y=column, **on)
     by_variance.set(yscale="log", ylabel="relative variance")
-    by_bias.set_ylabel("relative bias")
+    for ax in (by_bias, tradeoff):
+        ax.set_ylabel("relative bias")
     _plot_tradeoff(tradeoff, gradients, looks)
     for axis in (by_variance.yaxis, tradeoff.xaxis):
         style.spell_decades(axis)

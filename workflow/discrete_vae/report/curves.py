@@ -22,6 +22,7 @@ VALIDATION_LABEL = "validation loss,\ndiscrete (nats)"
 CURVE = ["K", "perturbation"]
 STOPS = ["epochs_run", "stopped_early"]
 SIDE_BY_SIDE = 3  # noise laws whose names fit below an axis
+GOAL = {"color": "0.4", "linewidth": 0.6, "zorder": 1}
 DOT = {"linestyle": "", "marker": "o", "markersize": 3}
 RING = {"linestyle": "", "marker": "o", "markersize": 7.5, "markeredgewidth": 0.8, "fillstyle": "none"}
 
@@ -37,7 +38,8 @@ def draw_convergence(
 ) -> Figure:
     """Draw one dataset's training loss against epoch at one temperature: the laws of ``runs``, a column for each K.
 
-    Diverged runs are left out, as a mean would jump where one ends.
+    A thin line is the goal of claim 2, Gumbel's final loss, where no run stopped early. Diverged runs are left out, as
+    a mean would jump where one ends.
     """
     runs = at_nearest_temperature(runs, temperature)
     shown = histories.merge(runs.loc[~runs["diverged"], [*AXES, *STOPS]], on=list(AXES))
@@ -50,7 +52,12 @@ def draw_convergence(
         if len(finite):
             axes[0].set_ylim(*_limits_after_the_start(finite["training_loss"], finite["epoch"]))
         axes[0].set_ylabel(TRAINING_LABEL)
-        style.add_legend(figure, looks)
+        goals = _goals(finite, runs)
+        for ax, K in zip(axes, runs["K"].unique(), strict=True):
+            if K in goals:
+                ax.axhline(goals[K], **GOAL)
+        others = [Line2D([], [], label="Gumbel's final loss", **GOAL)] if len(goals) else []
+        style.add_legend(figure, looks, others=others)
     return figure
 
 
@@ -156,6 +163,15 @@ def _plot_against_epoch(
         plot_curves(ax, curves, x="epoch", y=loss, looks=looks, marker="o" if last == 1 else None)
         ax.set(xlabel="epoch", ylabel="", xlim=(1, last) if last > 1 else (0.5, 1.5))
     return finite
+
+
+def _goals(curves: pd.DataFrame, runs: pd.DataFrame) -> pd.Series:
+    """Return the final training loss of Gumbel noise, its mean over seeds, at each K where claim 2 can be judged."""
+    law_of = curves["perturbation"].map(paper_laws(law_definitions(runs)))
+    judged = curves[law_of.isin(["gumbel", "normal"])].assign(law=law_of).groupby("K")
+    judged = judged.filter(lambda group: group["law"].nunique() == 2 and not group["stopped_early"].any())
+    final = judged[(judged["law"] == "gumbel") & (judged["epoch"] == judged["epoch"].max())]
+    return final.groupby("K")["training_loss"].mean()
 
 
 def _set_logarithmic_epochs(ax: Axes, curves: pd.DataFrame, best: pd.DataFrame) -> None:

@@ -29,7 +29,8 @@ FROM_HERE = Path(
     [(0, -0.4), (0, 0.4), (0, 0), (1.6, 0), (1.2, 0.3), (1.6, 0), (1.2, -0.3)],
     [*(Path.MOVETO, Path.LINETO) * 2, Path.LINETO, Path.MOVETO, Path.LINETO],
 )
-ARROW = {"marker": FROM_HERE, "markersize": 16, "markerfacecolor": "none", "clip_on": False}
+ARROW = {"marker": FROM_HERE, "markersize": 16, "markerfacecolor": "none"}
+ROOM_FOR_ARROWS = 0.15  # of a panel's width
 GROUP = ["study", "dataset", "K"]
 TEST_LOSSES = (*MEASURES.values(), SELECTED_BY_ELBO)
 LINE_HEIGHT = 0.14  # inches
@@ -133,6 +134,9 @@ def _draw_block(figure: SubFigure, block: pd.DataFrame) -> None:
         for row in block[block["measure"] == measure].to_dict("records"):
             _draw_difference(ax, places[*(row[axis] for axis in GROUP), row["other"]], row)
         ax.axvline(0, color="0.3", linewidth=0.8, zorder=0)
+        if block.loc[block["measure"] == measure, "not_reached"].any():
+            low, high = ax.get_xlim()
+            ax.set_xlim(right=high + ROOM_FOR_ARROWS * (high - low))
         if of_tests:
             ax.axvspan(-MARGIN, MARGIN, color=BAND, linewidth=0, zorder=-1)
         ax.set(title=_panel_title(measure), xlabel="epochs" if "epochs to" in measure else "nats")
