@@ -238,7 +238,8 @@ def test_the_error_over_images_is_of_the_seeds_that_are_compared():
 def test_a_diverged_run_is_left_out_of_all_curves_whichever_loss_was_not_finite(law, loss):
     histories = curves(2.0).reset_index(drop=True)
     one = (histories["perturbation"] == law) & (histories["seed"] == 3)
-    histories.loc[one & (histories["epoch"] == 50), loss] = np.nan
+    histories.loc[one & (histories["epoch"] == 20), loss] = np.nan
+    histories = histories[~one | (histories["epoch"] <= 20)]
     runs = runs_of_histories(histories)
     runs["diverged"] = (runs["perturbation"] == law) & (runs["seed"] == 3)
     table = judged_together(runs, histories)
@@ -345,15 +346,6 @@ def test_validation_is_compared_at_the_end_and_by_the_epochs_to_the_lowest_loss(
     assert final["verdict"] == "higher"
     epochs = table.loc["validation loss: epochs to Gumbel's lowest"]
     assert (epochs["difference"], epochs["p"]) == (11 - 24, 2 / 2 ** len(SEEDS)), "no spread"
-
-
-@pytest.mark.parametrize("law", ["gumbel", "normal"])
-def test_a_seed_of_which_a_run_diverged_is_left_out_under_every_measure(law):
-    histories = curves(2.0)
-    broken = (histories["perturbation"] == law) & (histories["seed"] == 3) & (histories["epoch"] > 20)
-    table = judged_curves(histories[~broken])
-    assert table["n"].unique().tolist() == [4]
-    pd.testing.assert_frame_equal(table, judged_curves(histories[histories["seed"] != 3]))
 
 
 def test_the_convergence_claim_is_judged_on_its_own_dataset_temperature_and_loss():

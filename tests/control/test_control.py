@@ -49,6 +49,11 @@ def test_the_four_laws_are_known_by_their_definition():
     assert design({**LAWS, "wide": {"distribution": "Normal", "loc": 0, "scale": 1.3}}) == {}
 
 
+def test_the_four_laws_are_enough():
+    losses = planted(-2, 1.5, 0.7)
+    assert estimate_effects(losses.query("perturbation != 'logistic'"), LAWS).equals(estimate_effects(losses, LAWS))
+
+
 def test_a_law_may_have_the_name_of_a_corner():
     another = planted(0, 0, 0).query("perturbation == 'logistic'").assign(perturbation="G1")
     losses = pd.concat([planted(-2, 1.5, 0.7), another])

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, run_snakemake
+from conftest import PUBLISHED, ROOT, run_snakemake
 from discrete_vae.data.dataset import SPLITS, BinarizedDataset
 
 SIZES = {
@@ -42,12 +42,10 @@ def test_the_splits_have_the_sizes_of_the_study_and_are_disjoint(short_run, name
     assert repeated < 0.01 * len(dataset.splits["validation"])
 
 
-PUBLISHED = {"mnist": "mnist-k10", "omniglot-resized": "omniglot-temperature-1"}
-
-
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", SIZES)
 def test_the_published_runs_are_of_these_images(short_run, name):
-    groups = sorted((ROOT / "results" / PUBLISHED[name] / "groups" / name).glob("*/*/summaries.csv"))
+    studies = [ROOT / "results" / study / "groups" / name for study in PUBLISHED]
+    groups = [path for study in studies for path in study.glob("*/*/summaries.csv")]
     sums = {run_sum for path in groups for run_sum in pd.read_csv(path)["data_sha256"]}
     assert sums == {BinarizedDataset.load(short_run / "data" / f"{name}.npz").manifest["sha256"]}
 

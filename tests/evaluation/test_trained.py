@@ -19,7 +19,7 @@ from discrete_vae.analysis.gathering import gather_group
 from discrete_vae.analysis.group_evaluation import evaluate_group
 from discrete_vae.config.options import Evaluation, Training
 from discrete_vae.data.dataset import BinarizedDataset
-from discrete_vae.errors import InputError
+from discrete_vae.errors import InputError, OutputError
 from discrete_vae.evaluation.trained import TrainedModel
 from discrete_vae.files import read_arrays
 from discrete_vae.grid.cells import Cell
@@ -65,6 +65,13 @@ def evaluate(study: Path, dataset: BinarizedDataset, sha256: str = "abc") -> Non
 @pytest.fixture
 def run(study) -> Path:
     return study / CELLS[2].directory
+
+
+def test_a_resume_point_outlives_a_full_disk(tiny_dataset, tmp_path):
+    (tmp_path / CELLS[0].directory / "model.pt").mkdir(parents=True)  # which no file can replace
+    with pytest.raises(OutputError, match=r"model.pt cannot be written"):
+        train(tmp_path, tiny_dataset)
+    assert (tmp_path / "checkpoint.pt").exists()
 
 
 def layer(weights: dict[str, torch.Tensor], name: str) -> tuple[torch.Tensor, torch.Tensor]:

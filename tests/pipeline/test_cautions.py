@@ -1,4 +1,4 @@
-"""The numbers of docs/results.md and docs/control.md that no published table holds, computed from the groups."""
+"""The numbers of docs/results.md, control.md and fitting.md that no published table holds, computed anew."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,9 @@ from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import SELECTED_BY_ELBO
 from test_results_page import NAMES, assert_table, in_order
 
-RESULTS, CONTROL = (" ".join((ROOT / "docs" / page).read_text().split()) for page in ("results.md", "control.md"))
+RESULTS, CONTROL, FITTING = (
+    " ".join((ROOT / f"docs/{page}.md").read_text().split()) for page in ("results", "control", "fitting")
+)
 OMNIGLOT_AT_1 = "omniglot-temperature-1"
 CASE_AND_LAW = ["dataset", "K", "perturbation"]
 LAWS = ("normal", "gumbel", "logistic")
@@ -285,3 +287,36 @@ def test_the_losses_of_the_script_on_omniglot_are_as_the_results_say():
     final = "Its final training loss is {}, against {} for Gumbel and {} for Logistic noise"
     assert final.format(*by_training) in RESULTS
     assert "Its paper loss is {}, against {} and {}:".format(*by_paper) in RESULTS
+
+
+def test_the_errors_of_the_fits_are_as_their_page_says():
+    fits = read_tables((ROOT / "results/fitting/fits").glob("*/*.csv.gz"))
+    means = fits.groupby(["target", "perturbation", "temperature", "step"])[["discrete_error", "relaxed_error"]].mean()
+    codes, relaxed = means["discrete_error"], means["relaxed_error"]
+    steps = codes["poisson"].xs(0.01, level="temperature")
+    below = [steps[law][steps[law] < 0.2].index[0] for law in ("normal", "gumbel", "logistic")]
+    assert "within {} steps for Normal noise, {} for Gumbel and {} for Logistic noise".format(*below) in FITTING
+    normal, *others = (f"{codes['poisson', law, 1.0].iloc[-1]:.2f}" for law in ("normal", "gumbel", "logistic"))
+    assert len(set(others)) == 1
+    assert f"ends at {normal} for Normal noise, and at {others[0]} for the other two" in FITTING
+    normal, *others = (f"{relaxed['poisson', law, 1.0].iloc[-1]:.2f}" for law in ("normal", "gumbel", "logistic"))
+    assert f"closest for Normal noise: {normal} against {others[0]}" in FITTING
+    assert len(set(others)) == 1
+    last = codes.xs(codes.index.get_level_values("step").max(), level="step")
+    lowest = last.groupby(["target", "perturbation"]).min()
+    where = last.groupby(["target", "perturbation"]).idxmin().str[2]
+    shown = f"within {spell_range(lowest)}, at a temperature between {where.min():g} and {where.max():g}"
+    assert f"closest to the target, {shown}" in FITTING
+
+
+def test_the_models_that_the_control_leaves_out_are_as_its_page_says():
+    gradients = read_tables((ROOT / "results" / OMNIGLOT_AT_1).glob("gradients/*/*.csv"))
+    known = gradients.groupby("perturbation")["relative_bias"].count()
+    assert gradients["relative_bias"].isna().sum() == 3
+    assert (known["gumbel"], known["logistic"], known.drop(["gumbel", "logistic"]).unique().tolist()) == (2, 1, [3])
+    assert "Three models are left out" in CONTROL
+    assert "two seeds remain for Gumbel noise, and one for Logistic noise" in CONTROL
+    chosen = table_of("digits-control", "selection.csv").reset_index()
+    lowest = chosen[chosen["temperature"] == 0.1].groupby("perturbation")["seed"].nunique().to_dict()
+    assert lowest == {"normal": 5, "uniform": 5, "laplace": 4, "gumbel-narrow": 3, "normal-wide": 1}
+    assert chosen["best_epoch"].min() == 96, "among the last five of 100"

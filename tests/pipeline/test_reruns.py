@@ -1,12 +1,10 @@
 """What is there is never lost, made again or mixed up: options, groups and runs of a study, here and in a clone."""
 
-import io
 import json
 import os
 import shutil
 import signal
 import subprocess
-import tarfile
 import threading
 import time
 from pathlib import Path
@@ -18,6 +16,7 @@ import pytest
 import torch
 from conftest import (
     NO_WORK,
+    PUBLISHED,
     ROOT,
     assert_same_result,
     copy_of,
@@ -37,7 +36,6 @@ from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.files import read_arrays
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.groups import WHOLE_GROUP_FILES
-from discrete_vae.model.network import model_of
 
 GROUP = "mine/K4/seed1"
 FOLDER = f"results/own/groups/{GROUP}"
@@ -62,10 +60,6 @@ class TestOwnDatasetAndLaw:
         table = pd.read_csv(own / "results/own/tables/results.csv")
         assert table["perturbation"].unique().tolist() == ["normal", "laplace"]
         assert (own / FIGURE).exists()
-
-    def test_the_model_file_is_a_plain_state_dict(self, own):
-        weights = torch.load(own / "results/own/runs/mine/K4/laplace/tau0.5/seed1/model.pt", weights_only=True)
-        assert set(weights) == set(model_of(weights, variables=3).state_dict())
 
     def test_the_summary_says_what_was_run_and_on_what(self, own):
         _, history, summary = result_of(own, "mine/K4/laplace/tau0.5/seed1")
@@ -434,23 +428,19 @@ class TestDrawingInAClone:
         assert after.keys() - before.keys() == made | {"data/mine.npz"}
 
 
-def published(study: str = "*") -> list[str]:
-    """List the options of the published studies, then their tables and figures."""
-    command = ["git", "ls-files", *(f"results/{study}/{name}" for name in ("config.yaml", "figures", "tables"))]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return listed.stdout.split()
-
-
-@pytest.mark.parametrize("study", sorted({file.split("/")[1] for file in published()}))
+@pytest.mark.parametrize("study", PUBLISHED)
 def test_published_tables_and_figures_are_what_is_made_of_the_published_groups(study, tmp_path):
-    archive = subprocess.run(["git", "archive", "HEAD", f"results/{study}"], cwd=ROOT, capture_output=True, check=True)
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
-        files.extractall(tmp_path, filter="data")
-    config, *drawn = published(study)
+    """Those in the working tree."""
+    command = ["git", "ls-files", f"results/{study}"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    for file in listed:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / file, tmp_path / file)
     before = files_of(tmp_path)
+    drawn = [file for file in listed if file.split("/")[2] in ("tables", "figures")]
     for file in drawn:
         (tmp_path / file).unlink()
-    arguments = ("--configfile", str(tmp_path / config), "--config", "draw_only=true")
+    arguments = ("--configfile", str(tmp_path / f"results/{study}/config.yaml"), "--config", "draw_only=true")
     run_snakemake(tmp_path, "--cores", "all", *drawn, *arguments)
     after = files_of(tmp_path)
     assert [file for file in drawn if after[file] != before[file]] == []
@@ -575,16 +565,34 @@ def test_a_training_job_that_is_ended_continues_to_the_same_bits(own, tmp_path):
     assert list((tmp_path / "checkpoints").rglob("*.pt*")) == []
 
 
-def test_a_closed_terminal_ends_the_run_as_ctrl_c_does(own, tmp_path):
+def close_terminal(process: subprocess.Popen) -> None:
+    """End as the system does: it sends the signal to the leader of the group alone where there is no shell."""
+    process.send_signal(signal.SIGHUP)
+
+
+def press_ctrl_c(process: subprocess.Popen) -> None:
+    os.killpg(process.pid, signal.SIGINT)
+
+
+@pytest.fixture
+def heeding_ctrl_c():
+    """Let the processes that are started heed Ctrl-C, also where these tests run in the background of a shell."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.parametrize("end", [close_terminal, press_ctrl_c])
+@pytest.mark.usefixtures("heeding_ctrl_c")
+def test_a_run_that_is_ended_saves_a_resume_point_and_says_how_to_continue(own, tmp_path, end):
     make_own(tmp_path)
     shutil.copytree(own / "data", tmp_path / "data", copy_function=shutil.copyfile)
     cell = "mine-K4-normal-tau0.5-seed1"
     target = f"results/own/runs/{cell.replace('-', '/')}/summary.json"
     config = with_own(tmp_path, "training={epochs: 100000}")
-    # A leader of its group, to which alone the system sends the signal where there is no shell.
     process = start_snakemake(tmp_path, target, "--cores", "1", *config, start_new_session=True)
     wait_for_an_epoch(tmp_path / f"logs/own/train_cells/{cell}.log")
-    process.send_signal(signal.SIGHUP)
+    end(process)
     output, _ = process.communicate(timeout=120)
     assert process.returncode != 0
     assert "stopped; the same command continues" in output.splitlines()

@@ -1,4 +1,4 @@
-"""The tables of docs/results.md are the published ones, and its summary says what they say."""
+"""The tables of docs/results.md and docs/control.md are the published ones, and the summary says what they say."""
 
 import re
 
@@ -12,6 +12,7 @@ from discrete_vae.grid.measures import MEASURES, SELECTED_BY_ELBO
 
 PAGE = (ROOT / "docs/results.md").read_text()
 TEXT = " ".join(PAGE.split())
+DATASET = "omniglot-resized"  # of claim 2
 NAMES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "omniglot-resized": "Omniglot"}
 OTHERS = ["gumbel", "logistic"]
 VERDICTS = read_table(ROOT / "docs/verdicts.csv").astype({"claim": str})
@@ -49,9 +50,9 @@ def spell_differences(comparisons: pd.DataFrame, claim: str, dataset: str, K: in
     return [*spelled, of_laws["claim_here"].iloc[0]]
 
 
-def assert_table(header: str, rows: list[list[str]]) -> None:
-    """Assert that the page has a table with these rows under a header that begins so, and no other rows."""
-    lines = PAGE[PAGE.index(f"\n| {header} |") :].strip().split("\n\n")[0].splitlines()
+def assert_table(header: str, rows: list[list[str]], page: str = PAGE) -> None:
+    """Assert that a page has a table with these rows under a header that begins so, and no other rows."""
+    lines = page[page.index(f"\n| {header}") :].strip().split("\n\n")[0].splitlines()
     shown = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines[2:]]
     assert [row for row in rows if row not in shown] == []
     assert shown == rows
@@ -132,6 +133,35 @@ def test_the_differences_where_the_negative_elbo_selects(comparisons):
     assert (pooled["claim"] == claim).sum() == 10
     p = of_case["p_holm_of_measure"].min()
     assert f"over all ten comparisons, Omniglot at K = 30 is not contradicted (p = {p:.2f})" in TEXT
+
+
+def test_the_differences_of_claim_2(comparisons):
+    """By which Normal noise is earlier and lower, and its test loss higher."""
+
+    def spell(row: pd.Series, sign: int, unit: str) -> str:
+        size, *ends = sign * row[["difference", *(("low", "high") if sign > 0 else ("high", "low"))]]
+        return f"{size:.2f}{unit} ({ends[0]:.2f} to {ends[1]:.2f})"
+
+    rows = []
+    for K in (10, 30, 50):
+        measures = ("epochs to Gumbel's final", "final", "mean over epochs")
+        of_training = [comparisons.loc["2", DATASET, K, f"training loss: {measure}", "gumbel"] for measure in measures]
+        of_test = comparisons.loc[claims.FEWER_TEMPERATURES.name, DATASET, K, "paper loss", "gumbel"]
+        sizes = [spell(row, -1, unit) for row, unit in zip(of_training, ("", " nats", " nats"), strict=True)]
+        rows.append([str(K), *sizes, spell(of_test, 1, " nats")])
+    assert_table("K | epochs by which", rows)
+
+
+@pytest.mark.parametrize(
+    ("study", "heading"), [("omniglot-temperature-1", "## On Omniglot"), ("digits-control", "## On digits")]
+)
+def test_the_effects_of_the_control(study, heading):
+    effects = read_table(ROOT / "results" / study / "tables/control.csv").set_index(["measure", "effect"])
+    spelled = effects.apply("{difference:.2f} ({low:.2f} to {high:.2f}): {verdict}".format_map, axis=1)
+    names = {"training loss": "training loss: final"} | {measure: measure for measure in MEASURES.values()}
+    rows = [[name, *spelled[measure][["variance", "shape", "interaction"]]] for name, measure in names.items()]
+    page = (ROOT / "docs/control.md").read_text().partition(heading)[2]
+    assert_table("measure | variance 1.64 instead of 1 | Normal instead of Gumbel", rows, page)
 
 
 def test_the_differences_with_annealing(comparisons):

@@ -59,7 +59,9 @@ def test_one_seed_has_no_spread_and_the_notes_say_so():
 def test_a_group_that_diverged_entirely_is_shown_as_such():
     runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0}, diverged=[("gumbel", 0.5, 1)])
     table = summarized(runs)
-    assert "diverged‡" in results_to_markdown(table, notes_of(table, runs))
+    notes = notes_of(table, runs)
+    assert "diverged‡" in results_to_markdown(table, notes)
+    assert "‡ some runs diverged and were skipped: see diverged.csv" in notes
 
 
 def test_a_table_of_diverged_runs_says_so():

@@ -148,6 +148,19 @@ def test_faults_of_a_device_and_groups_that_are_left_end_in_failure(machine, mon
     assert ended(monkeypatch, "train", "plan.json", "--device", "cpu").startswith("1 of 4 groups are left")
 
 
+@pytest.mark.parametrize("flags", [(), ("--no-cuda-graph",), ("--fused-kernels",)])
+def test_the_flags_of_the_command_decide_how_to_train(machine, monkeypatch, flags):
+    makers = []
+    monkeypatch.chdir(machine)
+    monkeypatch.setattr(GroupMaker, "make_groups", lambda maker, groups, seconds: makers.append(maker) or groups)
+    ended(monkeypatch, "train", "plan.json", "--device", "cpu", *flags)
+    (maker,) = makers
+    assert maker.how_to_train == {
+        "cuda_graph": "--no-cuda-graph" not in flags,
+        "fused_kernels": "--fused-kernels" in flags,
+    }
+
+
 def edit_plan(machine: Path, **keys: Any) -> None:
     """Replace some keys of the plan."""
     plan = json.loads((machine / "plan.json").read_text())
@@ -186,17 +199,26 @@ def test_a_training_asked_to_end_saves_a_resume_point_and_is_continued_to_the_sa
         pd.testing.assert_frame_equal(evidence(machine, group)[name], table)
 
 
-def test_a_training_ends_with_the_time_that_is_given(machine):
-    with_epochs(machine, 1_000_000)
-    status, output = train(machine, GROUPS[0], "--minutes", "0.1")
-    assert (status, "ending on SIGALRM" in output) == (128 + signal.SIGALRM, True), output
-
-
 def maker_of(machine: Path, **changes: str) -> GroupMaker:
     """Return the maker of a machine's plan with some attributes changed."""
     places = {"data": machine / "data", "archives": machine / "archives"}
     plan = replace(Plan.load(machine / "plan.json"), **changes)
     return GroupMaker(plan, **places, device=torch.device("cpu"), how_to_train={})
+
+
+def make(machine: Path, *names: str, **time: float) -> None:
+    """Make groups of the plan in this process, all if none is named."""
+    maker = maker_of(machine)
+    maker.make_groups(maker.plan.chosen(names), **time)
+
+
+def test_a_training_ends_with_the_time_that_is_given(machine, monkeypatch):
+    monkeypatch.chdir(machine)
+    with_epochs(machine, 20_000)
+    with pytest.raises(SystemExit) as ended_early:
+        make(machine, GROUPS[0], seconds=0.5)
+    assert ended_early.value.code == 128 + signal.SIGALRM
+    assert maker_of(machine).checkpoint(Group.of(GROUPS[0])).exists()
 
 
 @pytest.fixture
@@ -325,12 +347,13 @@ def test_a_group_is_packed_again_where_it_changed(maker):
     assert archive.stat().st_ino == packed.st_ino
 
 
-def test_groups_of_other_options_are_refused_before_anything_is_trained(machine):
+def test_groups_of_other_options_are_refused_before_anything_is_trained(machine, monkeypatch):
+    monkeypatch.chdir(machine)
     with_epochs(machine, 1)
-    assert train(machine, "mine/K3/seed1")[0] == 0
+    make(machine, "mine/K3/seed1")
     with_epochs(machine, 2)
-    status, output = train(machine, "mine/K3/seed2")
-    assert (status, "groups of mine have training.epochs 1 (mine/K3/seed1) and 2" in output) == (1, True), output
+    with pytest.raises(InputError, match=r"groups of mine have training.epochs 1 \(mine/K3/seed1\) and 2"):
+        make(machine, "mine/K3/seed2")
     assert not (machine / "results/own/runs/mine/K3/normal/tau0.5/seed2").exists()
 
 
@@ -338,32 +361,34 @@ def with_temperatures(machine: Path, *temperatures: float) -> None:
     edit_plan(machine, groups={GROUPS[0]: [["normal", temperature] for temperature in temperatures]})
 
 
-def test_a_group_never_shrinks(machine):
+def test_a_group_never_shrinks(machine, monkeypatch):
+    monkeypatch.chdir(machine)
     summaries = machine / "results/own/groups" / GROUPS[0] / "summaries.csv"
     for temperature in (0.5, 1.0):
         with_temperatures(machine, temperature)
-        assert train(machine)[0] == 0
+        make(machine)
     assert pd.read_csv(summaries)["temperature"].tolist() == [0.5, 1.0]
 
     before = files_of(machine / "results/own/runs")
     with_temperatures(machine, 0.5, 1.0, 1.5)
-    assert train(machine)[0] == 0
+    make(machine)
     assert pd.read_csv(summaries)["temperature"].tolist() == [0.5, 1.0, 1.5]
     assert before.items() <= files_of(machine / "results/own/runs").items(), "finished cells are not trained again"
     shutil.rmtree(machine / "results/own/runs")
     with_temperatures(machine, 2.0)
-    status, output = train(machine)
-    assert (status, "lacks cells of the plan, and 3 of its runs are gone" in output) == (1, True), output
+    with pytest.raises(InputError, match="lacks cells of the plan, and 3 of its runs are gone"):
+        make(machine)
     assert pd.read_csv(summaries)["temperature"].tolist() == [0.5, 1.0, 1.5]
 
 
-def test_runs_of_other_options_are_refused_before_anything_is_trained(machine):
+def test_runs_of_other_options_are_refused_before_anything_is_trained(machine, monkeypatch):
+    monkeypatch.chdir(machine)
     with_temperatures(machine, 0.5)
-    assert train(machine)[0] == 0
+    make(machine)
     shutil.rmtree(machine / "results/own/groups")
     with_epochs(machine, 2)
-    status, output = train(machine)
-    assert (status, "groups of mine have training.epochs 2 (mine/K3/seed1) and 3" in output) == (1, True), output
+    with pytest.raises(InputError, match=r"groups of mine have training.epochs 2 \(mine/K3/seed1\) and 3"):
+        make(machine)
     assert not (machine / "results/own/groups").exists()
 
 

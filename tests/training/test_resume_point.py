@@ -45,9 +45,12 @@ def assert_same_bits(runs, expected_runs):
 
 @pytest.fixture
 def interrupt_at(monkeypatch):
-    """Return a function that makes the training process send itself a signal after a number of steps."""
+    """Return a function that makes the training process send itself a signal after a number of steps.
 
-    def arrange(step: int, number: int) -> None:
+    It returns a list with the number of steps that are taken.
+    """
+
+    def arrange(step: int, number: int) -> list[int]:
         plain_step, taken = StackTrainer.step, [0]
 
         def counting_step(trainer):
@@ -58,6 +61,7 @@ def interrupt_at(monkeypatch):
             return more
 
         monkeypatch.setattr(StackTrainer, "step", counting_step)
+        return taken
 
     return arrange
 
@@ -71,10 +75,11 @@ def test_a_training_asked_to_end_at_any_step_is_continued_to_the_same_bits(
 ):
     undisturbed = run(tiny_dataset)
     path = tmp_path / "job.pt"
-    interrupt_at(step, number)
+    taken = interrupt_at(step, number)
     with ResumePoint(path, {"cells": 12}) as point, pytest.raises(SystemExit) as ended:
         run(tiny_dataset, point)
     assert ended.value.code == 128 + number
+    assert taken == [step], "it ends at once"
     with ResumePoint(path, {"cells": 12}) as point:
         continued = run(tiny_dataset, point)
         assert_same_bits(continued, undisturbed)
@@ -141,9 +146,10 @@ def test_a_resume_point_of_another_gpu_is_not_used(monkeypatch):
 
 def test_an_epoch_of_one_step_is_saved_too(tiny_dataset, tmp_path, interrupt_at):
     undisturbed = run(tiny_dataset, batch_size=100)
-    interrupt_at(2, signal.SIGTERM)
+    taken = interrupt_at(2, signal.SIGTERM)
     with ResumePoint(tmp_path / "c.pt", {}) as point, pytest.raises(SystemExit):
         run(tiny_dataset, point, batch_size=100)
+    assert taken == [2]
     with ResumePoint(tmp_path / "c.pt", {}) as point:
         assert_same_bits(run(tiny_dataset, point, batch_size=100), undisturbed)
 
