@@ -113,13 +113,12 @@ rule plot_control:
 
 
 # Snakemake does not make a missing table if what is drawn from it is newer, so it is asked for by name.
-missing_gradients = set(asked_gradients) - set(found_gradients)
 control_results = [
     *(file for file in missing_files if Path(file).parts[2] in control_datasets),
     *(
         f"<results>/gradients/{label}.csv"
-        for label in gradients_labels
-        if label in missing_gradients and label.partition("/")[0] in control_datasets
+        for label in asked_gradients
+        if label not in found_gradients and label.partition("/")[0] in control_datasets
     ),
     *expand(
         "<results>/tables/control.{suffix}",

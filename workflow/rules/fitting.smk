@@ -91,12 +91,11 @@ rule plot_fits:
 
 
 # Snakemake does not make a missing table if what is drawn from it is newer, so it is asked for by name.
-missing_fits = set(asked_fits) - set(found_fits)
 fitting_results = [
     *(
         f"<results>/fits/{label}.csv.gz"
-        for label in fit_labels
-        if label in missing_fits
+        for label in asked_fits
+        if label not in found_fits
     ),
     *(["<results>/tables/fitting.csv"] if fit_labels else []),
     *expand(

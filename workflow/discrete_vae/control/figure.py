@@ -70,10 +70,8 @@ def _plot_losses(
     places = {
         law: level + 0.2 * (i - (len(laws) - 1) / 2) for level, laws in enumerate(levels) for i, law in enumerate(laws)
     }
-    labels = [
-        f"{variance:.3g}" if np.isfinite(variance) else "unknown"
-        for variance in (variances[laws[0]] for laws in levels)
-    ]
+    of_levels = [variances[laws[0]] for laws in levels]
+    labels = [f"{variance:.3g}" if np.isfinite(variance) else "unknown" for variance in of_levels]
     of_K = losses.groupby("K", sort=False)
     axes = figure.subplots(len(of_K), len(titles), sharex=True, squeeze=False)
     for row in axes:
