@@ -41,11 +41,16 @@ def test_a_definition_stays_the_same_through_its_source(definition):
     assert definition_of(source_of(definition)) == definition
 
 
+def modules_after(imports: str) -> set[str]:
+    command = [sys.executable, "-c", f"{imports}\nimport sys; print(*sys.modules)"]
+    return set(subprocess.check_output(command, cwd=ROOT / "workflow", text=True).split())
+
+
 def test_what_the_snakefile_imports_is_light():
     (imports,) = re.findall(r"^from discrete_vae import .*?\n\n\n", (ROOT / "Snakefile").read_text(), re.M | re.S)
-    code = f"{imports}import sys; print(*sys.modules)"
-    modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT / "workflow", text=True).split()
-    assert not {"torch", "scipy", "requests", "sklearn", "matplotlib"} & set(modules)
+    heavy = {"torch", "scipy", "requests", "sklearn", "matplotlib"}
+    assert not heavy & modules_after(imports)
+    assert not (heavy | {"pydantic"}) & modules_after("import discrete_vae.data.sources")
 
 
 def test_checksums():

@@ -29,6 +29,7 @@ from discrete_vae.model.network import Architecture, initial_weights
 from discrete_vae.report.published import draw_published
 from discrete_vae.training.run_files import write_runs
 from discrete_vae.training.runs import Run
+from test_results_page import NAMES
 
 PATHS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *sorted(ROOT.glob("docs/*.md"))]
 PAGES = {path.name: path.read_text() for path in PATHS}
@@ -196,16 +197,14 @@ def test_a_difference_and_its_interval_are_published(page, size, low, high):
     assert (size, low, high) in published
 
 
-NAMES = {"MNIST": "mnist", "Fashion-MNIST": "fashion-mnist", "Omniglot": "omniglot-resized"}
-
-
 def test_the_differences_from_gumbel_in_the_readme_are_the_published_ones():
     shown = re.findall(r"^\| ([\w-]+), K = (\d+) \| (.*) \|$", PAGES["README.md"], re.MULTILINE)
+    names = {shown_name: name for name, shown_name in NAMES.items()}
     of_claim = [row for row in rows_of("*/tables/claims.csv") if (row["claim"], row["other"]) == ("1", "gumbel")]
     rows = {(row["dataset"], row["K"], row["measure"]): row for row in of_claim}
-    assert {(NAMES[name], K) for name, K, _ in shown} == {(dataset, K) for dataset, K, _ in rows}
+    assert {(names[name], K) for name, K, _ in shown} == {(dataset, K) for dataset, K, _ in rows}
     for name, K, entries in shown:
-        of_loss, *of_bounds = (rows[NAMES[name], K, measure] for measure in MEASURES.values())
+        of_loss, *of_bounds = (rows[names[name], K, measure] for measure in MEASURES.values())
         understated = f"{float(of_loss['understated_kl']):+.2f}"
         expected = [of_loss["n"], spell_difference(of_loss), understated, *map(spell_difference, of_bounds)]
         assert entries.split(" | ") == expected

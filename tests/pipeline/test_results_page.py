@@ -14,6 +14,7 @@ PAGE = (ROOT / "docs/results.md").read_text()
 TEXT = " ".join(PAGE.split())
 DATASET = "omniglot-resized"  # of claim 2
 NAMES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "omniglot-resized": "Omniglot"}
+DIFFERENCE = "{difference:.2f} ({low:.2f} to {high:.2f}): {verdict}"
 OTHERS = ["gumbel", "logistic"]
 VERDICTS = read_table(ROOT / "docs/verdicts.csv").astype({"claim": str})
 
@@ -46,7 +47,7 @@ def spell_case(comparisons: pd.DataFrame, claim: str, dataset: str, K: int) -> l
 def spell_differences(comparisons: pd.DataFrame, claim: str, dataset: str, K: int, measure: str) -> list[str]:
     """Return the last cells of a row: the differences from both laws, and the verdict on the claim."""
     of_laws = comparisons.loc[claim, dataset, K, measure].loc[OTHERS]
-    spelled = of_laws.apply("{difference:.2f} ({low:.2f} to {high:.2f}): {verdict}".format_map, axis=1)
+    spelled = of_laws.apply(DIFFERENCE.format_map, axis=1)
     return [*spelled, of_laws["claim_here"].iloc[0]]
 
 
@@ -157,7 +158,7 @@ def test_the_differences_of_claim_2(comparisons):
 )
 def test_the_effects_of_the_control(study, heading):
     effects = read_table(ROOT / "results" / study / "tables/control.csv").set_index(["measure", "effect"])
-    spelled = effects.apply("{difference:.2f} ({low:.2f} to {high:.2f}): {verdict}".format_map, axis=1)
+    spelled = effects.apply(DIFFERENCE.format_map, axis=1)
     names = {"training loss": "training loss: final"} | {measure: measure for measure in MEASURES.values()}
     rows = [[name, *spelled[measure][["variance", "shape", "interaction"]]] for name, measure in names.items()]
     page = (ROOT / "docs/control.md").read_text().partition(heading)[2]
