@@ -149,12 +149,15 @@ def test_faults_of_a_device_and_groups_that_are_left_end_in_failure(machine, mon
 
 
 @pytest.mark.parametrize("flags", [(), ("--no-cuda-graph",), ("--fused-kernels",)])
-def test_the_flags_of_the_command_decide_how_to_train(machine, monkeypatch, flags):
-    makers = []
+def test_the_flags_of_the_command_decide_how_to_train_and_for_how_long(machine, monkeypatch, flags):
+    calls = []
     monkeypatch.chdir(machine)
-    monkeypatch.setattr(GroupMaker, "make_groups", lambda maker, groups, seconds: makers.append(maker) or groups)
-    ended(monkeypatch, "train", "plan.json", "--device", "cpu", *flags)
-    (maker,) = makers
+    monkeypatch.setattr(
+        GroupMaker, "make_groups", lambda maker, groups, seconds: calls.append((maker, seconds)) or groups
+    )
+    ended(monkeypatch, "train", "plan.json", "--device", "cpu", "--minutes", "2", *flags)
+    ((maker, seconds),) = calls
+    assert seconds == 120
     assert maker.how_to_train == {
         "cuda_graph": "--no-cuda-graph" not in flags,
         "fused_kernels": "--fused-kernels" in flags,
