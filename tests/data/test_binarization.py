@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 import struct
 import zipfile
 from collections.abc import Iterable
@@ -267,6 +268,18 @@ class TestOwnFile:
         given = {split: images for split, images in (arrays | change).items() if images is not None}
         with pytest.raises(InputError, match=complaint):
             self.binarized(path, **given)
+
+    def test_sets_that_share_most_images_are_refused(self, path, arrays):
+        """As in the paper's script, which cut the validation images out of the training images and kept them there."""
+        complaint = "my.npz: 3 of 4 images of {} are also in {}, expected separate sets; divide the images again"
+        for other, split in itertools.combinations(SPLITS, 2):
+            shared = {split: np.concatenate([arrays[other][:3], arrays[split][:1]])}
+            with pytest.raises(InputError, match=complaint.format(split, other)):
+                self.binarized(path, **arrays | shared)
+
+    def test_sets_may_share_some_images_or_repeat_a_few(self, path, arrays):
+        self.binarized(path, **arrays | {"test": np.concatenate([arrays["train"][:2], arrays["test"][:2]])})
+        self.binarized(path, **{split: np.repeat(arrays["train"][:2], 2, axis=0) for split in SPLITS})
 
     @pytest.mark.parametrize("content", [b"text", b"", "array", "objects"])
     def test_a_file_that_is_no_npz_is_refused(self, path, content):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from discrete_vae.config.definitions import source_of
 from discrete_vae.data.binarization import binarize
-from discrete_vae.data.dataset import BinarizedDataset
+from discrete_vae.data.dataset import SPLITS, BinarizedDataset
 from discrete_vae.data.shared import check_datasets, check_definition
 from discrete_vae.errors import InputError
 
@@ -14,8 +14,8 @@ def own_dataset(tmp_path) -> dict[str, str]:
     """A binarized dataset of the user's, made of my.npz."""
     path = tmp_path / "my.npz"
     definition = {"source": "npz", "path": str(path)}
-    images = np.random.default_rng(0).integers(0, 2, (3, 4, 4)).astype(np.uint8)
-    np.savez(path, train=images, validation=images, test=images)
+    images = np.random.default_rng(0).integers(0, 2, (3, 3, 4, 4)).astype(np.uint8)
+    np.savez(path, **dict(zip(SPLITS, images, strict=True)))
     dataset = binarize(source_of(definition), [path])
     (tmp_path / "data").mkdir()
     dataset.save(tmp_path / "data" / "mine.npz")
@@ -33,8 +33,7 @@ def test_a_name_of_a_dataset_is_one_definition_in_every_study(tmp_path, own_data
 
 
 def test_a_changed_file_of_ones_own_is_told(tmp_path, own_dataset):
-    images = np.zeros((3, 4, 4), dtype=np.uint8)
-    np.savez(tmp_path / "my.npz", train=images, validation=images, test=images)
+    np.savez(tmp_path / "my.npz", **dict.fromkeys(SPLITS, np.zeros((3, 4, 4), dtype=np.uint8)))
     with pytest.raises(InputError, match=rf"{tmp_path}/my.npz has changed since .*; give the dataset another name"):
         check_datasets(tmp_path / "data", {"mine": own_dataset})
 

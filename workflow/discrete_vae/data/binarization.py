@@ -5,6 +5,7 @@ Each reader imports its own libraries: all of them together take six seconds.
 
 import hashlib
 import io
+import itertools
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ MNIST_VALIDATION = 10_000
 OMNIGLOT_TRAIN, OMNIGLOT_VALIDATION = 23_000, 1_345
 DIGITS_TRAIN, DIGITS_VALIDATION = 1_297, 250
 OMNIGLOT_SIDE = 28
+MOST_SHARED = 0.5  # of the images of a set; sets of the published datasets share up to 3% by chance
 
 
 def binarize(source: Source, paths: Sequence[Path]) -> BinarizedDataset:
@@ -39,6 +41,7 @@ def binarize(source: Source, paths: Sequence[Path]) -> BinarizedDataset:
     for split in SPLITS:
         _check(splits, split, paths)
         digest.update(f"{split} {splits[split].shape}".encode() + splits[split].tobytes())
+    _refuse_shared_images(splits, paths)
     manifest = {
         "origin": origin_of(source),
         "definition": definition_of(source),
@@ -61,8 +64,26 @@ def _check(splits: Splits, split: str, paths: Sequence[Path]) -> None:
     images = splits[split]
     if images.size == 0 or images.min() == images.max():
         found = f"only {images.flat[0]}" if images.size else f"no pixels, of {sum(map(len, splits.values()))} images"
-        names = " and ".join(map(str, paths))
-        raise InputError(f"{names}: {split} has {found}, expected pixels of 0 and 1; give whole, unaltered files")
+        raise InputError(f"{_named(paths)}: {split} has {found}, expected pixels of 0 and 1; give whole, unaltered files")
+
+
+def _refuse_shared_images(splits: Splits, paths: Sequence[Path]) -> None:
+    """Refuse a set whose images are mostly in another set, too. Images that a set itself repeats count once."""
+    distinct = {
+        split: {row.tobytes() for row in np.packbits(images.reshape(len(images), -1), axis=1)}
+        for split, images in splits.items()
+    }
+    for other, split in itertools.combinations(SPLITS, 2):
+        shared, images = len(distinct[split] & distinct[other]), len(splits[split])
+        if shared > MOST_SHARED * images:
+            raise InputError(
+                f"{_named(paths)}: {shared} of {images} images of {split} are also in {other}, expected separate sets;"
+                " divide the images again"
+            )
+
+
+def _named(paths: Sequence[Path]) -> str:
+    return " and ".join(map(str, paths))
 
 
 def _with_validation(train: np.ndarray, validation: int, test: np.ndarray) -> Splits:
