@@ -210,6 +210,8 @@ def test_digits_are_split_without_overlap_as_in_the_published_study():
     assert [len(dataset.splits[split]) for split in SPLITS] == [1_297, 250, 250]
     original = (sklearn.datasets.load_digits().images >= 8).astype(np.uint8)
     assert contents(all_images(dataset)) == contents(original)
+    train, test = (contents(dataset.splits[split]) for split in ("train", "test"))
+    assert sum(image in train for image in test) == 7, "docs/method.md"
     (published,) = {
         row["data_sha256"]
         for path in (ROOT / "results/digits-control/groups/digits").glob("*/*/summaries.csv")

@@ -1,5 +1,7 @@
 """The real MNIST, Fashion-MNIST and Omniglot through the whole chain, where a local mirror has them."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,10 +38,12 @@ def test_the_splits_have_the_sizes_of_the_study_and_are_disjoint(short_run, name
     images = np.concatenate([dataset.splits[split] for split in SPLITS])
     assert images.shape[1:] == (28, 28)
     assert images.max() == 1
-    # Disjoint by position is by construction; a training row kept again for validation would show as mass duplication.
-    train = {image.tobytes() for image in dataset.splits["train"]}
-    repeated = sum(image.tobytes() in train for image in dataset.splits["validation"])
-    assert repeated < 0.01 * len(dataset.splits["validation"])
+    train, validation, test = ([image.tobytes() for image in dataset.splits[split]] for split in SPLITS)
+    distinct = set(train)
+    assert len(distinct & set(validation)) < 10
+    equal = sum(image in distinct for image in test)
+    method = " ".join((ROOT / "docs/method.md").read_text().split())
+    assert re.search(rf"\b{equal} (?:test images )?of `{name}`", method)
 
 
 @pytest.mark.parametrize("name", SIZES)

@@ -7,13 +7,15 @@ from discrete_vae.analysis.claims import BEST_BY_ELBO, add_verdicts
 from discrete_vae.analysis.statistics import SIGNIFICANCE, compare_with_zero, holm, spell_range
 from discrete_vae.files import read_table, read_tables
 from discrete_vae.grid.cells import AXES
-from discrete_vae.grid.measures import SELECTED_BY_ELBO
+from discrete_vae.grid.measures import MEASURES, SELECTED_BY_ELBO
 from test_results_page import NAMES, assert_table, in_order
 
-RESULTS, CONTROL, FITTING = (
-    " ".join((ROOT / f"docs/{page}.md").read_text().split()) for page in ("results", "control", "fitting")
+README, RESULTS, CONTROL, FITTING = (
+    " ".join((ROOT / page).read_text().split())
+    for page in ("README.md", "docs/results.md", "docs/control.md", "docs/fitting.md")
 )
 OMNIGLOT_AT_1 = "omniglot-temperature-1"
+FIT = ["target", "perturbation", "temperature"]
 CASE_AND_LAW = ["dataset", "K", "perturbation"]
 LAWS = ("normal", "gumbel", "logistic")
 CLAIMS = {
@@ -21,6 +23,7 @@ CLAIMS = {
     for path in sorted(ROOT.glob("results/*/tables/claims.csv"))
     if path.parents[1].name in PUBLISHED
 }
+STUDIES_OF_CLAIM_1 = [study for study, comparisons in CLAIMS.items() if "1" in set(comparisons["claim"])]
 
 
 def table_of(study: str, name: str) -> pd.DataFrame:
@@ -34,10 +37,29 @@ def selected(study: str, name: str) -> pd.DataFrame:
     return table[table.index.isin(table_of(study, "selection.csv").index)]
 
 
-def spelled(differences: pd.Series, unit: str = "nats") -> str:
+def spelled(differences: pd.Series, unit: str = " nats") -> str:
     """Spell a mean over seeds with its interval."""
     compared = compare_with_zero(differences)
-    return f"{compared['difference']:.2f} {unit} ({compared['low']:.2f} to {compared['high']:.2f})"
+    return f"{compared['difference']:.2f}{unit} ({compared['low']:.2f} to {compared['high']:.2f})"
+
+
+def spelled_for_each_k(differences: pd.Series) -> str:
+    """Spell the means of three K, such as "1.00 nats (0.90 to 1.10), 2.00 (1.90 to 2.10) and 3.00 (2.90 to 3.10)"."""
+    first, *others = (differences.xs(K, level="K") for K in (10, 30, 50))
+    return "{}, {} and {}".format(spelled(first), *(spelled(of_k, "") for of_k in others))
+
+
+def histories(study: str, models: pd.Index) -> pd.DataFrame:
+    """Return the losses of some cells of a study after each epoch, with the epoch as the last coordinate."""
+    table = table_of(study, "histories.csv.gz")
+    return table[table.index.isin(models)].droplevel("temperature").set_index("epoch", append=True)
+
+
+def normal_minus_gumbel(losses: pd.DataFrame) -> tuple[int, pd.DataFrame]:
+    """Return the last epoch that all cells ran, which are of one dataset and K, and the differences after it."""
+    last = losses.reset_index("epoch").groupby(["perturbation", "seed"])["epoch"].max().min()
+    after = losses.xs(last, level="epoch")
+    return last, after.xs("normal", level="perturbation") - after.xs("gumbel", level="perturbation")
 
 
 def best_and_stop(losses: np.ndarray, patience: int = 30) -> tuple[int, int | None]:
@@ -58,8 +80,66 @@ def whole(values: pd.Series) -> str:
 
 def models_of_claim_1() -> pd.DataFrame:
     """Return the bounds of the models that claim 1 compares, of all studies."""
-    studies = [study for study, comparisons in CLAIMS.items() if "1" in set(comparisons["claim"])]
-    return pd.concat([selected(study, "bounds.csv") for study in studies])
+    return pd.concat([selected(study, "bounds.csv") for study in STUDIES_OF_CLAIM_1])
+
+
+def test_what_one_seed_would_have_found_is_as_the_results_say():
+    models = models_of_claim_1().droplevel("temperature")
+    lowest = {measure: models[measure].unstack("perturbation").idxmin(axis=1) == "normal" for measure in MEASURES}
+    loss, elbo, iwae = (found.xs(775, level="seed").sum() for found in lowest.values())
+    cases = len(lowest["paper_loss"].xs(775, level="seed"))
+    shown = f"paper loss in {loss} of {cases} cases, the lowest negative ELBO in {elbo} and the lowest IWAE bound in"
+    assert f"the lowest {shown} {iwae}." in RESULTS
+    loss, elbo, iwae = (found.sum() for found in lowest.values())
+    pairs = len(lowest["paper_loss"])
+    assert f"Over all {pairs} pairs of a case and a seed, the counts are {loss}, {elbo} and {iwae}" in RESULTS
+
+
+def test_the_parts_of_the_training_loss_are_as_the_results_say():
+    losses = histories(OMNIGLOT_AT_1, table_of(OMNIGLOT_AT_1, "selection.csv").index).xs(300, level="epoch")
+    earlier = losses.xs("gumbel", level="perturbation") - losses.xs("normal", level="perturbation")
+    assert f"final training loss, {spelled_for_each_k(earlier['training_kl'])} are in this KL" in RESULTS
+    assert f"relaxed reconstruction: {spelled_for_each_k(earlier['training_reconstruction'])}." in RESULTS
+    bounds = selected(OMNIGLOT_AT_1, "bounds.csv").xs("normal", level="perturbation")
+    understated = (bounds["kl_of_codes"] - bounds["kl_of_softmax"]).groupby("K").mean()
+    assert "by {:.2f}, {:.2f} and {:.2f} nats at K = 10, 30 and 50, on the test set".format(*understated) in RESULTS
+    of_kl = spell_range(earlier["training_kl"].groupby("K").mean())
+    assert f"Of this, {of_kl} nats are in the KL" in README
+
+
+def test_normal_noise_at_a_lower_temperature_trains_as_the_results_say():
+    """Its standard deviation, divided by its temperature, is larger than Gumbel's."""
+    wide = f"{1 / 0.67:.2f} and {np.pi / np.sqrt(6):.2f}"
+    assert f"(standard deviation divided by temperature: {wide})" in RESULTS
+    models = table_of("omniglot-best-temperature", "summaries.csv").reset_index()
+    compared = models.query(
+        "(perturbation == 'normal' and temperature == 0.67) or (perturbation == 'gumbel' and temperature == 1)"
+    )
+    losses = histories("omniglot-best-temperature", compared.set_index(list(AXES)).index)
+    of_k = [normal_minus_gumbel(cells) for _, cells in losses.groupby("K")]
+    assert "After {}, {} and {} epochs".format(*(epoch for epoch, _ in of_k)) in RESULTS
+    differences = pd.concat(of_this for _, of_this in of_k)
+    assert f"still lower, by {spelled_for_each_k(-differences['training_loss'])}" in RESULTS
+    higher, *lower = (of_this["training_reconstruction"] for _, of_this in of_k)
+    assert f"Its relaxed reconstruction is {spelled(higher)} higher at K = 10" in RESULTS
+    shown = " and ".join(spelled(-difference, "") for difference in lower)
+    assert f"It is {shown} lower at K = 30 and 50" in RESULTS
+
+
+def test_the_training_losses_at_the_best_temperatures_are_as_the_results_say():
+    open_cases = []
+    for study in STUDIES_OF_CLAIM_1:
+        of_study = histories(study, table_of(study, "selection.csv").index)
+        for (dataset, K), losses in of_study.drop("logistic", level="perturbation").groupby(["dataset", "K"]):
+            epoch, differences = normal_minus_gumbel(losses)
+            compared = compare_with_zero(differences["training_loss"])
+            if compared["low"] < 0 < compared["high"]:
+                open_cases.append((dataset, K))
+            else:
+                shown = f"{spelled(-differences['training_loss'])} after {epoch} epochs"
+                assert f"is established on {NAMES[dataset]} only: {shown}" in RESULTS
+    assert len(open_cases) == 5
+    assert "In the other five cases the interval contains zero" in RESULTS
 
 
 def test_what_a_patience_would_have_missed_is_as_the_results_say():
@@ -128,9 +208,12 @@ def test_annealing_changes_the_paper_loss_as_the_results_say():
         selected(study, "bounds.csv").loc["mnist"]["paper_loss"].droplevel("temperature")
         for study in ("as-the-script", "mnist-k10")
     )
-    changes = (annealed - constant).dropna().groupby("perturbation").mean()
-    shown = [f"{changes[law]:+.2f}" for law in ("logistic", "normal", "gumbel")]
+    changes = (annealed - constant).dropna().groupby("perturbation")
+    shown = [f"{changes.mean()[law]:+.2f}" for law in ("logistic", "normal", "gumbel")]
     assert "by {} nats for Logistic, {} for Normal and {} for Gumbel noise".format(*shown) in RESULTS
+    for _, of_law in changes:
+        compared = compare_with_zero(of_law)
+        assert compared["low"] < 0 < compared["high"], "All three 95% intervals contain zero"
 
 
 def test_the_cells_of_two_studies_differ_as_the_results_say():
@@ -193,7 +276,7 @@ def test_the_effects_of_variance_and_shape_add_up_as_the_control_says():
 
     def gap(study: str, dataset: str, measure: str, first: str, second: str) -> str:
         losses = selected(study, "bounds.csv").loc[dataset, 10].droplevel("temperature")[measure]
-        return spelled(losses[first] - losses[second], "nats more")
+        return spelled(losses[first] - losses[second], " nats more")
 
     of_omniglot = (OMNIGLOT_AT_1, "omniglot-resized")
     narrow_first, wide_first = ("gumbel-narrow", "normal-wide"), ("normal-wide", "gumbel-narrow")
@@ -239,6 +322,29 @@ def test_the_selected_temperatures_are_as_the_results_say():
     normal, gumbel, logistic = (f"{of.min():g} to {of.max():g}" for of in map(temperatures.get_group, LAWS))
     shown = f"are {normal} for Normal, {gumbel} for Gumbel and {logistic} for Logistic noise"
     assert f"The selected temperatures {shown}" in RESULTS
+    deviations = (1, np.pi / np.sqrt(6), np.pi / np.sqrt(3))
+    by_law = zip(map(temperatures.get_group, LAWS), deviations, strict=True)
+    shown = [spell_range(of_law / deviation) for of_law, deviation in by_law]
+    assert "Divided by the standard deviation of the noise, they are {}, {} and {}.".format(*shown) in RESULTS
+
+
+def test_the_correlations_over_seeds_are_as_the_results_say():
+    compared = pd.concat(CLAIMS[study] for study in STUDIES_OF_CLAIM_1)
+    correlations = compared.query("claim == '1' and n >= 3")["correlation"]
+    shown = f"above 0.3 in {(correlations > 0.3).sum()}, and below -0.3 in {(correlations < -0.3).sum()}"
+    pairs = f"Of claim 1's {len(correlations)} comparisons with three or more seeds"
+    assert f"{pairs}, the correlation is {shown}" in RESULTS
+
+
+def test_the_losses_of_other_shapes_are_as_the_control_says():
+    """All of Gumbel's variance."""
+    losses = selected("digits-control", "bounds.csv").groupby("perturbation").mean()
+    paper, elbo = (
+        [f"{losses[measure][law]:.2f}" for law in ("gumbel", "laplace", "normal-wide", "uniform")]
+        for measure in ("paper_loss", "negative_elbo")
+    )
+    assert "Uniform noise are {}, {}, {} and {} nats".format(*paper) in CONTROL
+    assert "negative ELBOs are {}, {}, {} and {} nats".format(*elbo) in CONTROL
 
 
 def test_a_test_that_does_not_pair_would_change_as_many_verdicts_as_the_results_say():
@@ -291,7 +397,7 @@ def test_the_losses_of_the_script_on_omniglot_are_as_the_results_say():
 
 def test_the_errors_of_the_fits_are_as_their_page_says():
     fits = read_tables((ROOT / "results/fitting/fits").glob("*/*.csv.gz"))
-    means = fits.groupby(["target", "perturbation", "temperature", "step"])[["discrete_error", "relaxed_error"]].mean()
+    means = fits.groupby([*FIT, "step"])[["discrete_error", "relaxed_error"]].mean()
     codes, relaxed = means["discrete_error"], means["relaxed_error"]
     steps = codes["poisson"].xs(0.01, level="temperature")
     below = [steps[law][steps[law] < 0.2].index[0] for law in ("normal", "gumbel", "logistic")]
@@ -307,6 +413,17 @@ def test_the_errors_of_the_fits_are_as_their_page_says():
     where = last.groupby(["target", "perturbation"]).idxmin().str[2]
     shown = f"within {spell_range(lowest)}, at a temperature between {where.min():g} and {where.max():g}"
     assert f"closest to the target, {shown}" in FITTING
+    best = last.groupby(["target", "perturbation"]).idxmin()
+    final = fits[fits["step"] == fits["step"].max()].set_index([*FIT, "seed"])["discrete_error"].sort_index()
+    farther = {}
+    for target in final.index.unique("target"):
+        normal, gumbel = (final[best[target, law][:3]] for law in ("normal", "gumbel"))
+        compared = compare_with_zero(normal - gumbel)
+        if compared["low"] > 0:
+            farther[target] = "{difference:.4f} ({low:.4f} to {high:.4f})".format_map(compared)
+    shown = "{negative-binomial} (negative binomial), {discrete} (table) and {poisson} (Poisson)"
+    assert f"by {shown.format_map(farther)}" in FITTING
+    assert "binomial" not in farther
 
 
 def test_the_models_that_the_control_leaves_out_are_as_its_page_says():

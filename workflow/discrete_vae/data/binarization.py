@@ -64,7 +64,9 @@ def _check(splits: Splits, split: str, paths: Sequence[Path]) -> None:
     images = splits[split]
     if images.size == 0 or images.min() == images.max():
         found = f"only {images.flat[0]}" if images.size else f"no pixels, of {sum(map(len, splits.values()))} images"
-        raise InputError(f"{_named(paths)}: {split} has {found}, expected pixels of 0 and 1; give whole, unaltered files")
+        raise InputError(
+            f"{_named(paths)}: {split} has {found}, expected pixels of 0 and 1; give whole, unaltered files"
+        )
 
 
 def _refuse_shared_images(splits: Splits, paths: Sequence[Path]) -> None:
