@@ -4,9 +4,10 @@ import json
 
 import pandas as pd
 import pytest
-from discrete_vae.analysis.gathering import gather_group, gather_histories, gather_summaries
+from discrete_vae.analysis.gathering import gather_group, gather_histories
 from discrete_vae.errors import InputError
 from discrete_vae.grid.cells import Cell
+from discrete_vae.grid.groups import recorded_runs
 
 
 def test_gathering_reads_every_run_back(tmp_path):
@@ -18,7 +19,7 @@ def test_gathering_reads_every_run_back(tmp_path):
         history.to_csv(folder / "history.csv", index=False)
         nested = {"law": {"x": 1}, "model": {}, "training": {}, "evaluation": {}}
         (folder / "summary.json").write_text(json.dumps({**cell.coordinates(), "diverged": False, **nested}))
-    summaries = gather_summaries(folders)
+    summaries = pd.DataFrame(recorded_runs(folders))
     assert summaries["temperature"].tolist() == [0.5, 1.0]
     assert summaries["law"].tolist() == ['{"x": 1}'] * 2
     histories = gather_histories(folders, summaries)
@@ -28,7 +29,7 @@ def test_gathering_reads_every_run_back(tmp_path):
         text = path.read_text()
         path.write_bytes(b"")
         with pytest.raises(InputError, match=rf"{path.name} is not readable .*; restore it, or remove its folder"):
-            gather_histories(folders, gather_summaries(folders))
+            gather_histories(folders, pd.DataFrame(recorded_runs(folders)))
         path.write_text(text)
     first, second = (folder / "summary.json" for folder in folders)
     second.write_text(json.dumps(json.loads(second.read_text()) | {"training": {"batch_size": 50}}))
@@ -40,4 +41,4 @@ def test_gathering_reads_every_run_back(tmp_path):
         r"tau1.0/seed1/summary.json is of d-K2-normal-tau0.5-seed1, expected the cell of its folder; move the folder"
     )
     with pytest.raises(InputError, match=expected):
-        gather_summaries(folders)
+        recorded_runs(folders)

@@ -70,10 +70,24 @@ def test_each_seed_selects_for_itself():
     assert select_temperatures(runs_of(losses))["temperature"].tolist() == [0.1, 1.0]
 
 
-def test_the_nearest_temperature_is_each_datasets_own_and_one_where_two_are_equally_near():
-    table = pd.DataFrame({"dataset": ["a", "b", "a", "a", "b"], "temperature": [0.1, 0.1, 0.75, 1.25, 0.1]})
-    table["epoch"] = range(5)
-    assert at_nearest_temperature(table, 1.0)["epoch"].tolist() == [1, 2, 4]
+def table_at(*rows: tuple[str, int, str, float]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["dataset", "K", "perturbation", "temperature"])
+
+
+def test_the_nearest_temperature_is_each_datasets_and_ks_own_and_one_where_two_are_equally_near():
+    places = [("a", 3, 0.1), ("b", 3, 0.1), ("a", 3, 0.75), ("a", 3, 1.25), ("b", 3, 0.1), ("a", 4, 0.1)]
+    table = table_at(*((dataset, K, "normal", temperature) for dataset, K, temperature in places))
+    assert at_nearest_temperature(table.assign(row=range(6)), 1.0)["row"].tolist() == [1, 2, 4, 5]
+
+
+def test_the_nearest_temperature_is_one_where_laws_can_be_compared():
+    """Not the one of a single cell, asked for by name. More laws than two count no more."""
+    one = table_at(("a", 3, "normal", 1.0), *(("a", 3, law, 0.4) for law in ("normal", "gumbel")))
+    assert at_nearest_temperature(one, 1.0)["temperature"].unique().tolist() == [0.4]
+    three = table_at(
+        *(("a", 3, law, tau) for law in ("normal", "gumbel") for tau in (0.4, 1.0)), ("a", 3, "other", 0.4)
+    )
+    assert at_nearest_temperature(three, 1.0)["temperature"].unique().tolist() == [1.0]
 
 
 def test_bounds_of_several_groups_are_read_though_one_has_none(tmp_path):

@@ -34,8 +34,18 @@ def test_a_name_of_a_dataset_is_one_definition_in_every_study(tmp_path, own_data
 
 def test_a_changed_file_of_ones_own_is_told(tmp_path, own_dataset):
     np.savez(tmp_path / "my.npz", **dict.fromkeys(SPLITS, np.zeros((3, 4, 4), dtype=np.uint8)))
-    with pytest.raises(InputError, match=rf"{tmp_path}/my.npz has changed since .*; give the dataset another name"):
+    with pytest.raises(InputError, match=rf"{tmp_path}/my.npz has other content .*; give the dataset another name"):
         check_datasets(tmp_path / "data", {"mine": own_dataset})
+
+
+def test_a_file_of_ones_own_may_move(tmp_path, own_dataset):
+    """Its content tells it from others."""
+    moved = tmp_path / "moved.npz"
+    (tmp_path / "my.npz").rename(moved)
+    check_datasets(tmp_path / "data", {"mine": {**own_dataset, "path": str(moved)}})
+    moved.write_bytes(b"other images")
+    with pytest.raises(InputError, match=r"moved.npz has other content"):
+        check_datasets(tmp_path / "data", {"mine": {**own_dataset, "path": str(moved)}})
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"{}"])
@@ -64,7 +74,7 @@ def test_what_a_job_loads_is_checked_as_a_plan_checks_it(tmp_path, own_dataset):
     ):
         check_definition(tmp_path / "data/digits.npz", made, {"source": "sklearn"})
     (tmp_path / "my.npz").write_bytes(b"other images")
-    with pytest.raises(InputError, match=r"my.npz has changed since"):
+    with pytest.raises(InputError, match=r"my.npz has other content"):
         check_definition(tmp_path / "data/mine.npz", made, own_dataset)
     (tmp_path / "my.npz").unlink()
     check_definition(tmp_path / "data/mine.npz", made, own_dataset)

@@ -204,6 +204,29 @@ def test_models_of_a_former_selection_are_void(study):
         load_selected(group, "normal")
 
 
+def test_models_of_another_selection_are_refused(study):
+    """An archive without models may have been unpacked over a group with models."""
+    path = study / GROUP / "selection.csv"
+    selection = pd.read_csv(path)
+    selection["temperature"] = selection["temperature"].map({0.5: 1.0, 1.0: 0.5})
+    selection.to_csv(path, index=False)
+    with pytest.raises(InputError, match=r"models.pt has tiny-.*, expected tiny-K4-normal-.* as in selection.csv; put"):
+        load_selected(study / GROUP, "normal")
+
+
+def test_a_run_that_diverged_is_refused(run):
+    summary = json.loads((run / "summary.json").read_text())
+    (run / "summary.json").write_text(json.dumps({**summary, "diverged": True, "diverged_epoch": 2}))
+    with pytest.raises(InputError, match=r"seed1 diverged in epoch 2, expected a trained model; name another run"):
+        load_run(run)
+
+
+def test_images_of_other_values_are_refused(run):
+    model = load_run(run)
+    with pytest.raises(InputError, match="the images have the value 255, expected only 0 and 1; binarize them first"):
+        model.encode(np.full((2, *model.image_shape), 255))
+
+
 def test_weights_of_other_sizes_than_the_summary_says_are_refused(run):
     summary = json.loads((run / "summary.json").read_text())
     (run / "summary.json").write_text(json.dumps({**summary, "model": {"variables": 2, "hidden": 16}}))

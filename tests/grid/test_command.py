@@ -72,9 +72,10 @@ def test_a_file_of_another_study_is_told_with_the_way_to_name_it(command):
     Path("results/b").mkdir()
     Path("results/b/config.yaml").touch()
     reason = command.refusal("results/b/tables/results.md")
-    assert reason.startswith(
-        "results/b/tables/results.md is of the study b, expected a file of the study a; add --config"
-    )
+    assert reason == (
+        "results/b/tables/results.md is of the study b, expected a file of the study a; add"
+        " --configfile results/b/config.yaml --config study=b"
+    ), "the file may name another study, as in a copy"
     assert command.refusal("results/c/tables/results.md").startswith("nothing makes results/c/tables/results.md")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from discrete_vae.config.configuration import Configuration
+from discrete_vae.config.options import RESULT_SECTIONS
 from discrete_vae.config.reading import read
 from discrete_vae.errors import InputError
 from discrete_vae.grid.alike import check_alike
@@ -19,6 +20,7 @@ from discrete_vae.grid.groups import (
     WHOLE_GROUP_FILES,
     FoundGroups,
     find_groups,
+    finished_cells,
     is_whole,
     recorded_rows,
 )
@@ -27,7 +29,6 @@ from discrete_vae.grid.planning import (
     asked_gradients,
     cells_to_group,
     find_tables,
-    finished_cells,
     is_outdated,
     missing_files,
     runs_to_keep,
@@ -51,17 +52,19 @@ def config_of(**sections: Any) -> Configuration:
 
 def row_of(cell: Cell, configuration: Configuration, **columns: str) -> dict[str, Any]:
     """Make a row of summaries.csv."""
-    law = asdict(configuration.perturbations[cell.perturbation])
-    options = {"law": law, **configuration.result_options(cell.dataset)}
+    law = configuration.perturbations.get(cell.perturbation)
+    options = {"law": asdict(law) if law else {}, **configuration.result_options(cell.dataset)}
     texts = {section: json.dumps(values) for section, values in options.items()}
     return {**cell.coordinates(), "data_sha256": "a", **texts, **columns}
 
 
-def write_runs(study: Path, cells: list[Cell], files=CELL_FILES) -> None:
+def write_runs(study: Path, cells: list[Cell], files=CELL_FILES, **columns: str) -> None:
     for cell in cells:
         (study / cell.directory).mkdir(parents=True, exist_ok=True)
+        row = row_of(cell, config_of(), cells_in_job=1)
+        nested = {key: json.loads(row[key]) for key in ("law", *RESULT_SECTIONS)}
         for name in files:
-            (study / cell.directory / name).write_text("{}")
+            (study / cell.directory / name).write_text(json.dumps(row | nested | columns))
 
 
 def write_groups(study: Path, config: Configuration, *, without: str = "", **columns: str) -> None:
@@ -75,6 +78,22 @@ def write_groups(study: Path, config: Configuration, *, without: str = "", **col
         pd.DataFrame(rows).to_csv(folder / "summaries.csv", index=False)
         if without:
             (folder / without).unlink()
+
+
+@pytest.mark.parametrize(
+    ("columns", "complaint"),
+    [
+        ({"model": {"variables": 10, "hidden": 12}}, r"mnist have model.hidden 12 \(mnist/K10/seed1\) and 300 "),
+        ({"data_sha256": "b"}, r"mnist have data_sha256 b .* and a .*; use another study for one of them"),
+    ],
+)
+def test_runs_of_other_options_or_images_are_refused_before_anything_is_trained(tmp_path, columns, complaint):
+    """As of another study, copied without its config.yaml. Their group is not finished."""
+    first, second, *_ = asked_cells(config_of())
+    write_runs(tmp_path, [first], **columns)
+    write_runs(tmp_path, [second])
+    with pytest.raises(InputError, match=complaint):
+        find_groups(tmp_path, config_of())
 
 
 def test_rows_are_read_as_texts_and_none_where_there_is_no_file(tmp_path):

@@ -180,6 +180,18 @@ class TestControl:
         line = refusal(tmp_path, *arguments, "training={epochs: 3, batch_size: 20, device: cpu, learning_rate: 0.5}")
         assert line.startswith("ERROR: training.learning_rate is 0.5, expected 0.001 as in results/own")
 
+    def test_gradients_are_of_the_images_of_the_study(self, controlled, tmp_path):
+        shutil.copytree(controlled[0], tmp_path, dirs_exist_ok=True)
+        table = tmp_path / "results/own/gradients/mine/seed1.csv"
+        runs = pd.read_csv(tmp_path / "results/own/groups/mine/K4/seed1/summaries.csv")
+        assert set(pd.read_csv(table)["data_sha256"]) == set(runs["data_sha256"])
+        table.unlink()
+        shutil.rmtree(tmp_path / "data")
+        np.savez(tmp_path / "my.npz", **{split: 1 - images for split, images in np.load(tmp_path / "my.npz").items()})
+        arguments = ("control", "--cores", "1", *with_own(tmp_path, FOUR_LAWS_AT_ONE_K, *CONTROL))
+        assert "put those images back" in run_snakemake(tmp_path, *arguments, check=False).stdout
+        assert not table.exists()
+
     def test_gradients_that_are_there_are_never_measured_again(self, controlled):
         directory, arguments = controlled
         os.utime(directory / "results/own/gradients/mine/seed1.csv", (0, 0))

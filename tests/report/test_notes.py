@@ -133,3 +133,15 @@ def test_the_studys_images_are_those_of_the_default_configuration():
     definitions = yaml.safe_load((ROOT / "config.yaml").read_text())["datasets"]
     origins = {name: origin_of(source_of(definitions[name])) for name in STUDIED_IMAGES}
     assert origins == STUDIED_IMAGES
+
+
+def test_files_with_own_checksums_have_another_origin_where_the_official_ones_are_known():
+    """So other images are not taken for the paper's."""
+    file = "train-images-idx3-ubyte"
+    mnist, kmnist = (
+        {"source": "torchvision", "class": name, "sha256": {file: "0" * 64}} for name in ("MNIST", "KMNIST")
+    )
+    assert origin_of(source_of(mnist)) == "torchvision's MNIST files, with own checksums"
+    assert origin_of(source_of(kmnist)) == "torchvision's KMNIST files"
+    official = "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+    assert origin_of(source_of(mnist | {"sha256": {file: official}})) == STUDIED_IMAGES["mnist"]

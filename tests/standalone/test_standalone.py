@@ -108,6 +108,16 @@ def test_a_plan_begins_with_one_seed_of_everything(project):
     assert (project / "results/own/config.yaml").exists()
 
 
+def test_a_plan_is_written_whenever_it_is_asked_for(project, tmp_path):
+    """Also in a copy of a study, where no date tells that its plan is of another one."""
+    shutil.copytree(project, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "results/own").rename(tmp_path / "results/copy")
+    run_snakemake(tmp_path, "export_plan", "--cores", "1", *own(tmp_path), "study=copy", "grid={seed: [3]}")
+    plan = json.loads((tmp_path / "results/copy/plan.json").read_text())
+    assert plan["study"] == "copy"
+    assert all(group.endswith("/seed3") for group in plan["groups"])
+
+
 def test_a_plan_keeps_models_where_the_study_does(tmp_path, machine):
     arguments = ("export_plan", "--cores", "1", *own(tmp_path), "evaluation={keep_models: true}")
     run_snakemake(tmp_path, *arguments)

@@ -84,6 +84,18 @@ def test_other_images_than_those_of_runs_that_are_not_gathered_are_refused(tmp_p
         check_images(tmp_path, "digits", "b")
 
 
+def test_other_images_than_those_of_gradients_are_refused(tmp_path):
+    """Older tables of gradients do not say of which images they are."""
+    table = tmp_path / "gradients/digits/seed1.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("dataset,data_sha256\ndigits,a\n")
+    check_images(tmp_path, "digits", "a")
+    with pytest.raises(InputError, match=rf"digits.npz has the SHA-256 b, expected a as the images of {table}; put"):
+        check_images(tmp_path, "digits", "b")
+    table.write_text("dataset\ndigits\n")
+    check_images(tmp_path, "digits", "b")
+
+
 def test_a_group_without_rows_says_nothing_of_its_images(tmp_path):
     folder = tmp_path / "groups" / "digits" / "K3" / "seed1"
     folder.mkdir(parents=True)

@@ -26,7 +26,6 @@ def makeable_files():
         *(f"<results>/fits/{label}.csv.gz" for label in fit_labels),
         *(f"data/{name}.npz" for name in options["datasets"]),
         *(file for name in options["datasets"] for file in sources_of(name)),
-        "<results>/plan.json",
     ]
     return {str(folder(file)) for file in files}
 

@@ -6,7 +6,7 @@ Makes:  <results>/groups/{dataset}/K{K}/seed{seed}/
             image_losses.npz  the same for each test image
             pictures.npz      reconstructions and prior samples
             costs.csv         seconds of training and evaluation
-            models.pt         with `keep_models`, the weights of the selected models by noise law
+            models.pt         with `keep_models`, the weights of the selected models by cell
 Steps:  evaluate_models
 """
 

@@ -12,5 +12,5 @@ with logged(snakemake.log[0]):
 
     params = snakemake.params
     data = {Path(path).stem: BinarizedDataset.load_manifest(path) for path in snakemake.input}
-    write_plan(snakemake.output[0], {**params.plan, "data": data})
+    write_plan(Path(params.study, "plan.json"), {**params.plan, "data": data})
     begin(Path(params.study), read(params.configuration, check_files=False))

@@ -14,14 +14,16 @@ with logged(snakemake.log[0]):
     from discrete_vae.grid.cells import Cell
     from discrete_vae.grid.study import begin
     from discrete_vae.training.device import choose_device
+    from discrete_vae.training.run_files import check_images
 
     torch.set_num_threads(snakemake.threads)
     params = snakemake.params
-    configuration = read(params.configuration, check_files=False)
-    begin(Path(params.study), configuration)
+    study, configuration = Path(params.study), read(params.configuration, check_files=False)
     name = snakemake.wildcards.dataset
     dataset = BinarizedDataset.load(snakemake.input.images)
     check_definition(Path(snakemake.input.images), dataset.manifest, params.configuration["datasets"][name])
+    check_images(study, name, dataset.manifest["sha256"])
+    begin(study, configuration)
     of_all = {**snakemake.wildcards, "K": configuration.control.K}
     table = measure_gradients(
         [Cell.of({**of_all, **point}) for point in params.points],
@@ -31,4 +33,4 @@ with logged(snakemake.log[0]):
         small_models=configuration.control,
         device=choose_device(configuration.training.device, gpus=snakemake.resources.get("gpu", 0)),
     )
-    write_csv(snakemake.output[0], table)
+    write_csv(snakemake.output[0], table.assign(data_sha256=dataset.manifest["sha256"]))

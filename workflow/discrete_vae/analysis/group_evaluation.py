@@ -55,7 +55,7 @@ def evaluate_group(
     write_arrays(folder / "pictures.npz", draw_selected([models[cell] for cell in by_paper_loss], dataset))
     write_arrays(folder / "image_losses.npz", image_losses)
     if keep_models:
-        weights = {cell.perturbation: dict(models[cell].network.state_dict()) for cell in by_paper_loss}
+        weights = {str(cell): dict(models[cell].network.state_dict()) for cell in by_paper_loss}
         write_weights(folder / "models.pt", weights)
     write_csv(folder / "costs.csv", group_costs(runs, time.monotonic() - started, environment(device)))
     write_csv(folder / "bounds.csv", bounds)

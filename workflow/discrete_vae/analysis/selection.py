@@ -92,11 +92,17 @@ def selected_cells(selection: pd.DataFrame) -> list[Cell]:
 
 
 def at_nearest_temperature(table: pd.DataFrame, temperature: float) -> pd.DataFrame:
-    """Return the rows of each dataset at the one of its temperatures that is nearest to the wanted one."""
-    available = table[["dataset", "temperature"]].drop_duplicates(ignore_index=True)
-    distance = (available["temperature"] - temperature).abs()
-    nearest = available.loc[distance.groupby(available["dataset"]).idxmin()]
-    return table.merge(nearest, on=["dataset", "temperature"])
+    """Return the rows of each dataset and K at one temperature: of those where two noise laws were run, the nearest.
+
+    Where no temperature has two laws, it is the nearest of all.
+    """
+    place = ["dataset", "K"]
+    laws = table.groupby([*place, "temperature"], as_index=False)["perturbation"].nunique()
+    comparable = laws["perturbation"].clip(upper=2)
+    laws = laws[comparable == comparable.groupby([laws[axis] for axis in place]).transform("max")]
+    distance = (laws["temperature"] - temperature).abs()
+    nearest = laws.loc[distance.groupby([laws[axis] for axis in place]).idxmin(), [*place, "temperature"]]
+    return table.merge(nearest, on=[*place, "temperature"])
 
 
 def diverged_runs(runs: pd.DataFrame) -> pd.DataFrame:

@@ -97,8 +97,8 @@ class Figures(Section):
 
     convergence_temperature: float = option(
         1.0,
-        "temperature of the convergence curves, of claim 2 and of the control's training loss; the nearest one in the"
-        " grid is taken",
+        "temperature of the convergence curves, of claim 2 and of the control's training loss; the nearest one with"
+        " two noise laws is taken",
         gt=0,
     )
 

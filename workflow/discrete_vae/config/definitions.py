@@ -124,6 +124,11 @@ def definition_of(source: Source) -> dict[str, Any]:
     return {"class" if key == "dataset_class" else key: value for key, value in options.items()}
 
 
+def without_place(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out of a source's definition where an own file lies: its content tells it from others."""
+    return {key: value for key, value in definition.items() if key != "path"}
+
+
 @dataclass(frozen=True)
 class Binomial(Section):
     """The binomial law, truncated to 0, ..., K - 1."""

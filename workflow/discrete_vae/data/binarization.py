@@ -14,7 +14,7 @@ import numpy as np
 
 from discrete_vae.config.definitions import OwnFile, Source, definition_of
 from discrete_vae.data.dataset import SPLITS, BinarizedDataset, Splits
-from discrete_vae.data.sources import source_files, verify
+from discrete_vae.data.sources import has_other_content, source_files, verify
 from discrete_vae.errors import OBTAIN_AGAIN, InputError, reading
 
 SHUFFLE_SEED = 775  # the paper's seed
@@ -57,7 +57,8 @@ def origin_of(source: Source) -> str:
     """Say where the images of a source come from, for tables and captions."""
     if isinstance(source, OwnFile):
         return Path(source.path).name
-    return _READERS[source.source][1].format(source)
+    origin = _READERS[source.source][1].format(source)
+    return f"{origin}, with own checksums" if has_other_content(source) else origin
 
 
 def _check(splits: Splits, split: str, paths: Sequence[Path]) -> None:

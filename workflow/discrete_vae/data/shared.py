@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from discrete_vae.config.definitions import without_place
 from discrete_vae.data.dataset import ADVICE, BinarizedDataset
 from discrete_vae.data.sources import checksum
 from discrete_vae.errors import InputError, reading
@@ -25,7 +26,7 @@ def check_definition(images: Path, manifest: Mapping[str, Any], definition: Mapp
     advice = f"give the dataset another name, or remove {images}"
     with reading(images, "a binarized dataset with its definition and sources", ADVICE):
         made, sums = manifest["definition"], manifest["sources"]
-    if made != definition:
+    if without_place(made) != without_place(definition):
         raise InputError(
             f"datasets.{images.stem} is {json.dumps(definition)}, expected {json.dumps(made)}, of which"
             f" {images} was made for all studies; {advice}"
@@ -33,10 +34,10 @@ def check_definition(images: Path, manifest: Mapping[str, Any], definition: Mapp
     if definition["source"] != "npz":
         return
     path = Path(definition["path"])
-    if path.exists() and sums[path.name] != checksum(path.read_bytes(), "sha256"):
+    if path.exists() and checksum(path.read_bytes(), "sha256") not in sums.values():
         raise InputError(
-            f"{path} has changed since {images} was made of it, expected the same content, as all studies share it;"
-            f" {advice}"
+            f"{path} has other content than the file of which {images} was made, expected the same, as all studies"
+            f" share it; {advice}"
         )
 
 

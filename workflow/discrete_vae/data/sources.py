@@ -87,6 +87,15 @@ _FILES = {
 }
 
 
+def has_other_content(source: Source) -> bool:
+    """Tell whether a source has own checksums where others are official, so that its images may differ."""
+    match source:
+        case Torchvision(dataset_class=key, sha256=sums) | Omniglot(source=key, sha256=sums):
+            official = {file.name: file.checksum for file in _FILES[key]}
+            return any(official[name] not in (None, f"sha256:{digits}") for name, digits in sums.items())
+    return False
+
+
 def source_files(source: Source) -> list[SourceFile]:
     """List the files to obtain for a source. Its own checksums replace the official ones."""
     match source:

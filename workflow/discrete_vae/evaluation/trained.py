@@ -39,8 +39,16 @@ class TrainedModel:
 
     @torch.inference_mode()
     def encode(self, images: Tensor | np.ndarray) -> Tensor:
-        """Map images of 0 and 1, images x height x width, to logits theta, images x N x K."""
-        return self.network.encode(torch.as_tensor(images).flatten(1).float())
+        """Map images of 0 and 1, images x height x width, to logits theta, images x N x K.
+
+        Raises:
+            InputError: images of other values.
+        """
+        pixels = torch.as_tensor(images).flatten(1).float()
+        others = pixels[(pixels != 0) & (pixels != 1)]
+        if len(others):
+            raise InputError(f"the images have the value {others[0]:g}, expected only 0 and 1; binarize them first")
+        return self.network.encode(pixels)
 
     def draw_codes(self, logits: Tensor, *, seed: int = 0) -> Tensor:
         """Draw one code for each image: the category of each variable, argmax(theta + noise), images x N."""
@@ -64,11 +72,14 @@ def load_run(folder: Path | str) -> TrainedModel:
     """Read the model of a run, such as results/quickstart/runs/digits/K10/normal/tau0.4/seed775.
 
     Raises:
-        InputError: no such run, a damaged file, or weights of other sizes than the summary says.
+        InputError: no such run, one that diverged, a damaged file, or weights of other sizes than the summary says.
     """
     folder = Path(folder)
     with reading(folder / "summary.json", "the summary of a finished run", "name the folder of a run"):
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        diverged_epoch = summary["diverged_epoch"]
+    if diverged_epoch:
+        raise InputError(f"{folder} diverged in epoch {diverged_epoch}, expected a trained model; name another run")
     return _trained_model(summary, folder / "model.pt", _read_weights(folder / "model.pt"))
 
 
@@ -87,14 +98,21 @@ def load_selected(folder: Path | str, perturbation: str) -> TrainedModel:
     """
     folder = Path(folder)
     models = _read_weights(folder / "models.pt")
-    rows = {row["perturbation"]: row for row in recorded_rows(folder / "selection.csv")}
-    if perturbation not in models:
-        raise InputError(f"{folder} has no model of {perturbation!r}, expected one of {', '.join(models)}; name one")
     with reading(folder, "a group with its tables", "restore its files"):
-        cell = Cell.of(rows[perturbation])
+        rows = recorded_rows(folder / "selection.csv")
+        selected = {row["perturbation"]: Cell.of(row) for row in rows if row["temperature"]}
+    if perturbation not in selected:
+        raise InputError(f"{folder} has no model of {perturbation!r}, expected one of {', '.join(selected)}; name one")
+    cell = selected[perturbation]
+    if str(cell) not in models:
+        raise InputError(
+            f"{folder / 'models.pt'} has {', '.join(models)}, expected {cell} as in selection.csv; put the files of one"
+            " evaluation together"
+        )
+    with reading(folder, "a group with its tables", "restore its files"):
         (summary,) = (row for row in recorded_rows(folder / "summaries.csv") if Cell.of(row) == cell)
         nested = {key: json.loads(summary[key]) for key in ("law", "model", "image_shape")}
-    return _trained_model({**summary, **nested}, folder / "models.pt", models[perturbation])
+    return _trained_model({**summary, **nested}, folder / "models.pt", models[str(cell)])
 
 
 def _read_weights(path: Path) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from discrete_vae.grid.cells import Group
-from discrete_vae.grid.planning import finished_cells, is_outdated
+from discrete_vae.grid.groups import finished_cells
+from discrete_vae.grid.planning import is_outdated
 from discrete_vae.grid.targets import nearest
 
 if TYPE_CHECKING:  # its module needs pydantic
@@ -83,7 +84,7 @@ class Command:
         if options := self._options_of_another_study(path):
             return (
                 f"{target} is of the study {options.parent.name}, expected a file of the study {study}; add"
-                f" --configfile {options}"
+                f" --configfile {options} --config study={options.parent.name}"
             )
         if self._is_of_the_control(path) and not self.configuration.control.enabled:
             return (

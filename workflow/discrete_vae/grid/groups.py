@@ -7,16 +7,18 @@ without its runs. A group never shrinks: it is made of the cells asked for and o
 import csv
 import gzip
 import io
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from discrete_vae.config.options import RESULT_SECTIONS
 from discrete_vae.errors import InputError, reading
 from discrete_vae.files import RESTORE
 from discrete_vae.grid.alike import check_alike, option_rows
-from discrete_vae.grid.cells import CELL_FILES, WILDCARD_PATTERNS, Cell, Group, asked_cells
+from discrete_vae.grid.cells import CELL_DIRECTORY, CELL_FILES, WILDCARD_PATTERNS, Cell, Group, asked_cells
 
 if TYPE_CHECKING:  # its module needs pydantic
     from discrete_vae.config.configuration import Configuration
@@ -45,6 +47,24 @@ def recorded_rows(path: Path) -> list[dict[str, str]]:
         rows = list(csv.DictReader(io.StringIO(text), strict=True))
         if any(None in (*row, *row.values()) for row in rows):
             raise ValueError("rows of different lengths")
+    return rows
+
+
+def recorded_runs(run_folders: Iterable[Path]) -> list[dict[str, Any]]:
+    """Read the summary.json of many runs, as rows of summaries.csv: definitions and options become JSON texts.
+
+    Raises:
+        InputError: a damaged summary, or one in the folder of another cell, as in a copy.
+    """
+    rows = []
+    for folder in run_folders:
+        path = folder / "summary.json"
+        with reading(path, "the summary of a run", RESTORE):
+            row = json.loads(path.read_text(encoding="utf-8"))
+            rows.append({**row, **{key: json.dumps(row[key]) for key in ("law", *RESULT_SECTIONS)}})
+            cell = Cell.of(row)
+        if not folder.as_posix().endswith(cell.directory):
+            raise InputError(f"{path} is of {cell}, expected the cell of its folder; move the folder out of runs/")
     return rows
 
 
@@ -79,11 +99,12 @@ def find_groups(study: Path, configuration: "Configuration") -> FoundGroups:
     """Find out which groups of a study are whole, and which of those asked for are not.
 
     Raises:
-        InputError: groups must not be compared; or a group lacks a cell that is asked for, and its runs are gone.
+        InputError: groups or runs must not be compared; or a group lacks a cell that is asked for, and its runs are
+            gone.
     """
     asked = asked_cells(configuration)
     asked_of = by_group(asked)
-    rows: list[dict[str, str]] = []
+    rows: list[dict[str, Any]] = []
     whole, to_make, unfinished = [], [], []
     for group in sorted(asked_of.keys() | set(groups_on_disk(study)), key=astuple):
         folder = study / group.directory
@@ -95,6 +116,7 @@ def find_groups(study: Path, configuration: "Configuration") -> FoundGroups:
             rows += [*summaries, *recorded_rows(folder / "bounds.csv")]
         elif group in asked_of:
             check_runs(study, folder, recorded, lacking=" and ".join(absent) or "cells that are asked for")
+            rows += recorded_runs(study / cell.directory for cell in finished_cells(study, group))
             _check_dates(study, folder, asked_of[group] - recorded)
             to_make.append(group)
         else:
@@ -180,6 +202,18 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def finished_cells(study: Path, group: Group) -> list[Cell]:
+    """List the cells of a group whose runs are there."""
+    pattern = CELL_DIRECTORY.format(**vars(group), perturbation="*", temperature="*")
+    parts = (path.relative_to(study).parts for path in study.glob(f"{pattern}/summary.json"))
+    cells = [
+        Cell(group.dataset, group.K, perturbation, float(temperature), group.seed)
+        for perturbation, temperature in ((part[3], part[4].removeprefix("tau")) for part in parts)
+        if re.fullmatch(WILDCARD_PATTERNS["temperature"], temperature)
+    ]
+    return sorted((cell for cell in cells if is_finished(study, cell)), key=str)
 
 
 def is_finished(study: Path, cell: Cell) -> bool:

@@ -6,7 +6,6 @@ and ``stack`` the axes of ``training: stack``.
 
 import itertools
 import json
-import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,23 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from discrete_vae.errors import InputError, reading
 from discrete_vae.files import RESTORE
-from discrete_vae.grid.cells import CELL_DIRECTORY, CELL_FILES, WILDCARD_PATTERNS, Cell, Group, products, values_of
-from discrete_vae.grid.groups import WHOLE_GROUP_FILES, is_finished, recorded_rows
+from discrete_vae.grid.cells import CELL_FILES, Cell, Group, products, values_of
+from discrete_vae.grid.groups import WHOLE_GROUP_FILES, finished_cells, is_finished, recorded_rows
 
 if TYPE_CHECKING:  # its module needs pydantic
     from discrete_vae.config.configuration import Configuration
-
-
-def finished_cells(study: Path, group: Group) -> list[Cell]:
-    """List the cells of a group whose runs are there."""
-    pattern = CELL_DIRECTORY.format(**vars(group), perturbation="*", temperature="*")
-    parts = (path.relative_to(study).parts for path in study.glob(f"{pattern}/summary.json"))
-    cells = [
-        Cell(group.dataset, group.K, perturbation, float(temperature), group.seed)
-        for perturbation, temperature in ((part[3], part[4].removeprefix("tau")) for part in parts)
-        if re.fullmatch(WILDCARD_PATTERNS["temperature"], temperature)
-    ]
-    return sorted((cell for cell in cells if is_finished(study, cell)), key=str)
 
 
 def runs_to_keep(study: Path, to_make: Iterable[Group], *, all_of_them: bool) -> list[str]:

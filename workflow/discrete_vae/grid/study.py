@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from discrete_vae.config.configuration import Configuration
+from discrete_vae.config.definitions import without_place
 from discrete_vae.config.options import HOW_TO_TRAIN
 from discrete_vae.config.reading import read
 from discrete_vae.errors import InputError, reading
@@ -67,7 +68,7 @@ def check_options(study: Path, configuration: Configuration, *, overlay: Path) -
 def _fixed(study: Path, options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield each option that decides results of a study, with its key."""
     for section, definitions in (
-        ("datasets", options["datasets"]),
+        ("datasets", {name: without_place(source) for name, source in options["datasets"].items()}),
         ("perturbations", options["perturbations"]),
         ("fitting.targets", options["fitting"]["targets"]),
         ("training.epochs", _epochs(options) if has_evidence(study, "training") else {}),

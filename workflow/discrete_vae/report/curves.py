@@ -43,7 +43,8 @@ def draw_convergence(
     """
     runs = at_nearest_temperature(runs, temperature)
     shown = histories.merge(runs.loc[~runs["diverged"], [*AXES, *STOPS]], on=list(AXES))
-    what = f"{dataset}, {_how(runs)} temperature {runs['temperature'].iloc[0]:g}"
+    temperatures = " and ".join(f"{temperature:g}" for temperature in runs["temperature"].unique())
+    what = f"{dataset}, {_how(runs)} temperature {temperatures}"
     title = _title(what, runs, _seeds_of_curves(shown))
     looks = style.looks(runs["perturbation"], laws)
     with style.applied():

@@ -13,15 +13,23 @@ from typing import Any
 
 import torch
 
-from discrete_vae.analysis.gathering import gather_group, gather_summaries
+from discrete_vae.analysis.gathering import gather_group
 from discrete_vae.analysis.group_evaluation import evaluate_group
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.errors import InputError
 from discrete_vae.files import check_writable, written_whole
 from discrete_vae.grid.alike import check_alike
 from discrete_vae.grid.cells import Cell, Group
-from discrete_vae.grid.groups import check_runs, groups_on_disk, is_finished, is_whole, recorded_rows
-from discrete_vae.grid.planning import cells_to_group, finished_cells
+from discrete_vae.grid.groups import (
+    check_runs,
+    finished_cells,
+    groups_on_disk,
+    is_finished,
+    is_whole,
+    recorded_rows,
+    recorded_runs,
+)
+from discrete_vae.grid.planning import cells_to_group
 from discrete_vae.source import git_revision, source_sum
 from discrete_vae.standalone.plan import Plan
 from discrete_vae.training.device import hardware_of
@@ -191,8 +199,8 @@ def check_groups(plan: Plan, groups: Iterable[Group], *, study: Path, archives: 
     for group in groups:
         recorded = map(Cell.of, recorded_rows(study / group.directory / "summaries.csv"))
         check_runs(study, study / group.directory, recorded, lacking="cells of the plan")
-        finished = [study / cell.directory for cell in finished_cells(study, group)]
-        check_alike([*plan.option_rows(), *gather_summaries(finished).to_dict("records")])
+        finished = (study / cell.directory for cell in finished_cells(study, group))
+        check_alike([*plan.option_rows(), *recorded_runs(finished)])
 
 
 def pack(folder: Path, archive: Path) -> None:

@@ -69,12 +69,12 @@ def summarize(run: Run) -> dict[str, Any]:
 
 
 def check_images(study: Path, dataset: str, data_sha256: str) -> None:
-    """Check that the groups of a dataset in a study, and its runs, used the images that are there now.
+    """Check that what a study has of a dataset, its groups, runs and gradients, is of the images that are there now.
 
     Of the runs one is looked at: each was compared with those before it.
 
     Raises:
-        InputError: a group or a run used other images.
+        InputError: it is of other images.
     """
     for folder, expected in _sha256_of_images(study, dataset):
         if expected != data_sha256:
@@ -92,3 +92,5 @@ def _sha256_of_images(study: Path, dataset: str) -> Iterator[tuple[Path, str]]:
         if group.dataset == dataset:
             folder = study / group.directory
             yield from ((folder, row["data_sha256"]) for row in recorded_rows(folder / "summaries.csv")[:1])
+    for table in study.glob(f"gradients/{dataset}/*.csv"):
+        yield from ((table, row["data_sha256"]) for row in recorded_rows(table)[:1] if "data_sha256" in row)  # or older
