@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +18,14 @@ from pathlib import Path
 import forked
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import torch
 from discrete_vae.config.definitions import law_of
 from discrete_vae.data.dataset import SPLITS, BinarizedDataset
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_LAWS
+from discrete_vae.training.stack import StackTrainer
 
 # More threads would wait for each other wherever anything else runs.
 torch.set_num_threads(1)
@@ -77,6 +80,18 @@ def _in(directory: Path, arguments: tuple[str, ...]) -> list[str]:
 
 def _environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "NO_COLOR": "1"}
+
+
+def run_as_module(
+    directory: Path, *arguments: str, snakefile: str = str(ROOT / "Snakefile"), prefix: str = "", rules: str = ""
+) -> str:
+    """Run another workflow, which has this one as a module and perhaps rules of its own; return all that it says."""
+    lines = [f'    snakefile: "{snakefile}"', "    config: config", *([f'    prefix: "{prefix}"'] if prefix else [])]
+    text = "\n".join(["module vae:", *lines, "use rule * from vae as vae_*", rules, ""])
+    (directory / "Snakefile").write_text(text)
+    command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "all", "--configfile", "own.yaml"]
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.run(command, cwd=directory, **output, text=True, check=False).stdout
 
 
 QUICKSTART = ("--configfile", "configs/quickstart.yaml", "tests/short.yaml")
@@ -152,14 +167,34 @@ def clone(own, tmp_path) -> Path:
     return tmp_path
 
 
-def result_of(directory: Path, cell: str) -> tuple[bytes, pd.DataFrame, dict]:
-    """Read what must be the same bits in every run of a cell: weights, history and summary less its times."""
-    folder = directory / "results" / "own" / "runs" / cell
-    history = pd.read_csv(folder / "history.csv").drop(columns="seconds")
-    summary = json.loads((folder / "summary.json").read_text())
-    for key in ("training_seconds", "wall_seconds", "cells_in_job", "git_revision"):
-        del summary[key]
-    return (folder / "model.pt").read_bytes(), history, summary
+def running_scripts(directory: Path) -> dict[str, psutil.Process]:
+    """Find the processes that run a rule's script under a working directory, by the script's name."""
+    pattern = re.compile(rf"{re.escape(str(directory))}/\.snakemake/scripts/\w+\.(\w+)\.py")
+    found = {}
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if len(words) == 2 and (match := pattern.fullmatch(words[1])):
+            found[match[1]] = process
+    return found
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def wait_for_an_epoch(log: Path) -> None:
+    """Wait until a training process has written its first epoch to its log."""
+    wait_for(lambda: log.exists() and "epoch" in log.read_text(), seconds=120)
+
+
+class SilentHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves the files of a folder, and logs nothing."""
+
+    def log_message(self, *arguments):
+        pass
 
 
 @contextmanager
@@ -175,20 +210,12 @@ def serving(handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> Itera
             thread.join()
 
 
-def assert_same_result(directory: Path, cell: str, expected: tuple[bytes, pd.DataFrame, dict]) -> None:
-    """Check that a cell has the result that `result_of` returned elsewhere, bit for bit."""
-    weights, history, summary = result_of(directory, cell)
-    assert weights == expected[0]
-    pd.testing.assert_frame_equal(history, expected[1], check_exact=True)
-    assert summary == expected[2]
-
-
 TIMES = ("seconds", "training_seconds", "wall_seconds", "core_hours", "gpu_hours", "git_revision")
 
 
-def outputs_less_times(directory: Path) -> dict[str, bytes | str]:
-    """Read every file under results/ and data/, hidden ones too, as what every run must give: without its times."""
-    files = [path for top in ("results", "data") for path in (directory / top).rglob("*") if path.is_file()]
+def outputs_less_times(directory: Path, *folders: str) -> dict[str, bytes | str]:
+    """Read every file under some folders, hidden ones too, as what every run must give: without its times."""
+    files = [path for top in folders or ("results", "data") for path in (directory / top).rglob("*") if path.is_file()]
     return {str(path.relative_to(directory)): _less_times(path) for path in sorted(files)}
 
 
@@ -267,6 +294,17 @@ def local_mirror() -> Path:
     if not LOCAL_MIRROR.is_dir():
         pytest.skip(f"no local mirror of the real datasets at {LOCAL_MIRROR}")
     return LOCAL_MIRROR
+
+
+def before_evaluations(patch: pytest.MonkeyPatch, call: Callable[[int, str], object]) -> None:
+    """Call a function before each evaluation of a trainer, with its number of samples and its purpose."""
+    plain = StackTrainer.evaluate
+
+    def evaluate(trainer, weights, samples, purpose):
+        call(samples, purpose)
+        return plain(trainer, weights, samples, purpose)
+
+    patch.setattr(StackTrainer, "evaluate", evaluate)
 
 
 @pytest.fixture

@@ -132,9 +132,9 @@ def judged(
     return judge(runs, by_loss(selection, by_elbo), bounds, per_image or {}, NO_HISTORIES, temperature=1.0)
 
 
-def judged_curves(histories: pd.DataFrame, temperature: float = 1.0, stopped: str = "none") -> pd.DataFrame:
+def judged_curves(histories: pd.DataFrame, temperature: float = 1.0) -> pd.DataFrame:
     """Judge curves alone."""
-    return judged_together(runs_of_histories(histories, stopped), histories, temperature=temperature)
+    return judged_together(runs_of_histories(histories), histories, temperature=temperature)
 
 
 def judged_together(

@@ -121,11 +121,6 @@ def test_parts_of_the_grid_are_taken_back_by_null():
     assert asked_cells(read(paper_with("grid/blocks", None))) == asked_cells(read(PAPER))
 
 
-def test_a_grid_without_datasets_asks_for_no_cells():
-    """As the fits alone need none."""
-    assert asked_cells(read(paper_with("grid/dataset", []))) == []
-
-
 def test_a_study_that_only_draws_asks_for_no_cells_and_no_files():
     config = paper_with("datasets/mnist", {"source": "npz", "path": "none.npz"})
     assert "existing" in message_for(copy.deepcopy(config))

@@ -9,7 +9,7 @@ from discrete_vae.report.style import save
 from test_control import CORNERS, LAWS, planted
 
 VARIANCES = {"normal": 1.0, "narrow": 1.0, "gumbel": 1.645, "wide": 1.645, "logistic": 3.29}
-ON = {"dataset": "d", "temperature": 0.5, "laws": list(VARIANCES)}
+ON = {"temperature": 0.5, "laws": list(VARIANCES)}
 
 
 def gradients_of(laws, *, temperatures=(0.1, 1.0), seeds=(1,)) -> pd.DataFrame:

@@ -8,31 +8,27 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
+from discrete_vae.config.configuration import Control
 from discrete_vae.config.definitions import law_of
-from discrete_vae.config.options import Annealing, Evaluation, Model, SmallModels, Training
+from discrete_vae.config.options import Annealing, Evaluation, Model, Training
 from discrete_vae.control import gradients
 from discrete_vae.control.gradients import bias_and_variance, exact_gradient, measure_gradients, relaxed_gradients
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.model.code_probabilities import argmax_probabilities
-from discrete_vae.model.network import Architecture, DiscreteVAE, initial_weights, model_of
+from discrete_vae.model.network import DiscreteVAE, model_of
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
 from discrete_vae.training.loop import train
+from tiny import IMAGES as BITS
+from tiny import in_double, losses_of_all_codes, weights_of
 
-N, K = 2, 3
-IMAGES = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0]]).float()
+IMAGES = BITS.float()
 
 
 @pytest.fixture
 def model() -> DiscreteVAE:
-    architecture = Architecture(pixels=6, hidden=5, variables=N, categories=K)
-    weights = initial_weights(architecture, generator(3, "weights"))
-    return model_of({name: 3 * values for name, values in weights.items()}, variables=N)
-
-
-def in_double(name):
-    return distribution(law_of(PAPER_LAWS[name]), torch.float64)
+    return model_of(weights_of(3, times=3), variables=2)
 
 
 def noise_of(name):
@@ -41,25 +37,20 @@ def noise_of(name):
 
 @torch.no_grad()
 def expected_loss(model, logits, law) -> float:
-    q = argmax_probabilities(logits, law)
-    total = 0.0
-    for code in itertools.product(range(K), repeat=N):
-        one_hot = F.one_hot(torch.tensor(code), K).float().expand(len(IMAGES), -1, -1)
-        loss = F.binary_cross_entropy_with_logits(model.decode(one_hot), IMAGES, reduction="none").sum(-1)
-        total += (q[:, 0, code[0]] * q[:, 1, code[1]] * loss.double()).sum().item()
-    return total
+    q, (codes, losses) = argmax_probabilities(logits, law), losses_of_all_codes(model, IMAGES)
+    return (q[:, 0, codes[:, 0]] * q[:, 1, codes[:, 1]] * losses).sum().item()
 
 
 @pytest.mark.parametrize("name", PAPER_LAWS)
 def test_the_exact_gradient_is_that_of_the_enumeration(model, name):
     logits = model.encode(IMAGES).detach().double()
-    found = exact_gradient(model, logits, IMAGES, in_double(name))
+    found = exact_gradient(model, logits, IMAGES, in_double(PAPER_LAWS[name]))
     step = 1e-5
-    for index in itertools.product(range(len(IMAGES)), range(N), range(K)):
+    for index in itertools.product(range(2), range(2), range(3)):
         shift = torch.zeros_like(logits)
         shift[index] = step
-        difference = expected_loss(model, logits + shift, in_double(name)) - expected_loss(
-            model, logits - shift, in_double(name)
+        difference = expected_loss(model, logits + shift, in_double(PAPER_LAWS[name])) - expected_loss(
+            model, logits - shift, in_double(PAPER_LAWS[name])
         )
         assert found[index].item() == pytest.approx(difference / (2 * step), rel=1e-4, abs=1e-6)
 
@@ -77,9 +68,11 @@ def test_relaxed_gradients_are_those_of_autograd_one_draw_at_a_time(model):
 
 def test_bias_and_variance_are_those_of_the_draws(model):
     temperature, samples = 0.6, 130  # drawn in two parts
-    found = bias_and_variance(model, IMAGES, temperature, noise_of("normal"), in_double("normal"), samples=samples)
+    found = bias_and_variance(
+        model, IMAGES, temperature, noise_of("normal"), in_double(PAPER_LAWS["normal"]), samples=samples
+    )
     logits = model.encode(IMAGES).detach()
-    exact = exact_gradient(model, logits, IMAGES, in_double("normal")).numpy()
+    exact = exact_gradient(model, logits, IMAGES, in_double(PAPER_LAWS["normal"])).numpy()
     noise = noise_of("normal")
     options = {"temperature": temperature, "noise": noise}
     parts = [relaxed_gradients(model, logits, IMAGES, **options, samples=part) for part in (100, 30)]
@@ -94,7 +87,7 @@ def test_bias_and_variance_are_those_of_the_draws(model):
 @pytest.mark.parametrize("name", PAPER_LAWS)
 def test_a_low_temperature_trades_bias_for_variance(model, name):
     low, high = (
-        bias_and_variance(model, IMAGES, temperature, noise_of(name), in_double(name), samples=20_000)
+        bias_and_variance(model, IMAGES, temperature, noise_of(name), in_double(PAPER_LAWS[name]), samples=20_000)
         for temperature in (0.1, 2.0)
     )
     assert low["relative_bias"] < 0.5 * high["relative_bias"]
@@ -102,7 +95,7 @@ def test_a_low_temperature_trades_bias_for_variance(model, name):
 
 
 TRAINING = Training(batch_size=10, learning_rate=0.01)
-TINY = SmallModels(variables=2, K=3, hidden=8, epochs=1, images=4, samples=10)
+TINY = Control(variables=2, K=3, hidden=8, epochs=1, images=4, samples=10)
 
 
 def measured(dataset, cells, definitions, training=TRAINING, small_models=TINY):

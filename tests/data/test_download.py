@@ -4,14 +4,13 @@ import contextlib
 import functools
 import gzip
 import hashlib
-import http.server
 import struct
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import serving
+from conftest import SilentHandler, serving
 from discrete_vae.config.definitions import Omniglot, Torchvision
 from discrete_vae.data import download
 from discrete_vae.data.download import obtain
@@ -33,7 +32,7 @@ def no_waiting(monkeypatch):
     monkeypatch.setattr(download, "TIMEOUT_SECONDS", (2, 2))
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
+class Handler(SilentHandler):
     failures_left = 0
 
     def do_GET(self):
@@ -69,9 +68,6 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     def silent(self):
         time.sleep(1)
-
-    def log_message(self, *arguments):
-        pass
 
 
 @pytest.fixture
@@ -189,8 +185,8 @@ def test_a_file_of_certificates_that_is_not_there_is_told(destination, monkeypat
     assert "invalid path: /no/such/certificates.pem" in refused(source_file("https://127.0.0.1:1/"), destination)
 
 
-def idx(images: int, side: int = 28, kind: int = 0x803) -> bytes:
-    return struct.pack(">4I", kind, images, side, side) + bytes(images * side * side)
+def idx(images: int, kind: int = 0x803) -> bytes:
+    return struct.pack(">4I", kind, images, 28, 28) + bytes(images * 28 * 28)
 
 
 @pytest.mark.parametrize("content", [b"<html>sign in</html>", idx(10), idx(10_000)[:-1], idx(10_000, kind=0x801)])

@@ -15,9 +15,10 @@ from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.model import code_probabilities
 from discrete_vae.model.code_probabilities import argmax_probabilities, kl_of_codes
-from discrete_vae.model.network import Architecture, initial_weights, kl_to_uniform, model_of, stack
-from discrete_vae.model.noise import NoiseSource, distribution
+from discrete_vae.model.network import kl_to_uniform, model_of, stack
+from discrete_vae.model.noise import NoiseSource
 from discrete_vae.model.random_streams import generator
+from tiny import IMAGES, in_double, losses_of_all_codes, weights_of
 
 SCALED = {
     "narrow": {"distribution": "Gumbel", "loc": 0, "scale": 0.5},
@@ -25,35 +26,24 @@ SCALED = {
 }
 
 
-def in_double(definition):
-    return distribution(law_of(definition), torch.float64)
-
-
 @torch.no_grad()
 @pytest.mark.parametrize("name", PAPER_LAWS)
 def test_bounds_approach_the_likelihood_from_above(name):
     """The likelihood is a finite sum over codes; many importance samples reach it."""
-    architecture = Architecture(pixels=6, hidden=5, variables=2, categories=3)
-    weights = {k: 1.5 * v for k, v in initial_weights(architecture, generator(3, "weights")).items()}
+    weights = weights_of(3, times=1.5)
     module = model_of(weights, variables=2)
-    images = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0]], dtype=torch.uint8)
-
-    log_joint = []
-    for code in itertools.product(range(3), repeat=2):
-        one_hot = F.one_hot(torch.tensor(code), 3).float().expand(len(images), -1, -1)
-        loss = F.binary_cross_entropy_with_logits(module.decode(one_hot), images.float(), reduction="none").sum(-1)
-        log_joint.append(-loss.double() - 2 * math.log(3))
-    log_joint = torch.stack(log_joint, -1)
+    codes, losses = losses_of_all_codes(module, IMAGES)
+    log_joint = -losses - 2 * math.log(3)
     negative_log_likelihood = -log_joint.logsumexp(-1)
-    q = argmax_probabilities(module.encode(images.float()), in_double(PAPER_LAWS[name]))
-    q_of_codes = torch.stack([q[:, 0, a] * q[:, 1, b] for a, b in itertools.product(range(3), repeat=2)], -1)
+    q = argmax_probabilities(module.encode(IMAGES.float()), in_double(PAPER_LAWS[name]))
+    q_of_codes = q[:, 0, codes[:, 0]] * q[:, 1, codes[:, 1]]
     exact_negative_elbo = (q_of_codes * (q_of_codes.log() - log_joint)).sum(-1)
 
     noise = NoiseSource(in_double(PAPER_LAWS[name]), generator(0, "noise"))
-    losses = evaluate_images(stack([weights]), images, noise, code_law=noise.law, variables=2, samples=100_000)
+    losses = evaluate_images(stack([weights]), IMAGES, noise, code_law=noise.law, variables=2, samples=100_000)
     torch.testing.assert_close(losses.negative_elbo, exact_negative_elbo, atol=0.03, rtol=0)
     torch.testing.assert_close(losses.importance_weighted_bound, negative_log_likelihood, atol=0.03, rtol=0)
-    exact_kl = kl_to_uniform(module.encode(images.float()).double()).sum(-1)
+    exact_kl = kl_to_uniform(module.encode(IMAGES.float()).double()).sum(-1)
     torch.testing.assert_close(losses.paper_loss - losses.reconstruction, exact_kl)
     assert (exact_negative_elbo > negative_log_likelihood).all()
 
@@ -62,22 +52,20 @@ def test_bounds_approach_the_likelihood_from_above(name):
 @pytest.mark.parametrize("name", [*PAPER_LAWS, *SCALED])
 def test_bounds_of_few_samples_agree_with_a_plain_loop(name, monkeypatch):
     monkeypatch.setattr(bounds, "FEWER_SAMPLES", (2, 3))
-    architecture, samples = Architecture(pixels=6, hidden=5, variables=2, categories=3), 4
-    weights = {k: 6 * v for k, v in initial_weights(architecture, generator(3, "weights")).items()}
+    weights, samples = weights_of(3, times=6), 4
     module, law = model_of(weights, variables=2), in_double({**PAPER_LAWS, **SCALED}[name])
-    images = torch.tensor([[0, 1, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0]], dtype=torch.uint8)
-    theta = module.encode(images.float())
+    theta = module.encode(IMAGES.float())
     q = argmax_probabilities(theta, law)
     noise = NoiseSource(law, generator(0, "noise")).draw((2, samples, 2, 3))
     log_weights = torch.empty(2, samples, dtype=torch.float64)
     for image, draw in itertools.product(range(2), range(samples)):
         code = (theta[image] + noise[image, draw]).argmax(-1)
         pixel_logits = module.decode(F.one_hot(code, 3).float())
-        loss = F.binary_cross_entropy_with_logits(pixel_logits, images[image].float(), reduction="sum")
+        loss = F.binary_cross_entropy_with_logits(pixel_logits, IMAGES[image].float(), reduction="sum")
         log_weights[image, draw] = -loss - 2 * math.log(3) - q[image, [0, 1], code].log().sum()
 
     source = NoiseSource(law, generator(0, "noise"))
-    losses = evaluate_images(stack([weights]), images, source, code_law=law, variables=2, samples=samples)
+    losses = evaluate_images(stack([weights]), IMAGES, source, code_law=law, variables=2, samples=samples)
     weights = log_weights.exp()
     expected = {
         "importance_weighted_bound": -weights.mean(1).log(),
@@ -91,12 +79,8 @@ def test_bounds_of_few_samples_agree_with_a_plain_loop(name, monkeypatch):
     torch.testing.assert_close(losses.negative_elbo - losses.reconstruction, kl, atol=1e-6, rtol=1e-6)
 
 
-IMAGES = np.random.default_rng(0).integers(0, 2, (7, 2, 3)).astype(np.uint8)
-
-
-NETWORK = model_of(
-    initial_weights(Architecture(pixels=6, hidden=5, variables=2, categories=3), generator(3, "weights")), variables=2
-)
+SEVEN_IMAGES = np.random.default_rng(0).integers(0, 2, (7, 2, 3)).astype(np.uint8)
+NETWORK = model_of(weights_of(3), variables=2)
 
 
 def evaluate(*points):
@@ -105,7 +89,7 @@ def evaluate(*points):
         TrainedModel(Cell("d", 3, f"law{place}", 0.5, seed), law_of(definition), NETWORK, (2, 3))
         for place, (definition, seed) in enumerate(points)
     ]
-    return evaluate_selected(models, IMAGES, samples=50, device=torch.device("cpu"))
+    return evaluate_selected(models, SEVEN_IMAGES, samples=50, device=torch.device("cpu"))
 
 
 def evaluate_one(definition):
@@ -122,7 +106,7 @@ def test_the_table_holds_the_means_of_what_is_kept_for_each_image(name):
     assert per_image.dtype == np.float32
     for column, values in zip(("paper_loss", "negative_elbo", "importance_weighted_bound"), per_image, strict=True):
         assert row[column] == pytest.approx(values.mean(dtype=np.float64), rel=1e-14)
-    logits = NETWORK.encode(torch.from_numpy(IMAGES).flatten(1).float()).detach()
+    logits = NETWORK.encode(torch.from_numpy(SEVEN_IMAGES).flatten(1).float()).detach()
     q = argmax_probabilities(logits, in_double(definition))
     assert row["kl_of_codes"] == pytest.approx(kl_of_codes(q).sum(-1).mean().item())
     assert row["paper_loss"] == pytest.approx(row["reconstruction"] + row["kl_of_softmax"], rel=1e-6)
@@ -146,8 +130,7 @@ def test_a_bound_of_more_samples_than_there_are_is_missing():
 
 @pytest.mark.parametrize("samples", [10, 100])
 def test_a_bound_of_fewer_samples_is_the_bound_where_there_are_just_so_many(samples):
-    weights = initial_weights(Architecture(pixels=6, hidden=5, variables=2, categories=3), generator(3, "weights"))
-    law, images = in_double(PAPER_LAWS["normal"]), torch.from_numpy(IMAGES).flatten(1)
+    weights, law, images = weights_of(3), in_double(PAPER_LAWS["normal"]), torch.from_numpy(SEVEN_IMAGES).flatten(1)
     all_samples, one_less = (
         evaluate_images(
             stack([weights]), images, NoiseSource(law, generator(0, "noise")), code_law=law, variables=2, samples=count
@@ -172,7 +155,7 @@ def test_the_codes_of_each_model_are_drawn_with_the_noise_of_its_law_and_seed():
     points = list(itertools.product(SCALED.values(), (1, 2)))
     table, _ = evaluate(*points)
     weights = stack([dict(NETWORK.state_dict())])
-    images = torch.from_numpy(IMAGES).flatten(1)
+    images = torch.from_numpy(SEVEN_IMAGES).flatten(1)
     for (definition, seed), found in zip(points, table["reconstruction"], strict=True):
         law = in_double(definition)
         noise = NoiseSource(law, generator(seed, "bound noise"))

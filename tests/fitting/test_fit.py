@@ -9,8 +9,8 @@ import scipy.integrate
 import scipy.stats
 import torch
 import torch.nn.functional as F
+from discrete_vae.config.configuration import Fitting
 from discrete_vae.config.definitions import Binomial, NegativeBinomial, Poisson, Table, law_of
-from discrete_vae.config.options import Fit
 from discrete_vae.fitting.fit import (
     RelaxedNoise,
     fit,
@@ -26,7 +26,7 @@ from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
 
 P = np.array([0.5, 0.3, 0.15, 0.05])
-OPTIONS = Fit(steps=20, samples=10, learning_rate=0.1, record_every=8)
+OPTIONS = Fitting(steps=20, samples=10, learning_rate=0.1, record_every=8)
 UNIFORM = {"distribution": "Uniform", "low": -1, "high": 1}
 
 
@@ -125,7 +125,7 @@ def test_a_fit_with_gumbel_noise_finds_the_log_probabilities():
         distribution(law_of(PAPER_LAWS["gumbel"])),
         temperatures=[0.05],
         seeds=[1],
-        options=Fit(steps=300, samples=500, learning_rate=0.03, record_every=300),
+        options=Fitting(steps=300, samples=500, learning_rate=0.03, record_every=300),
     )
     (logits,) = recorded[300][0].double()
     assert total_variation(F.softmax(logits, dim=-1), torch.from_numpy(P)) < 0.02
@@ -134,7 +134,7 @@ def test_a_fit_with_gumbel_noise_finds_the_log_probabilities():
 
 @pytest.mark.parametrize("law", PAPER_LAWS)
 def test_the_mean_relaxed_sample_comes_close_where_the_codes_stay_away(law):
-    options = Fit(steps=200, samples=400, learning_rate=0.03, record_every=200)
+    options = Fitting(steps=200, samples=400, learning_rate=0.03, record_every=200)
     last = fit(P, law_of(PAPER_LAWS[law]), temperatures=[0.1, 1.5], seeds=[1], options=options).query("step == 200")
     cold, hot = last.to_dict("records")
     assert max(cold["discrete_error"], cold["relaxed_error"], hot["relaxed_error"]) < 0.03

@@ -21,8 +21,9 @@ from discrete_vae.model.code_probabilities import (
     known_probabilities,
 )
 from discrete_vae.model.network import softmax_kl_with_gradient
-from discrete_vae.model.noise import NoiseSource, distribution
+from discrete_vae.model.noise import NoiseSource
 from discrete_vae.model.random_streams import generator
+from tiny import in_double
 from torch.distributions import AffineTransform, TransformedDistribution
 
 LOGITS = torch.tensor([[0.3, -1.2, 2.0, 0.0], [5.0, 4.9, -3.0, 1.0], [0.0, 0.0, 0.0, 0.0]]).double()
@@ -33,10 +34,6 @@ OTHER_LAWS = {
     "narrow": {"distribution": "Gumbel", "loc": 0.3, "scale": 0.78},
     "wide": {"distribution": "Normal", "loc": 0.5, "scale": math.pi / math.sqrt(6)},
 }
-
-
-def in_double(definition):
-    return distribution(law_of(definition), torch.float64)
 
 
 def named(name):

@@ -62,13 +62,13 @@ def normal_minus_gumbel(losses: pd.DataFrame) -> tuple[int, pd.DataFrame]:
     return last, after.xs("normal", level="perturbation") - after.xs("gumbel", level="perturbation")
 
 
-def best_and_stop(losses: np.ndarray, patience: int = 30) -> tuple[int, int | None]:
+def best_and_stop(losses: np.ndarray) -> tuple[int, int | None]:
     """Return the epoch, from 0, that early stopping would have kept, and the last epoch, None if it did not stop."""
     best = 0
     for epoch, loss in enumerate(losses[:-1]):
         if loss < losses[best]:
             best = epoch
-        elif epoch - best >= patience:
+        elif epoch - best >= 30:
             return best, epoch
     return int(losses.argmin()), None
 

@@ -15,10 +15,10 @@ from packaging.requirements import Requirement
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def locked(python_version: str = "3.11") -> dict[str, str]:
+def locked() -> dict[str, str]:
     lines = (ROOT / "requirements.lock").read_text().splitlines()
     requirements = [Requirement(line) for line in lines if line and not line.lstrip().startswith("#")]
-    environment = {"python_full_version": f"{python_version}.0", "python_version": python_version}
+    environment = {"python_full_version": "3.11.0", "python_version": "3.11"}
     return {
         requirement.name: str(requirement.specifier)
         for requirement in requirements

@@ -6,7 +6,6 @@ Whatever happens, a plain rerun ends in the bits of an undisturbed run. It takes
 
 import gzip
 import hashlib
-import http.server
 import os
 import random
 import re
@@ -21,9 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
-from conftest import outputs_less_times, run_snakemake, serving, start_snakemake
+from conftest import SilentHandler, outputs_less_times, run_snakemake, running_scripts, serving, start_snakemake
 
 pytestmark = pytest.mark.faults
 
@@ -59,7 +57,7 @@ def mnist_files() -> dict[str, bytes]:
     return files
 
 
-class Mirror(http.server.BaseHTTPRequestHandler):
+class Mirror(SilentHandler):
     """Serves the files in about a second each; a folder of the path before /mnist/ says how to serve them badly."""
 
     files: dict[str, bytes]
@@ -90,9 +88,6 @@ class Mirror(http.server.BaseHTTPRequestHandler):
                         time.sleep(0.1)
         except ConnectionError:
             pass  # the client was killed, or has had enough
-
-    def log_message(self, *arguments):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -157,17 +152,6 @@ def case(tmp_path_factory, mirror) -> Case:
     return Case(tmp_path_factory.mktemp("case"), mirror)
 
 
-def running_scripts(directory: Path) -> dict[str, psutil.Process]:
-    """Find the processes that run a rule's script under a working directory, by the script's name."""
-    pattern = re.compile(rf"{re.escape(str(directory))}/\.snakemake/scripts/\w+\.(\w+)\.py")
-    found = {}
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if len(words) == 2 and (match := pattern.fullmatch(words[1])):
-            found[match[1]] = process
-    return found
-
-
 class TestKills:
     @pytest.mark.parametrize("stage", STAGES)
     def test_a_rerun_after_any_kill_ends_in_the_same_bits(self, case, tmp_path, stage):
@@ -212,14 +196,14 @@ class TestKills:
 
 
 @contextmanager
-def small_disk(path: Path, megabytes: int = 64) -> Iterator[None]:
+def small_disk(path: Path) -> Iterator[None]:
     """Mount a disk of its own at a folder, with what the folder held."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
     content = path.with_name(f"{path.name}.content")
     path.mkdir(parents=True, exist_ok=True)
     shutil.copytree(path, content)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", path], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", path], check=True)
     try:
         shutil.copytree(content, path, dirs_exist_ok=True)
         yield

@@ -4,14 +4,12 @@ import itertools
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from conftest import ROOT, copy_of, make_own, planned_jobs, run_snakemake, with_own
+from conftest import ROOT, copy_of, make_own, planned_jobs, run_as_module, run_snakemake, with_own
 from discrete_vae.config.options import Training
 from discrete_vae.grid.scheduling import training_mb, training_minutes
 
@@ -107,19 +105,10 @@ def test_a_request_that_may_differ_between_jobs_ends_in_one_line(tmp_path):
 
 def test_in_a_module_the_rule_is_asked_by_its_own_name(tmp_path):
     make_own(tmp_path)
-    (tmp_path / "Snakefile").write_text(f"""
-module vae:
-    snakefile: "{ROOT / "Snakefile"}"
-    config: config
-use rule * from vae as vae_*
-""")
-    command = [sys.executable, "-m", "snakemake", "vae_all", "--dry-run", "--cores", "1", "--configfile", "own.yaml"]
-    own = ["--config", "training={device: auto}"]
 
     def jobs(rule: str) -> int:
-        arguments = [*command, "--set-resources", f"{rule}:gpu=1", *own]
-        output = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-        return output.count("rule vae_train_cells:")
+        options = ("--set-resources", f"{rule}:gpu=1", "--config", "training={device: auto}")
+        return run_as_module(tmp_path, "vae_all", "--dry-run", *options).count("rule vae_train_cells:")
 
     assert (jobs("vae_train_cells"), jobs("train_cells")) == (1, 2), "two noise laws in one job, or in two"
 

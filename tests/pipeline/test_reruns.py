@@ -6,30 +6,29 @@ import shutil
 import signal
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 import torch
 from conftest import (
     NO_WORK,
     PUBLISHED,
     ROOT,
-    assert_same_result,
     copy_of,
     files_of,
     give_one_date,
     made_once,
     make_own,
+    outputs_less_times,
     planned_jobs,
     planned_work,
     refusal,
-    result_of,
     run_snakemake,
+    running_scripts,
     start_snakemake,
+    wait_for_an_epoch,
     with_own,
 )
 from discrete_vae.data.dataset import BinarizedDataset
@@ -50,6 +49,16 @@ CLUSTER = (
 )
 
 
+AT_1 = ["normal-tau1.0", "laplace-tau1.0"]
+
+
+def of_group(*cells: str, group: str = GROUP) -> dict[str, set[str]]:
+    """Return the work of training some cells of a group, such as normal-tau0.5, and of making the group again."""
+    place, seed = group.replace("/", "-").rsplit("-", 1)
+    trained = {f"{place}-{cell}-{seed}" for cell in cells}
+    return {**NO_WORK, "train": trained, "select": {group}, "evaluate": {group}}
+
+
 def drawing(directory: Path) -> tuple[str, ...]:
     """Return the arguments that draw a study again from its groups alone."""
     return ("--forceall", "--configfile", str(directory / "results/own/config.yaml"), "--config", "draw_only=true")
@@ -62,7 +71,8 @@ class TestOwnDatasetAndLaw:
         assert (own / FIGURE).exists()
 
     def test_the_summary_says_what_was_run_and_on_what(self, own):
-        _, history, summary = result_of(own, "mine/K4/laplace/tau0.5/seed1")
+        run = own / "results/own/runs/mine/K4/laplace/tau0.5/seed1"
+        history, summary = pd.read_csv(run / "history.csv"), json.loads((run / "summary.json").read_text())
         data = BinarizedDataset.load(own / "data" / "mine.npz")
         assert summary["data_sha256"] == data.manifest["sha256"]
         assert summary["law"] == {"distribution": "Laplace", "loc": 0, "scale": 1}
@@ -75,9 +85,7 @@ class TestOwnDatasetAndLaw:
     def test_a_newer_file_of_the_same_images_hides_nothing_that_is_missing(self, own, clone):
         shutil.copytree(own / "data", clone / "data")
         (clone / "my.npz").touch()
-        work = planned_work(clone, *with_own(clone, "study=another"))
-        cells = {"mine-K4-normal-tau0.5-seed1", "mine-K4-laplace-tau0.5-seed1"}
-        assert work == {**NO_WORK, "train": cells, "select": {GROUP}, "evaluate": {GROUP}}
+        assert planned_work(clone, *with_own(clone, "study=another")) == of_group("normal-tau0.5", "laplace-tau0.5")
 
     def test_data_that_are_there_hide_no_training_even_if_their_rule_is_forced(self, own, clone):
         """Snakemake would plan the data alone: what follows reads them as ancient."""
@@ -86,14 +94,6 @@ class TestOwnDatasetAndLaw:
         assert work["data"] == set()
         assert len(work["train"]) == 2
         assert planned_jobs(clone, "data/mine.npz", *with_own(clone, "study=another")) == []
-
-    def test_data_that_are_newer_than_runs_train_none_of_them_again(self, own, clone):
-        for folder in ("data", "results/own/runs"):
-            shutil.copytree(own / folder, clone / folder)
-        give_one_date(clone)
-        os.utime(clone / "data/mine.npz", (1.1e9, 1.1e9))
-        work = planned_work(clone, *with_own(clone, "grid={temperature: [0.5, 1.0]}"))
-        assert {cell.split("-")[3] for cell in work["train"]} == {"tau1.0"}
 
     def test_a_job_refuses_other_images_than_those_of_its_study(self, own, clone):
         """A plan cannot see it: the dataset is not made yet."""
@@ -110,9 +110,6 @@ class TestOwnDatasetAndLaw:
         keep = with_own(tmp_path, "evaluation={keep_models: true}")
         run_snakemake(tmp_path, f"{FOLDER}/models.pt", "--cores", "1", *keep)
         assert torch.load(tmp_path / FOLDER / "models.pt", weights_only=True).keys() == {"normal", "laplace"}
-
-    def test_nothing_is_left_to_do(self, own):
-        assert planned_jobs(own, *with_own(own)) == []
 
     def test_a_cell_outside_the_grid_is_a_target(self, own):
         target = "results/own/runs/mine/K7/normal/tau0.25/seed9/summary.json"
@@ -185,24 +182,19 @@ class TestWholeGroups:
         assert line.endswith(f"remove {FOLDER} to make it again")
 
     @pytest.mark.parametrize(
-        ("axis", "values", "group", "cells"),
+        ("axis", "values", "group"),
         [
-            ("seed", [1, 2], "mine/K4/seed2", {"mine-K4-normal-tau0.5-seed2", "mine-K4-laplace-tau0.5-seed2"}),
-            ("K", [4, 5], "mine/K5/seed1", {"mine-K5-normal-tau0.5-seed1", "mine-K5-laplace-tau0.5-seed1"}),
-            (
-                "dataset",
-                ["mine", "other"],
-                "other/K4/seed1",
-                {"other-K4-normal-tau0.5-seed1", "other-K4-laplace-tau0.5-seed1"},
-            ),
+            ("seed", [1, 2], "mine/K4/seed2"),
+            ("K", [4, 5], "mine/K5/seed1"),
+            ("dataset", ["mine", "other"], "other/K4/seed1"),
         ],
         ids=["seed", "K", "dataset"],
     )
-    def test_a_new_seed_K_or_dataset_plans_its_own_cells_only(self, clone, axis, values, group, cells):
+    def test_a_new_seed_K_or_dataset_plans_its_own_cells_only(self, clone, axis, values, group):
         definition = "datasets={other: {source: npz, path: my.npz}}"
         work = planned_work(clone, *with_own(clone, f"grid={{{axis}: {values}}}", definition))
         data = {f"data/{group.partition('/')[0]}.npz"}
-        assert work == {**NO_WORK, "data": data, "train": cells, "select": {group}, "evaluate": {group}}
+        assert work == of_group("normal-tau0.5", "laplace-tau0.5", group=group) | {"data": data}
 
     def test_a_table_without_a_group_that_is_asked_for_is_not_handed_over(self, clone):
         line = refusal(clone, RESULTS, *with_own(clone, "grid={seed: [1, 2]}"))
@@ -214,22 +206,22 @@ class TestGroupsThatGrow:
     @pytest.mark.parametrize(
         ("axis", "cells"),
         [
-            ("temperature: [0.5, 1.0]", {"mine-K4-normal-tau1.0-seed1", "mine-K4-laplace-tau1.0-seed1"}),
-            ("perturbation: [normal, laplace, gumbel]", {"mine-K4-gumbel-tau0.5-seed1"}),
+            ("temperature: [0.5, 1.0]", AT_1),
+            ("perturbation: [normal, laplace, gumbel]", ["gumbel-tau0.5"]),
         ],
         ids=["temperature", "law"],
     )
     def test_a_new_value_trains_its_own_cells_only(self, own, axis, cells, stack):
         work = planned_work(own, *with_own(own, f"grid={{{axis}}}", f"training={{stack: {stack}}}"))
-        assert work == {**NO_WORK, "train": cells, "select": {GROUP}, "evaluate": {GROUP}}
+        assert work == of_group(*cells)
 
-    def test_a_new_value_trains_its_own_cells_only_where_snakemake_remembers_nothing(self, own, clone):
+    @pytest.mark.parametrize("date_of_data", [1e9, 1.1e9], ids=["as old as the runs", "newer"])
+    def test_a_new_value_trains_its_own_cells_only_where_snakemake_remembers_nothing(self, own, clone, date_of_data):
         for folder in ("data", "results/own/runs"):
             shutil.copytree(own / folder, clone / folder)
         give_one_date(clone)
-        work = planned_work(clone, *with_own(clone, "grid={temperature: [0.5, 1.0]}"))
-        cells = {"mine-K4-normal-tau1.0-seed1", "mine-K4-laplace-tau1.0-seed1"}
-        assert work == {**NO_WORK, "train": cells, "select": {GROUP}, "evaluate": {GROUP}}
+        os.utime(clone / "data/mine.npz", (date_of_data, date_of_data))
+        assert planned_work(clone, *with_own(clone, "grid={temperature: [0.5, 1.0]}")) == of_group(*AT_1)
 
     @pytest.mark.parametrize("profile", PROFILES)
     def test_a_new_value_trains_its_own_cells_only_whatever_code_and_environment_made_the_others(
@@ -243,8 +235,7 @@ class TestGroupsThatGrow:
         give_one_date(tmp_path)
         arguments = with_own(tmp_path, "grid={temperature: [0.5, 1.0]}")
         work = planned_work(tmp_path, "--workflow-profile", f"profiles/{profile}", *arguments)
-        cells = {"mine-K4-normal-tau1.0-seed1", "mine-K4-laplace-tau1.0-seed1"}
-        assert work == {**NO_WORK, "train": cells, "select": {GROUP}, "evaluate": {GROUP}}
+        assert work == of_group(*AT_1)
 
     def test_without_the_runs_one_line_names_the_folder_to_remove(self, clone):
         line = refusal(clone, RESULTS, *with_own(clone, "grid={temperature: [0.5, 1.0]}"))
@@ -421,7 +412,8 @@ class TestDrawingInAClone:
         target = f"results/own/runs/{cell}/summary.json"
         run_snakemake(clone, "--cores", "all", target, *with_own(clone))
         assert planned_jobs(clone, target, *with_own(clone)) == []
-        assert_same_result(clone, cell, result_of(own, cell))
+        run = f"results/own/runs/{cell}"
+        assert outputs_less_times(clone, run) == outputs_less_times(own, run)
         after = files_of(clone)
         assert before.items() <= after.items()
         made = {f"results/own/runs/{cell}/{name}" for name in ("history.csv", "summary.json", "model.pt")}
@@ -522,22 +514,6 @@ class TestRunsThatAreUnlikeOthers:
         assert (tmp_path / FIGURE).exists()
 
 
-def wait_for_an_epoch(log: Path) -> None:
-    """Wait until the training process has written its first epoch to its log."""
-    deadline = time.monotonic() + 120
-    while not (log.exists() and "epoch" in log.read_text()):
-        assert time.monotonic() < deadline, f"no epoch in {log}"
-        time.sleep(0.05)
-
-
-def end_training_once_it_reports(log: Path) -> None:
-    """Send SIGTERM to the training process when it has written its first epoch to its log."""
-    wait_for_an_epoch(log)
-    for process in psutil.Process().children(recursive=True):
-        if any(word.endswith("train_cells.py") for word in process.cmdline()[1:]) and not process.children():
-            process.send_signal(signal.SIGTERM)
-
-
 def test_a_training_job_that_is_ended_continues_to_the_same_bits(own, tmp_path):
     make_own(tmp_path)
     shutil.copytree(own / "data", tmp_path / "data", copy_function=shutil.copyfile)
@@ -545,12 +521,17 @@ def test_a_training_job_that_is_ended_continues_to_the_same_bits(own, tmp_path):
     target = f"results/own/runs/{cell}/summary.json"
     arguments = (target, "--cores", "1", *with_own(tmp_path, "training={epochs: 500}", "grid={seed: [3]}"))
     run_snakemake(tmp_path, *arguments)
-    expected = result_of(tmp_path, cell)
+    expected = outputs_less_times(tmp_path, f"results/own/runs/{cell}")
     shutil.rmtree(tmp_path / "results")
 
     log = tmp_path / "logs/own/train_cells/mine-K4-normal-tau0.5-seed3.log"
     log.unlink()
-    ending = threading.Thread(target=end_training_once_it_reports, args=(log,))
+
+    def end() -> None:
+        wait_for_an_epoch(log)
+        running_scripts(tmp_path)["train_cells"].send_signal(signal.SIGTERM)
+
+    ending = threading.Thread(target=end)
     ending.start()
     completed = run_snakemake(tmp_path, *arguments, check=False)
     ending.join()
@@ -561,7 +542,7 @@ def test_a_training_job_that_is_ended_continues_to_the_same_bits(own, tmp_path):
 
     run_snakemake(tmp_path, *arguments)
     assert "continuing from" in log.read_text()
-    assert_same_result(tmp_path, cell, expected)
+    assert outputs_less_times(tmp_path, f"results/own/runs/{cell}") == expected
     assert list((tmp_path / "checkpoints").rglob("*.pt*")) == []
 
 

@@ -15,19 +15,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
 from conftest import (
     QUICKSTART,
     ROOT,
-    assert_same_result,
     make_own,
     outputs_less_times,
-    result_of,
     run_snakemake,
+    running_scripts,
     snakemake_command,
     start_snakemake,
+    wait_for,
+    wait_for_an_epoch,
 )
 
 pytestmark = pytest.mark.slurm
@@ -128,20 +128,12 @@ def cluster(tmp_path_factory):
             (CONFIGURATION / name).unlink()
 
 
-def wait_for(condition, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail("waited in vain")
-        time.sleep(0.1)
-
-
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
     """The result of a cell that trains for some seconds, from a local run."""
     directory = tmp_path_factory.mktemp("local")
     run_snakemake(directory, "--cores", "1", *cell_arguments(directory))
-    return result_of(directory, CELL)
+    return outputs_less_times(directory, f"results/own/runs/{CELL}")
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +153,7 @@ def train_while(disturb: Callable[[Path], None], directory: Path, *options: str,
     log = directory / "logs/own/train_cells" / f"{LABEL}.log"
 
     def disturb_once_it_reports() -> None:
-        wait_for(lambda: log.exists() and "epoch" in log.read_text(), seconds=120)
+        wait_for_an_epoch(log)
         disturb(directory)
 
     disturbing = threading.Thread(target=disturb_once_it_reports)
@@ -177,15 +169,11 @@ def running_job() -> str:
 
 
 def send_to_training(directory: Path, number: int) -> None:
-    """Send a signal to the process that trains under a working directory, without its shell."""
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if len(words) == 2 and words[1].startswith(str(directory)) and words[1].endswith("train_cells.py"):
-            process.send_signal(number)
+    running_scripts(directory)["train_cells"].send_signal(number)
 
 
 def assert_same_whole_result(directory: Path, expected) -> None:
-    assert_same_result(directory, CELL, expected)
+    assert outputs_less_times(directory, f"results/own/runs/{CELL}") == expected
     assert list((directory / "checkpoints").rglob("*.pt*")) == []
 
 

@@ -30,12 +30,19 @@ def runs_of(histories: pd.DataFrame, **columns) -> pd.DataFrame:
     return last.assign(**losses, **{**constants, **columns})
 
 
+def best_epochs(losses: dict[tuple[str, float, int], float], **columns) -> pd.DataFrame:
+    """Make summaries from validation losses by (perturbation, temperature, seed); a missing one diverged."""
+    runs = pd.DataFrame([(*key, loss) for key, loss in losses.items()], columns=[*AXES[2:], "validation_loss"])
+    constants = {"dataset": "d", "K": 10, "data_origin": "here", "training": "{}"}
+    return runs.assign(diverged=runs["validation_loss"].isna(), **{**constants, **columns})
+
+
 def legend_of(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def convergence(histories: pd.DataFrame, temperature: float, **columns):
-    return draw_convergence(histories, runs_of(histories, **columns), dataset="d", temperature=temperature, laws=LAWS)
+    return draw_convergence(histories, runs_of(histories, **columns), temperature=temperature, laws=LAWS)
 
 
 @pytest.fixture
@@ -77,13 +84,16 @@ def test_convergence_has_a_column_per_K_and_a_curve_per_law_with_the_mean_and_ra
         assert (at_the_end.min(), at_the_end.max()) == pytest.approx((100 / 40 + K + 1.85, 100 / 40 + K + 3.85))
 
 
-def test_convergence_has_only_the_K_and_laws_that_were_run_at_the_temperature(histories):
+def test_each_k_is_drawn_at_its_nearest_temperature_of_two_laws(histories):
     """As where the parts of a grid have temperatures of their own: what was not run did not diverge."""
-    elsewhere = (histories["K"] == 30) | (histories["perturbation"] == "normal")
-    figure = convergence(histories[~(elsewhere & (histories["temperature"] == 0.5))], temperature=0.5)
-    assert [ax.get_title() for ax in figure.axes] == [""]
-    assert figure.get_suptitle().startswith("d, at temperature 0.5, $K$ = 10 · ")
-    assert legend_of(figure) == ["Gumbel noise"], "without Normal noise there is no goal"
+    half = histories["temperature"] == 0.5
+    apart = convergence(histories[(histories["K"] == 10) == half], temperature=0.5)
+    assert apart.get_suptitle().startswith("d, at temperature 0.5 and 0.85 · ")
+    one_law = convergence(histories[~(half & (histories["perturbation"] == "normal"))], temperature=0.5)
+    assert one_law.get_suptitle().startswith("d, at temperature 0.85 · ")
+    alone = histories[half & (histories["perturbation"] == "gumbel") & (histories["K"] == 10)]
+    assert convergence(alone, temperature=0.85).get_suptitle().startswith("d, at temperature 0.5, $K$ = 10 · ")
+    assert legend_of(convergence(alone, temperature=0.85)) == ["Gumbel noise"], "without Normal noise there is no goal"
 
 
 def test_a_goal_is_shown_only_where_no_run_stopped_early(histories):
@@ -91,11 +101,6 @@ def test_a_goal_is_shown_only_where_no_run_stopped_early(histories):
     figure = convergence(histories, temperature=0.5, stopped_early=stopped)
     assert [len([line for line in ax.lines if len(line.get_xdata())]) for ax in figure.axes] == [3, 2]
     assert legend_of(figure) == ["Gumbel noise", "Normal noise", "Gumbel's final loss"]
-
-
-def test_convergence_is_drawn_at_the_nearest_temperature_also_below_the_highest(histories):
-    figure = convergence(histories, temperature=0.6)
-    assert "temperature 0.5" in figure.get_suptitle()
 
 
 def test_a_curve_of_one_epoch_is_a_marker(histories):
@@ -120,7 +125,7 @@ def test_a_seed_that_was_not_run_at_every_temperature_is_not_counted_everywhere(
     runs = runs_of(histories)
     partial = runs[(runs["seed"] == 1) | (runs["temperature"] == 0.5)]
     for shown, seeds in ((runs, "range over 2 seeds"), (partial, "range over 1 to 2 seeds")):
-        figure = draw_temperatures(shown, dataset="d", laws=LAWS)
+        figure = draw_temperatures(shown, laws=LAWS)
         assert seeds in figure.get_suptitle()
 
 
@@ -135,7 +140,7 @@ def test_validation_is_drawn_at_each_seeds_selected_temperature(histories):
     # Of normal noise only, the higher temperature is selected with seed 3.
     higher = (runs["perturbation"] == "normal") & (runs["seed"] == 3) & (runs["temperature"] == 0.85)
     runs.loc[higher, "validation_loss"] -= 10
-    figure = draw_validation(curves, runs, dataset="d", laws=LAWS)
+    figure = draw_validation(curves, runs, laws=LAWS)
     gumbel, normal = (line for line in figure.axes[0].lines if len(line.get_xdata()))
     assert gumbel.get_ydata()[-1] == pytest.approx(100 / 40 + 10 + (1.5 + 3.5) / 2)
     assert normal.get_ydata()[-1] == pytest.approx(100 / 40 + 10 + (1.5 + 3.85) / 2)
@@ -148,7 +153,7 @@ def test_validation_is_drawn_at_each_seeds_selected_temperature(histories):
 
     one = (runs["perturbation"] == "gumbel") & (runs["seed"] == 1) & (runs["K"] == 10)
     ended = runs.assign(stopped_early=one, epochs_run=runs["epochs_run"].mask(one, 20))
-    ax = draw_validation(curves, ended, dataset="d", laws=LAWS).axes[0]
+    ax = draw_validation(curves, ended, laws=LAWS).axes[0]
     assert ax.lines[0].get_xdata()[-1] == 20
     assert [epoch for epoch, _ in ax.collections[-1].get_offsets()] == [40] * 4, "also beyond the end of a curve"
     assert ax.get_xlim()[1] == 40
@@ -173,20 +178,8 @@ def test_where_every_run_diverged_the_figures_say_so(histories):
 
 
 def test_loss_against_temperature_leaves_diverged_runs_out():
-    runs = pd.DataFrame(
-        {
-            "dataset": "d",
-            "K": 10,
-            "perturbation": "normal",
-            "temperature": [0.1, 0.5, 1.0],
-            "seed": 1,
-            "validation_loss": [3.0, 2.0, np.nan],
-            "diverged": [False, False, True],
-            "data_origin": "here",
-            "training": "{}",
-        }
-    )
-    figure = draw_temperatures(runs, dataset="d", laws=LAWS)
+    runs = best_epochs({("normal", 0.1, 1): 3.0, ("normal", 0.5, 1): 2.0, ("normal", 1.0, 1): np.nan})
+    figure = draw_temperatures(runs, laws=LAWS)
     curve, ring = [line for line in figure.axes[0].lines if len(line.get_xdata())]
     assert curve.get_xydata().tolist() == [[0, 3.0], [1, 2.0]]
     assert ring.get_xydata().tolist() == [[1, 2.0]]
@@ -196,7 +189,7 @@ def test_loss_against_temperature_leaves_diverged_runs_out():
 
 
 def test_against_temperature_the_laws_stand_beside_each_other_with_the_range_over_seeds(histories):
-    ax = draw_temperatures(runs_of(histories), dataset="d", laws=LAWS).axes[0]
+    ax = draw_temperatures(runs_of(histories), laws=LAWS).axes[0]
     gumbel, normal = (line.get_xydata() for line in ax.lines[:2])
     assert gumbel.tolist() == [[-0.075, pytest.approx(15)], [0.925, pytest.approx(15.35)]]
     assert normal[:, 0].tolist() == [0.075, 1.075]
@@ -205,11 +198,8 @@ def test_against_temperature_the_laws_stand_beside_each_other_with_the_range_ove
 
 
 def test_at_a_single_temperature_the_laws_stand_side_by_side():
-    losses = {("gumbel", 1): 3.0, ("gumbel", 2): 5.0, ("normal", 1): 2.0, ("normal", 2): 2.0}
-    rows = [{"perturbation": law, "seed": seed, "validation_loss": loss} for (law, seed), loss in losses.items()]
-    runs = pd.DataFrame(rows).assign(dataset="d", K=10, temperature=0.5, diverged=False, data_origin="here")
-    runs["training"] = "{}"
-    (ax,) = draw_temperatures(runs, dataset="d", laws=LAWS).axes
+    losses = {("gumbel", 0.5, 1): 3.0, ("gumbel", 0.5, 2): 5.0, ("normal", 0.5, 1): 2.0, ("normal", 0.5, 2): 2.0}
+    (ax,) = draw_temperatures(best_epochs(losses), laws=LAWS).axes
     assert [label.get_text() for label in ax.get_xticklabels()] == ["Gumbel", "Normal"]
     assert ax.get_xlabel() == "noise law, at temperature 0.5"
     assert [line.get_marker() for line in ax.lines] == ["o", "s"]
@@ -220,10 +210,9 @@ def test_at_a_single_temperature_the_laws_stand_side_by_side():
 
 def test_laws_whose_names_do_not_fit_below_the_axis_have_markers_of_their_own_as_in_the_legend():
     laws = [*LAWS, "laplace"]
-    runs = pd.DataFrame({"dataset": "d", "perturbation": laws, "seed": 1, "validation_loss": 1.0})
-    runs = runs.assign(K=10, temperature=0.5, diverged=False, data_origin="here", training="{}")
+    runs = best_epochs({(law, 0.5, 1): 1.0 for law in laws})
     fewer = runs[runs["perturbation"] != "normal"].assign(K=30)
-    figure = draw_temperatures(pd.concat([runs, fewer]), dataset="d", laws=laws)
+    figure = draw_temperatures(pd.concat([runs, fewer]), laws=laws)
     named = figure.legends[0].get_lines()
     markers = [line.get_marker() for line in figure.axes[0].lines]
     assert markers == [line.get_marker() for line in named] == list("osD^")
@@ -239,28 +228,23 @@ def test_an_annealed_temperature_is_called_so(histories):
     assert "annealed from temperature 0.85" in figure.get_suptitle()
     runs = runs_of(histories, training=annealed)
     curves = histories.rename(columns={"training_loss": "validation_loss"})
-    assert "annealed from selected temp" in draw_validation(curves, runs, dataset="d", laws=LAWS).get_suptitle()
-    (ax, _) = draw_temperatures(runs, dataset="d", laws=LAWS).axes
+    assert "annealed from selected temp" in draw_validation(curves, runs, laws=LAWS).get_suptitle()
+    (ax, _) = draw_temperatures(runs, laws=LAWS).axes
     assert ax.get_xlabel() == "temperature at the start"
-    (ax, _) = draw_temperatures(runs[runs["temperature"] == 0.5], dataset="d", laws=LAWS).axes
+    (ax, _) = draw_temperatures(runs[runs["temperature"] == 0.5], laws=LAWS).axes
     assert ax.get_xlabel() == "noise law, annealed from temperature 0.5"
 
 
 def test_where_every_run_of_a_K_diverged_no_temperature_is_shown():
-    runs = pd.DataFrame({"dataset": "d", "K": [10, 30], "perturbation": "normal", "temperature": 0.5, "seed": 1})
-    runs = runs.assign(validation_loss=[np.nan, 1.0], diverged=[True, False], data_origin="here", training="{}")
-    figure = draw_temperatures(runs, dataset="d", laws=LAWS)
+    diverged, finite = best_epochs({("normal", 0.5, 1): np.nan}), best_epochs({("normal", 0.5, 1): 1.0}, K=30)
+    figure = draw_temperatures(pd.concat([diverged, finite]), laws=LAWS)
     assert [[text.get_text() for text in ax.texts] for ax in figure.axes] == [["diverged"], []]
 
 
 @pytest.mark.parametrize("columns", [1, 3])
 def test_each_temperature_that_was_run_has_a_tick_and_no_names_touch(columns):
-    runs = pd.DataFrame(
-        {"dataset": "d", "K": K, "perturbation": "normal", "temperature": t, "seed": 1, "validation_loss": t}
-        for K in range(10, 10 + columns)
-        for t in PAPER_TEMPERATURES
-    ).assign(diverged=False, data_origin="here", training="{}")
-    figure = draw_temperatures(runs, dataset="d", laws=LAWS)
+    losses = {("normal", t, 1): t for t in PAPER_TEMPERATURES}
+    figure = draw_temperatures(pd.concat(best_epochs(losses, K=10 + i) for i in range(columns)), laws=LAWS)
     figure.draw_without_rendering()
     for ax in figure.axes:
         named = [label.get_text() for label in ax.get_xticklabels()]
@@ -270,11 +254,7 @@ def test_each_temperature_that_was_run_has_a_tick_and_no_names_touch(columns):
 
 
 def test_of_many_temperatures_only_as_many_are_named_as_there_is_room_for():
-    runs = pd.DataFrame(
-        {"dataset": "d", "K": 10, "perturbation": "normal", "temperature": t / 100, "seed": 1, "validation_loss": t}
-        for t in range(1, 101)
-    ).assign(diverged=False, data_origin="here", training="{}")
-    (ax,) = draw_temperatures(runs, dataset="d", laws=LAWS).axes
+    (ax,) = draw_temperatures(best_epochs({("normal", t / 100, 1): t for t in range(1, 101)}), laws=LAWS).axes
     assert len(ax.get_xticks()) == 100
     names = [label.get_text() for label in ax.get_xticklabels() if label.get_text()]
     assert names[0] == "0.01"
@@ -286,7 +266,7 @@ def test_images_are_named_unless_they_are_the_papers(histories):
     of_mnist = histories.assign(dataset="mnist")
     for origin, last in (("here", "\nhere"), (PAPER_IMAGES["mnist"], "over 2 seeds")):
         runs = runs_of(of_mnist, data_origin=origin)
-        assert draw_temperatures(runs, dataset="mnist", laws=LAWS).get_suptitle().endswith(last)
+        assert draw_temperatures(runs, laws=LAWS).get_suptitle().endswith(last)
 
 
 def test_a_law_looks_the_same_whatever_laws_a_figure_shows():
@@ -301,7 +281,7 @@ def test_the_control_s_own_laws_are_left_out_of_the_convergence(histories):
     laplace = histories[histories["perturbation"] == "normal"].assign(perturbation="laplace")
     table = pd.concat([histories, laplace], ignore_index=True)
     runs = without_control_laws(runs_of(table))
-    figure = draw_convergence(table, runs, dataset="d", temperature=0.5, laws=[*LAWS, "laplace"])
+    figure = draw_convergence(table, runs, temperature=0.5, laws=[*LAWS, "laplace"])
     assert legend_of(figure) == ["Gumbel noise", "Normal noise", "Gumbel's final loss"]
     assert [len([line for line in ax.lines if len(line.get_xdata())]) for ax in figure.axes] == [3, 3]
     alone = runs_of(laplace)
@@ -335,17 +315,17 @@ def test_a_curve_ends_where_the_first_of_its_seeds_stopped_early(histories):
     curves = histories[~stopped(histories) | (histories["epoch"] <= 15)]
     runs = runs_of(curves)
     runs = runs.assign(stopped_early=stopped(runs), epochs_run=runs["epoch"])
-    figure = draw_convergence(curves, runs, dataset="d", temperature=0.5, laws=LAWS)
+    figure = draw_convergence(curves, runs, temperature=0.5, laws=LAWS)
     lengths = [[len(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) > 2] for ax in figure.axes]
     assert lengths == [[40, 15], [40, 40]]
     assert "until the first stopped early" in figure.get_suptitle()
-    unstopped = draw_convergence(histories, runs_of(histories), dataset="d", temperature=0.5, laws=LAWS)
+    unstopped = draw_convergence(histories, runs_of(histories), temperature=0.5, laws=LAWS)
     assert "stopped early" not in unstopped.get_suptitle()
 
 
 def test_the_title_speaks_of_the_first_seed_only_where_there_are_several(histories):
     curves = histories[histories["seed"] == 3]
-    figure = draw_convergence(curves, runs_of(curves, stopped_early=True), dataset="d", temperature=0.5, laws=LAWS)
+    figure = draw_convergence(curves, runs_of(curves, stopped_early=True), temperature=0.5, laws=LAWS)
     assert "one seed" in figure.get_suptitle()
     assert "stopped early" not in figure.get_suptitle()
 
@@ -353,9 +333,10 @@ def test_the_title_speaks_of_the_first_seed_only_where_there_are_several(histori
 @pytest.mark.parametrize("categories", [[10], [10, 30]])
 @pytest.mark.parametrize("name", ["fashion-mnist", "d" * 80])
 def test_a_title_is_not_wider_than_its_figure(histories, categories, name):
-    curves = histories[histories["K"].isin(categories)].rename(columns={"training_loss": "validation_loss"})
+    curves = histories[histories["K"].isin(categories)].assign(dataset=name)
+    curves = curves.rename(columns={"training_loss": "validation_loss"})
     runs = runs_of(curves.assign(training_loss=curves["validation_loss"]), stopped_early=True, data_origin="o" * 80)
-    figure = draw_validation(curves, runs, dataset=name, laws=LAWS)
+    figure = draw_validation(curves, runs, laws=LAWS)
     figure.draw_without_rendering()
     title = figure._suptitle.get_window_extent()
     assert 0 < title.x0 < title.x1 < figure.bbox.width

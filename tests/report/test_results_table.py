@@ -2,24 +2,17 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 from discrete_vae.report.results import results_notes, results_to_latex, results_to_markdown
 from planted import runs_of, summarized, two_laws
 
 
-def notes_of(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
-    return results_notes(table, runs, runs[["dataset"]].assign(samples=100))
+def page_of(runs: pd.DataFrame, lay_out=results_to_markdown) -> str:
+    table = summarized(runs)
+    return lay_out(table, results_notes(table, runs, runs[["dataset"]].assign(samples=100)))
 
 
-@pytest.fixture
-def table_and_notes():
-    table = summarized(runs := two_laws())
-    return table, notes_of(table, runs)
-
-
-def test_markdown_and_latex_show_the_same_numbers(table_and_notes):
-    table, table_notes = table_and_notes
-    markdown, latex = results_to_markdown(table, table_notes), results_to_latex(table, table_notes)
+def test_markdown_and_latex_show_the_same_numbers():
+    markdown, latex = page_of(two_laws()), page_of(two_laws(), results_to_latex)
     assert "**13.00 ± 1.41**" in markdown
     assert "21.60 ± 0.71†" in markdown
     assert r"\textbf{13.00 $\pm$ 1.41}" in latex
@@ -28,9 +21,8 @@ def test_markdown_and_latex_show_the_same_numbers(table_and_notes):
     assert "a_test & more" in markdown
 
 
-def test_latex_escapes_what_notes_and_names_may_hold(table_and_notes):
-    table, _ = table_and_notes
-    latex = results_to_latex(table, ["training.annealing {'rate': 0.1}", "100% of my_$x^2~y.npz"])
+def test_latex_escapes_what_notes_and_names_may_hold():
+    latex = results_to_latex(summarized(two_laws()), ["training.annealing {'rate': 0.1}", "100% of my_$x^2~y.npz"])
     assert r"\footnotesize training.annealing \{'rate': 0.1\}\\" in latex
     assert r"100\% of my\_\$x\textasciicircum{}2\textasciitilde{}y.npz" in latex
 
@@ -39,8 +31,7 @@ def test_a_best_epoch_among_the_last_is_marked():
     runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0})
     runs["epochs_run"] = 100
     runs["best_epoch"] = runs["perturbation"].map({"gumbel": 91, "normal": 90})
-    table = summarized(runs)
-    markdown, latex = (layout(table, notes_of(table, runs)) for layout in (results_to_markdown, results_to_latex))
+    markdown, latex = page_of(runs), page_of(runs, results_to_latex)
     assert "2.00†§ " in markdown
     assert "**1.00**† " in markdown
     assert "more epochs may lower the loss" in markdown
@@ -50,49 +41,40 @@ def test_a_best_epoch_among_the_last_is_marked():
 
 def test_one_seed_has_no_spread_and_the_notes_say_so():
     runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0})
-    table = summarized(runs)
-    markdown = results_to_markdown(table, notes_of(table, runs))
+    markdown = page_of(runs)
     assert "±" not in markdown
     assert "one seed: no spread, no verdict" in markdown
 
 
 def test_a_group_that_diverged_entirely_is_shown_as_such():
     runs = runs_of({("normal", 0.5, 1): 1.0, ("gumbel", 0.5, 1): 2.0}, diverged=[("gumbel", 0.5, 1)])
-    table = summarized(runs)
-    notes = notes_of(table, runs)
-    assert "diverged‡" in results_to_markdown(table, notes)
-    assert "‡ some runs diverged and were skipped: see diverged.csv" in notes
+    assert "| diverged‡" in page_of(runs)
+    assert "- ‡ some runs diverged and were skipped: see diverged.csv\n" in page_of(runs)
 
 
 def test_a_table_of_diverged_runs_says_so():
     runs = runs_of({("normal", 0.5, s): 1.0 for s in (1, 2)}, diverged=[("normal", 0.5, 1), ("normal", 0.5, 2)])
-    table = summarized(runs)
-    notes = notes_of(table, runs)
-    assert results_to_markdown(table, notes).count("| diverged‡") == 4
-    assert "every run diverged" in notes
-    assert not any("one seed" in note for note in notes)
+    assert page_of(runs).count("| diverged‡") == 4
+    assert "- every run diverged\n" in page_of(runs)
+    assert "one seed" not in page_of(runs)
 
 
 def test_a_measure_of_fewer_seeds_says_so():
     """Older results lack the second selection."""
     runs = two_laws()
     runs.loc[runs["seed"] == 2, "validation_kl_of_codes"] = np.nan
-    table = summarized(runs)
-    assert results_to_markdown(table, notes_of(table, runs)).count("(1 of 2 seeds)") == 2
+    assert page_of(runs).count("(1 of 2 seeds)") == 2
 
 
 def test_a_law_whose_runs_of_a_seed_all_diverged_is_shown_with_its_number_of_seeds():
     """Beside laws with more seeds its mean alone would mislead."""
     runs = runs_of({(law, 0.5, s): 1.0 for law in ("normal", "gumbel") for s in (1, 2)}, diverged=[("gumbel", 0.5, 2)])
-    table = summarized(runs)
-    notes = notes_of(table, runs)
-    assert results_to_markdown(table, notes).count("(1 of 2 seeds)") == 4
-    assert any("runs diverged or were not made" in note for note in notes)
+    assert page_of(runs).count("(1 of 2 seeds)") == 4
+    assert "runs diverged or were not made" in page_of(runs)
 
 
 def test_a_law_without_bounds_is_shown_as_such():
-    table = summarized(runs := runs_of({("normal", 0.5, 1): 1.0, ("logistic", 0.5, 1): 2.0}))
-    markdown = results_to_markdown(table, notes_of(table, runs))
+    markdown = page_of(runs_of({("normal", 0.5, 1): 1.0, ("logistic", 0.5, 1): 2.0}))
     assert "- not evaluated, or on fewer seeds: quadrature does not serve the law" in markdown
     assert markdown.count("| not evaluated") == 3
 
@@ -102,8 +84,7 @@ def test_a_law_without_bounds_of_which_a_run_diverged_is_not_taken_for_diverged(
         ("logistic", t, s): 2.0 + t for t in (0.5, 1.0) for s in (1, 2)
     }
     runs = runs_of(losses, diverged=[("logistic", 0.5, 1)])
-    table = summarized(runs)
-    markdown = results_to_markdown(table, notes_of(table, runs))
+    markdown = page_of(runs)
     assert "| diverged" not in markdown
     assert markdown.count("| not evaluated") == 3
     assert "standard deviation over 2 seeds" in markdown, "whatever the measures that a law lacks"

@@ -167,7 +167,7 @@ def test_steps_within_an_epoch_are_those_that_must_not_wait(monkeypatch):
     monkeypatch.setattr(Minibatches, "advance", recorded)
     cells = [Cell("random", 10, "normal", 0.5, 1)]
     trainer = check.trainer_of(cells, check.random_images(1_000), device=torch.device("cpu"))
-    assert check.steps_without_waiting(trainer) == (True, "steps do not wait for the device")
+    assert check._steps_without_waiting(lambda: trainer) == (True, "steps do not wait for the device")
     assert modes == ["error", "default"]
     assert begun.count((True, False)) == 5
     assert (True, True) not in begun

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, files_of, make_own, run_snakemake
+from conftest import ROOT, before_evaluations, files_of, make_own, outputs_less_times, run_snakemake
 from discrete_vae import __main__ as program
 from discrete_vae.__main__ import main, parse_arguments
 from discrete_vae.errors import InputError, OutputError
@@ -24,7 +24,6 @@ from discrete_vae.standalone import maker as maker_module
 from discrete_vae.standalone.maker import SLACK, GroupMaker, pack, read_images
 from discrete_vae.standalone.plan import Plan, write_plan
 from discrete_vae.training.resume_point import SIGNALS
-from discrete_vae.training.stack import StackTrainer
 
 HIDDEN = (
     *("pydantic", "pydantic_core", "snakemake", "jsonschema", "yaml", "requests", "torchvision"),
@@ -73,14 +72,6 @@ def train(machine: Path, *arguments: str) -> tuple[int, str]:
     return process.returncode, output
 
 
-def evidence(directory: Path, group: str) -> dict[str, pd.DataFrame]:
-    """Read the tables of a group without what depends on the moment."""
-    folder = directory / "results/own/groups" / group
-    tables = {name: pd.read_csv(folder / name) for name in ("summaries.csv", "histories.csv.gz", "bounds.csv")}
-    times = ["seconds", "training_seconds", "wall_seconds"]
-    return {name: table.drop(columns=times, errors="ignore") for name, table in tables.items()}
-
-
 def test_groups_made_without_snakemake_are_taken_as_made(project, machine, tmp_path_factory):
     status, output = train(machine)
     assert (status, output.count("finished after")) == (0, 4), output
@@ -97,8 +88,8 @@ def test_groups_made_without_snakemake_are_taken_as_made(project, machine, tmp_p
 
     expected = tmp_path_factory.mktemp("expected")
     run_snakemake(expected, *own(expected), "--cores", "1", f"results/own/groups/{GROUPS[0]}/bounds.csv")
-    for name, table in evidence(expected, GROUPS[0]).items():
-        pd.testing.assert_frame_equal(evidence(receiver, GROUPS[0])[name], table)
+    group = f"results/own/groups/{GROUPS[0]}"
+    assert outputs_less_times(receiver, group) == outputs_less_times(expected, group)
 
 
 def test_a_plan_begins_with_one_seed_of_everything(project):
@@ -208,8 +199,8 @@ def test_a_training_asked_to_end_saves_a_resume_point_and_is_continued_to_the_sa
     status, output = train(machine, group)
     assert (status, "continuing from" in output) == (0, True), output
     assert not (machine / "checkpoints/own/mine-K3-seed1.pt").exists()
-    for name, table in evidence(undisturbed, group).items():
-        pd.testing.assert_frame_equal(evidence(machine, group)[name], table)
+    made = f"results/own/groups/{group}"
+    assert outputs_less_times(machine, made) == outputs_less_times(undisturbed, made)
 
 
 def maker_of(machine: Path, **changes: str) -> GroupMaker:
@@ -298,14 +289,9 @@ def test_nothing_is_begun_after_the_time(maker):
 
 
 def raise_in_final_validation(monkeypatch, number: int) -> None:
-    right = StackTrainer.evaluate
-
-    def evaluate(trainer, weights, samples, purpose):
-        if purpose == "final validation":
-            signal.raise_signal(number)
-        return right(trainer, weights, samples, purpose)
-
-    monkeypatch.setattr(StackTrainer, "evaluate", evaluate)
+    before_evaluations(
+        monkeypatch, lambda samples, purpose: purpose == "final validation" and signal.raise_signal(number)
+    )
 
 
 def test_a_group_that_is_trained_at_the_end_of_the_time_is_evaluated_and_packed(machine, monkeypatch):

@@ -11,14 +11,11 @@ import torch
 from conftest import TYPED_LAWS
 from discrete_vae.config.options import Annealing, Model, Training
 from discrete_vae.errors import InputError
-from discrete_vae.grid.cells import Cell
-from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.model.network import softmax_kl_with_gradient
 from discrete_vae.training.captured_step import STEPS_BEFORE_CAPTURE, StepGraph
 from discrete_vae.training.stack import StackTrainer
 from emulated_graph import EmulatedGraph
-
-CELLS = [Cell("tiny", 4, law, temperature, seed) for law in PAPER_LAWS for temperature in (0.3, 1.0) for seed in (1, 2)]
+from tiny import CELLS
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is visible")
 

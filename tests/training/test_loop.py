@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import ROOT, TYPED_LAWS
+from conftest import ROOT, TYPED_LAWS, before_evaluations
 from discrete_vae.analysis.selection import LOSSES
 from discrete_vae.config.definitions import Digits, law_of
 from discrete_vae.config.options import Annealing, Evaluation, Model, Training
@@ -122,13 +122,8 @@ def test_training_follows_the_published_results(law):
 
 
 def test_the_best_weights_are_evaluated_again_with_more_samples(tiny_dataset, monkeypatch):
-    calls, plain_evaluate = [], StackTrainer.evaluate
-
-    def recording(trainer, parameters, samples, purpose):
-        calls.append((samples, purpose))
-        return plain_evaluate(trainer, parameters, samples, purpose)
-
-    monkeypatch.setattr(StackTrainer, "evaluate", recording)
+    calls = []
+    before_evaluations(monkeypatch, lambda *call: calls.append(call))
     (trained,) = run(tiny_dataset, cell())
     assert calls == [*[(5, "validation")] * TRAINING.epochs, (20, "final validation")]
     assert list(trained.final) == list(LOSSES)
@@ -248,13 +243,11 @@ def test_patience_stops_each_cell_of_a_stack_by_itself(tiny_dataset):
 
 
 def test_a_stack_of_which_every_cell_stopped_early_is_trained_no_more(tiny_dataset, monkeypatch):
-    validations, plain_evaluate = [], StackTrainer.evaluate
-    monkeypatch.setattr(
-        StackTrainer, "evaluate", lambda *arguments: validations.append(arguments[-1]) or plain_evaluate(*arguments)
-    )
+    purposes = []
+    before_evaluations(monkeypatch, lambda samples, purpose: purposes.append(purpose))
     cells = [cell(temperature=temperature) for temperature in (0.1, 1.0)]
     runs = run(tiny_dataset, *cells, epochs=30, learning_rate=0.1, patience=3)
-    assert validations.count("validation") == max(len(trained.history) for trained in runs) < 30
+    assert purposes.count("validation") == max(len(trained.history) for trained in runs) < 30
 
 
 def test_patience_that_is_never_tried_changes_nothing(tiny_dataset):

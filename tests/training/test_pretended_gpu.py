@@ -16,7 +16,6 @@ from discrete_vae.config.options import Annealing, Model, Training
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation import bounds
-from discrete_vae.evaluation.discrete_loss import discrete_loss
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_LAWS, PAPER_TEMPERATURES
 from discrete_vae.model.code_probabilities import argmax_probabilities
@@ -25,6 +24,7 @@ from discrete_vae.model.random_streams import generator
 from discrete_vae.training.captured_step import STEPS_BEFORE_CAPTURE
 from discrete_vae.training.runs import BestWeights
 from discrete_vae.training.stack import StackTrainer
+from tiny import CELLS
 from torch._subclasses import FakeTensorMode
 
 GPU = torch.device("cuda")
@@ -64,11 +64,8 @@ def make_trainer(cells, dataset, *, model: Model, **options) -> StackTrainer:
 
 
 def make_small_trainer(dataset, **options) -> StackTrainer:
-    cells = [
-        Cell("tiny", 4, law, temperature, seed) for law in PAPER_LAWS for temperature in (0.3, 1.0) for seed in (1, 2)
-    ]
     annealing = Annealing(rate=0.01, minimum=0.1, interval=3)
-    return make_trainer(cells, dataset, model=Model(variables=3, hidden=16), annealing=annealing, **options)
+    return make_trainer(CELLS, dataset, model=Model(variables=3, hidden=16), annealing=annealing, **options)
 
 
 @pytest.fixture
@@ -139,21 +136,9 @@ def test_the_end_of_an_epoch_reads_its_losses(trainer):
         trainer.end_epoch()
 
 
-def validate(trainer, samples):
-    """Do what `StackTrainer.evaluate` does before it reads the losses."""
-    return discrete_loss(
-        trainer.weights,
-        trainer.validation_images,
-        variables=trainer.architecture.variables,
-        samples=samples,
-        noise_sources=trainer.noise.sources("validation noise"),
-        source_of=trainer.noise.source_of,
-    )
-
-
 def test_a_validation_neither_waits_nor_copies(trainer):
     with DeviceTrace(copies=0):
-        reconstruction, kl = validate(trainer, samples=5)
+        reconstruction, kl = trainer.losses_of_images(trainer.weights, 5, "validation")
     assert reconstruction.device.type == kl.device.type == "cuda"
 
 
@@ -215,6 +200,6 @@ def test_a_captured_step_of_30_models_keeps_to_its_budget(K, megabytes, kernels)
 def test_a_validation_of_3_models_keeps_to_its_budget(K, megabytes):
     trainer = make_large_trainer(K, PAPER_TEMPERATURES[:1])
     with DeviceTrace(copies=0) as trace:
-        validate(trainer, samples=10)
+        trainer.losses_of_images(trainer.weights, 10, "validation")
     assert trace.bytes_moved / 3 / 1e6 == pytest.approx(megabytes, rel=0.02)
     assert trace.kernels == 135

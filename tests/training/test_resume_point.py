@@ -8,17 +8,16 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import TYPED_LAWS
+from conftest import TYPED_LAWS, before_evaluations
 from discrete_vae.config.options import Evaluation, Model, Training
-from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.training import clock as clocks
 from discrete_vae.training import resume_point
 from discrete_vae.training.loop import train
 from discrete_vae.training.resume_point import ResumePoint, identity_of
 from discrete_vae.training.stack import StackTrainer
+from tiny import CELLS
 
-CELLS = [Cell("tiny", 4, law, temperature, seed) for law in PAPER_LAWS for temperature in (0.3, 1.0) for seed in (1, 2)]
 EPOCHS, STEPS_PER_EPOCH = 3, 4
 
 
@@ -178,16 +177,15 @@ def test_a_short_training_is_saved_at_its_end_alone_and_killed_after_that_does_n
     tiny_dataset, tmp_path, monkeypatch
 ):
     """What comes after is the final validation, which may take minutes."""
-    undisturbed, plain_save, plain_evaluate, saves = run(tiny_dataset), ResumePoint.save, StackTrainer.evaluate, []
+    undisturbed, plain_save, saves = run(tiny_dataset), ResumePoint.save, []
 
-    def die_at_last(trainer, weights, samples, purpose):
+    def die_at_last(samples, purpose):
         if purpose == "final validation":
             raise KeyboardInterrupt
-        return plain_evaluate(trainer, weights, samples, purpose)
 
     with monkeypatch.context() as patch, ResumePoint(tmp_path / "c.pt", {}) as point:
         patch.setattr(ResumePoint, "save", lambda point, state: saves.append(state) or plain_save(point, state))
-        patch.setattr(StackTrainer, "evaluate", die_at_last)
+        before_evaluations(patch, die_at_last)
         with pytest.raises(KeyboardInterrupt):
             run(tiny_dataset, point)
     assert [state["clock"]["epoch"] for state in saves] == [EPOCHS]

@@ -42,6 +42,12 @@ fits_are_asked = (
     or not any((results / "fits").glob("*/*.csv.gz"))
 )
 asked_fits = planning.asked_fits(configuration) if fits_are_asked else {}
+# The command line, where it is ours to judge: not in a job, nor in a workflow that has this one as a module.
+is_own_command = workflow.is_main_process and not workflow.modifier.parent_modifier
+own_targets = asked_targets if is_own_command else []
+file_targets = [
+    target for target in own_targets if f"{target}/".startswith(("results/", "data/"))
+]
 # What a profile or the command line sets, which Snakemake hands to each job as it is written.
 set_for_training = workflow.resource_settings.overwrite_resources.get(
     workflow.modifier.modify_rulename("train_cells"), {}
@@ -51,6 +57,11 @@ try:
         configuration.training,
         here=gpus_here,
         asked=getattr(set_for_training, "raw", set_for_training),
+    )
+    stack = scheduling.stack_of(
+        configuration,
+        gpus_of_training,
+        by_name=targets.are_all_within(own_targets, results / "runs"),
     )
     study.check_options(
         results,
@@ -83,6 +94,12 @@ try:
             results / "gradients", ".csv", asked_gradients
         )
         found_fits = planning.find_tables(results / "fits", ".csv.gz", asked_fits)
+    # With a stack, a job's outputs differ from before. In a module, changed code would start finished jobs again.
+    runs_to_keep = planning.runs_to_keep(
+        results,
+        found_groups.to_make,
+        all_of_them=bool(stack or workflow.modifier.parent_modifier),
+    )
 except InputError as error:
     sys.exit(f"ERROR: {error}")
 
@@ -115,27 +132,6 @@ wildcard_patterns = cells.wildcard_patterns(
     target=configuration.fitting.targets,
 )
 
-
-# The command line, where it is ours to judge: not in a job, nor in a workflow that has this one as a module.
-is_own_command = workflow.is_main_process and not workflow.modifier.parent_modifier
-own_targets = asked_targets if is_own_command else []
-file_targets = [
-    target for target in own_targets if f"{target}/".startswith(("results/", "data/"))
-]
-stack = scheduling.stack_of(
-    configuration,
-    gpus_of_training,
-    by_name=targets.are_all_within(own_targets, results / "runs"),
-)
-try:
-    # With a stack, a job's outputs differ from before. In a module, changed code would start finished jobs again.
-    runs_to_keep = planning.runs_to_keep(
-        results,
-        found_groups.to_make,
-        all_of_them=bool(stack or workflow.modifier.parent_modifier),
-    )
-except InputError as error:
-    sys.exit(f"ERROR: {error}")
 missing_files = [
     f"<results>/{path}"
     for path in planning.missing_files(results, found_groups.to_make, asked_cells)

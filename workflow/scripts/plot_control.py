@@ -21,7 +21,6 @@ with logged(snakemake.log[0]):
         losses,
         read_tables(snakemake.input.gradients),
         law_definitions(runs),
-        dataset=snakemake.wildcards.dataset,
         temperature=temperature,
         laws=snakemake.params.laws,
     )

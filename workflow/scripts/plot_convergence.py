@@ -11,7 +11,6 @@ with logged(snakemake.log[0]):
     figure = draw_convergence(
         read_tables(snakemake.input.histories),
         without_control_laws(runs) if snakemake.params.of_the_control else runs,
-        dataset=snakemake.wildcards.dataset,
         temperature=snakemake.params.temperature,
         laws=snakemake.params.laws,
     )

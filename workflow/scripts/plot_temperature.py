@@ -7,6 +7,5 @@ with logged(snakemake.log[0]):
     from discrete_vae.report.curves import draw_temperatures
     from discrete_vae.report.style import save
 
-    runs = read_tables(snakemake.input.summaries)
-    figure = draw_temperatures(runs, dataset=snakemake.wildcards.dataset, laws=snakemake.params.laws)
+    figure = draw_temperatures(read_tables(snakemake.input.summaries), laws=snakemake.params.laws)
     save(figure, snakemake.output)

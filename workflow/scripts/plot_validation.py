@@ -10,7 +10,6 @@ with logged(snakemake.log[0]):
     figure = draw_validation(
         read_tables(snakemake.input.histories),
         read_tables(snakemake.input.summaries),
-        dataset=snakemake.wildcards.dataset,
         laws=snakemake.params.laws,
     )
     save(figure, snakemake.output)

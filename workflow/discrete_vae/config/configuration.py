@@ -10,10 +10,8 @@ from discrete_vae.config.options import (
     AXES,
     LARGEST_COUNT,
     Evaluation,
-    Fit,
     Model,
     Section,
-    SmallModels,
     Training,
     option,
     required,
@@ -84,9 +82,16 @@ class Grid(Section):
 
 
 @dataclass(frozen=True)
-class Control(SmallModels):
+class Control(Section):
     """Does the scale of the noise or its shape make the difference? Comparisons, and gradients of small models."""
 
+    # The codes of the small models can be enumerated, to compare relaxed gradients with exact ones.
+    variables: int = option(3, "categorical variables of a small model", ge=1, le=5)
+    K: int = option(6, "categories of each", ge=2, le=10)
+    hidden: int = option(50, "units in its hidden layers", ge=1)
+    epochs: int = option(40, "passes over the training set; enough for its codes to tell the images apart", ge=1)
+    images: int = option(50, "validation images whose gradients are measured", ge=1)
+    samples: int = option(1000, "draws of the noise", ge=2)
     enabled: bool = option(False, "whether it is made; configs/control.yaml turns it on, with the laws to compare")
     datasets: Names | None = option(None, "datasets of the grid that it is made for, or null for all")
 
@@ -104,9 +109,13 @@ class Figures(Section):
 
 
 @dataclass(frozen=True)
-class Fitting(Fit):
+class Fitting(Section):
     """The other experiment: logits fitted to fixed distributions, with the laws, temperatures and seeds of the grid."""
 
+    steps: int = option(500, "steps of Adam", ge=1)
+    samples: int = option(100, "relaxed samples of each step", ge=2)
+    learning_rate: float = option(0.05, "step size of Adam", gt=0)
+    record_every: int = option(20, "steps between two records of the errors", ge=1)
     enabled: bool = option(False, "whether its figures and table are among the default targets")
     targets: dict[Name, Annotated[Target, Field(discriminator="family")]] = option(
         dict, "definitions of the distributions such as {family: poisson, rate: 50, K: 100}, by name"

@@ -170,25 +170,3 @@ def completed(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
 def options_of(run: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return what determines the result of a row of summaries, by section."""
     return {section: completed(section, json.loads(run[section])) for section in RESULT_SECTIONS}
-
-
-@dataclass(frozen=True)
-class SmallModels(Section):
-    """The small models whose codes can be enumerated, to compare relaxed gradients with exact ones."""
-
-    variables: int = option(3, "categorical variables of a small model", ge=1, le=5)
-    K: int = option(6, "categories of each", ge=2, le=10)
-    hidden: int = option(50, "units in its hidden layers", ge=1)
-    epochs: int = option(40, "passes over the training set; enough for its codes to tell the images apart", ge=1)
-    images: int = option(50, "validation images whose gradients are measured", ge=1)
-    samples: int = option(1000, "draws of the noise", ge=2)
-
-
-@dataclass(frozen=True)
-class Fit(Section):
-    """How logits are fitted to a fixed distribution."""
-
-    steps: int = option(500, "steps of Adam", ge=1)
-    samples: int = option(100, "relaxed samples of each step", ge=2)
-    learning_rate: float = option(0.05, "step size of Adam", gt=0)
-    record_every: int = option(20, "steps between two records of the errors", ge=1)

@@ -22,7 +22,6 @@ def draw_control(
     gradients: pd.DataFrame,
     definitions: Mapping[str, Definition],
     *,
-    dataset: str,
     temperature: float,
     laws: Sequence[str],
 ) -> Figure:
@@ -34,7 +33,6 @@ def draw_control(
     Args:
         losses, gradients: of `comparison.losses_of_laws` and `gradients.measure_gradients`.
         definitions: of the noise laws by name.
-        dataset: its name.
         temperature: of the training losses.
         laws: all noise laws of the study; a law's place among them decides its look.
     """
@@ -48,7 +46,7 @@ def draw_control(
         figure = Figure(figsize=(style.PAGE_WIDTH, 2.7 + 1.9 * rows), layout="constrained")
         models, small_models = figure.subfigures(2, 1, height_ratios=(rows, 1.1))
         seeds = style.seeds_in_words(losses, CURVE)
-        style.set_title(models, f"{dataset}, losses of each noise law (nats) · {seeds}")
+        style.set_title(models, f"{losses['dataset'].iloc[0]}, losses of each noise law (nats) · {seeds}")
         titles = {**CONTROL_MEASURES, "final_training_loss": f"final training loss,\nat temperature {temperature:g}"}
         _plot_losses(models, losses, variances, looks, titles)
         known = gradients.dropna(subset="relative_bias")

@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution, VonMises
 
+from discrete_vae.config.configuration import Control
 from discrete_vae.config.definitions import Law
-from discrete_vae.config.options import Evaluation, Model, SmallModels, Training
+from discrete_vae.config.options import Evaluation, Model, Training
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.evaluation.bounds import use_of_codes
 from discrete_vae.grid.cells import AXES, Cell
@@ -101,7 +102,7 @@ def measure_gradients(
     *,
     laws: Mapping[str, Law],
     training: Training,
-    small_models: SmallModels,
+    small_models: Control,
     device: torch.device,
 ) -> pd.DataFrame:
     """Train a small model for every cell of one dataset, K and seed, and measure its relaxed gradient.
@@ -128,7 +129,7 @@ def measure_gradients(
     return pd.DataFrame(rows, columns=[*AXES, "noise_variance", "relative_bias", "relative_variance"])
 
 
-def _measured(run: Run, images: Tensor, law: Law, small_models: SmallModels) -> dict[str, str | float]:
+def _measured(run: Run, images: Tensor, law: Law, small_models: Control) -> dict[str, str | float]:
     in_double = distribution(law, torch.float64)
     # For VonMises torch gives the circular variance. The numbers added to the logits have another one.
     variance = math.nan if isinstance(in_double, VonMises) else in_double.variance.item()

@@ -19,8 +19,8 @@ from scipy.interpolate import CubicSpline
 from torch import Tensor
 from torch.distributions import Distribution, Gumbel, constraints
 
+from discrete_vae.config.configuration import Fitting
 from discrete_vae.config.definitions import Binomial, Law, NegativeBinomial, Poisson, Table, Target
-from discrete_vae.config.options import Fit
 from discrete_vae.errors import InputError
 from discrete_vae.grid.measures import FIT_ERRORS
 from discrete_vae.model.code_probabilities import argmax_probabilities, check_quadrature
@@ -103,7 +103,7 @@ def squared_distance(relaxed: Tensor, target: Tensor) -> Tensor:
 
 
 def fit_logits(
-    target: Tensor, law: Distribution, *, temperatures: Sequence[float], seeds: Sequence[int], options: Fit
+    target: Tensor, law: Distribution, *, temperatures: Sequence[float], seeds: Sequence[int], options: Fitting
 ) -> dict[int, Tensor]:
     """Fit logits, zero at first, for every temperature and seed side by side, with Adam in float32.
 
@@ -132,7 +132,7 @@ def fit_logits(
 
 
 def fit(
-    target: np.ndarray, law: Law, *, temperatures: Sequence[float], seeds: Sequence[int], options: Fit
+    target: np.ndarray, law: Law, *, temperatures: Sequence[float], seeds: Sequence[int], options: Fitting
 ) -> pd.DataFrame:
     """Fit a target, the probabilities p of K categories, with one noise law and measure the errors along the way.
 

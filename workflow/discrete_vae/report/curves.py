@@ -33,9 +33,7 @@ def without_control_laws(runs: pd.DataFrame) -> pd.DataFrame:
     return runs[runs["perturbation"].isin(own)] if own else runs
 
 
-def draw_convergence(
-    histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, temperature: float, laws: Sequence[str]
-) -> Figure:
+def draw_convergence(histories: pd.DataFrame, runs: pd.DataFrame, *, temperature: float, laws: Sequence[str]) -> Figure:
     """Draw one dataset's training loss against epoch at one temperature: the laws of ``runs``, a column for each K.
 
     A thin line is the goal of claim 2, Gumbel's final loss, where no run stopped early. Diverged runs are left out, as
@@ -44,8 +42,7 @@ def draw_convergence(
     runs = at_nearest_temperature(runs, temperature)
     shown = histories.merge(runs.loc[~runs["diverged"], [*AXES, *STOPS]], on=list(AXES))
     temperatures = " and ".join(f"{temperature:g}" for temperature in runs["temperature"].unique())
-    what = f"{dataset}, {_how(runs)} temperature {temperatures}"
-    title = _title(what, runs, _seeds_of_curves(shown))
+    title = _title(runs, f", {_how(runs)} temperature {temperatures}", _seeds_of_curves(shown))
     looks = style.looks(runs["perturbation"], laws)
     with style.applied():
         figure, axes = style.columns_of_K(runs["K"].unique(), title)
@@ -62,7 +59,7 @@ def draw_convergence(
     return figure
 
 
-def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str, laws: Sequence[str]) -> Figure:
+def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, laws: Sequence[str]) -> Figure:
     """Draw one dataset's validation loss against epoch at the selected temperatures.
 
     A dot marks the best epoch of a seed, also beyond the end of its curve. The epochs are logarithmic, as the best ones
@@ -72,7 +69,7 @@ def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str
     shown = histories.merge(selected, on=list(AXES))
     temperatures = runs["temperature"].unique()
     at = "selected temperatures" if len(temperatures) > 1 else f"temperature {temperatures[0]:g}"
-    title = _title(f"{dataset}, {_how(runs)} {at}", runs, _seeds_of_curves(shown))
+    title = _title(runs, f", {_how(runs)} {at}", _seeds_of_curves(shown))
     looks = style.looks(runs["perturbation"], laws)
     with style.applied():
         figure, axes = style.columns_of_K(runs["K"].unique(), title, sharey=False)
@@ -89,13 +86,13 @@ def draw_validation(histories: pd.DataFrame, runs: pd.DataFrame, *, dataset: str
     return figure
 
 
-def draw_temperatures(runs: pd.DataFrame, *, dataset: str, laws: Sequence[str]) -> Figure:
+def draw_temperatures(runs: pd.DataFrame, *, laws: Sequence[str]) -> Figure:
     """Draw the validation loss of each best epoch of one dataset against temperature, a column for each K.
 
     A ring marks each temperature that a seed selected. If there is a single temperature, the laws stand side by side.
     Diverged runs are left out. Each K has its own scale.
     """
-    title = _title(dataset, runs, style.seeds_in_words(runs[~runs["diverged"]], [*CURVE, "temperature"]))
+    title = _title(runs, "", style.seeds_in_words(runs[~runs["diverged"]], [*CURVE, "temperature"]))
     looks = style.looks(runs["perturbation"], laws)
     with style.applied():
         figure, axes = style.columns_of_K(runs["K"].unique(), title, sharey=False)
@@ -142,12 +139,12 @@ def _seeds_of_curves(shown: pd.DataFrame) -> str:
     return f"{seeds}, until the first stopped early" if are_means and shown["stopped_early"].any() else seeds
 
 
-def _title(what: str, runs: pd.DataFrame, seeds: str) -> str:
-    """Complete a title by the number of seeds, by K if there is one, and by the images if they are not the paper's."""
+def _title(runs: pd.DataFrame, what: str, seeds: str) -> str:
+    """Name the dataset, what is shown, K if there is one, the seeds, and the images if they are not the paper's."""
     dataset, origin = runs[["dataset", "data_origin"]].iloc[0]
     of_K = f", $K$ = {runs['K'].iloc[0]}" if runs["K"].nunique() == 1 else ""
     images = "" if origin == PAPER_IMAGES.get(dataset) else f"\n{origin}".replace("$", r"\$")  # no formula
-    return f"{what}{of_K} · {seeds}{images}"
+    return f"{dataset}{what}{of_K} · {seeds}{images}"
 
 
 def _plot_against_epoch(

@@ -81,7 +81,7 @@ def _comparisons(
         functools.partial(_resumed, cells, many, **training),
         functools.partial(_first_epoch, cells, many, **training),
         *(functools.partial(_bounds, trained, member, cells[member], device) for member in last),
-        *([functools.partial(_unhindered, trained)] if device.type == "cuda" else []),
+        *([functools.partial(_steps_without_waiting, trained)] if device.type == "cuda" else []),
         *(functools.partial(_speed, of_K, full_batches, **training) for of_K in (cells, of_50)),
     ]
 
@@ -198,12 +198,9 @@ def _bounds(trained: Callable[[], StackTrainer], member: int, cell: Cell, device
     )
 
 
-def _unhindered(trained: Callable[[], StackTrainer]) -> Finding:
-    return steps_without_waiting(trained())
-
-
-def steps_without_waiting(trainer: StackTrainer) -> Finding:
+def _steps_without_waiting(trained: Callable[[], StackTrainer]) -> Finding:
     """Let CUDA raise an error where a step within an epoch waits for the device."""
+    trainer = trained()
     trainer.step()  # which begins an epoch, and so copies the order of the images
     torch.cuda.set_sync_debug_mode("error")
     try:

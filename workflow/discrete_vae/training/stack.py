@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from discrete_vae.config.definitions import Law
 from discrete_vae.config.options import Annealing, Model, Training
@@ -130,7 +131,12 @@ class StackTrainer:
 
         The noise depends on ``purpose`` and the cell's seed, so it is the same at every call.
         """
-        parts = discrete_loss(
+        reconstruction, kl = (part.mean(1).tolist() for part in self.losses_of_images(weights, samples, purpose))
+        return reconstruction, kl
+
+    def losses_of_images(self, weights: Weights, samples: int, purpose: str) -> tuple[Tensor, Tensor]:
+        """Return what `evaluate` averages, S x images, without waiting for the device."""
+        return discrete_loss(
             weights,
             self.validation_images,
             variables=self.architecture.variables,
@@ -139,8 +145,6 @@ class StackTrainer:
             source_of=self.noise.source_of,
             code_laws=self.code_laws if self.kl_is_of_codes else None,
         )
-        reconstruction, kl = (part.mean(1).tolist() for part in parts)
-        return reconstruction, kl
 
     def state(self) -> dict[str, Any]:
         """Return everything that the next steps depend on."""
