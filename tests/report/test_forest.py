@@ -31,12 +31,28 @@ def test_every_difference_has_its_place_interval_and_colour():
     assert [part.get_suptitle() for part in figure.subfigs] == names
     for ax, (_, compared) in zip(figure.axes, tests.groupby("measure", sort=False), strict=False):
         assert [place for place, _, _ in points(ax)] == compared["difference"].tolist()
-        assert [line for _, line, _ in points(ax)] == [1, 2]
+        assert [line for _, line, _ in points(ax)] == [0, 1]
         assert [colour for *_, colour in points(ax)] == [VERDICTS[verdict][0] for verdict in compared["verdict"]]
         intervals = [tuple(line.get_xdata()) for line in ax.lines if line.get_marker() == "None"]
         assert set(zip(compared["low"], compared["high"], strict=True)) <= set(intervals)
-    assert labels(figure.axes[0]) == ["mnist, $K$ = 10, 5 seeds", "Gumbel noise", "Logistic noise"]
-    assert labels(figure.axes[3]) == ["omniglot, $K$ = 10, 5 seeds: Gumbel noise"]
+    assert labels(figure.axes[0]) == ["mnist, $K$ = 10, 5 seeds: Gumbel", "Logistic"]
+    assert labels(figure.axes[3]) == ["omniglot, $K$ = 10, 5 seeds: Gumbel"]
+
+
+def test_cases_of_several_laws_stand_apart():
+    figure = draw_claims(pd.concat([judged(*selected(LAWS, K=K)) for K in (10, 30)]))
+    cases = [f"mnist, $K$ = {K}, 5 seeds: Gumbel" for K in (10, 30)]
+    assert labels(figure.axes[0]) == [cases[0], "Logistic", cases[1], "Logistic"]
+    assert figure.axes[0].get_yticks().tolist() == [0, 1, 2.5, 3.5]
+    assert [line for _, line, _ in points(figure.axes[0])] == [0, 1, 2.5, 3.5]
+
+
+def test_studies_are_named_only_where_they_share_a_dataset_and_k():
+    table = judged(*selected({"gumbel": 1.0, "normal": 0.0}))
+    shared = draw_claims(pd.concat([table.assign(study="one"), table.assign(study="two", difference=5.0)]))
+    assert labels(shared.axes[0]) == [f"{study}: mnist, $K$ = 10, 5 seeds: Gumbel" for study in ("one", "two")]
+    assert [place for place, *_ in points(shared.axes[0])] == [table["difference"].iloc[0], 5.0]
+    assert labels(draw_claims(table.assign(study="one")).axes[0]) == ["mnist, $K$ = 10, 5 seeds: Gumbel"]
 
 
 def test_a_goal_that_is_not_reached_is_an_arrow():

@@ -59,7 +59,7 @@ CONVERGENCE = Claim(
 )
 CONVERGENCE_OF_VALIDATION = Claim(
     "2 of the validation loss",
-    "claim 2 for discrete codes; the paper shows no validation curves, and one review of it speaks of validation loss",
+    "claim 2 for discrete codes, on the validation images; the paper shows no validation curves",
 )
 CONVERGENCE_ELSEWHERE = Claim(
     "2 elsewhere",

@@ -31,9 +31,10 @@ FROM_HERE = Path(
 )
 ARROW = {"marker": FROM_HERE, "markersize": 16, "markerfacecolor": "none"}
 ROOM_FOR_ARROWS = 0.15  # of a panel's width
-GROUP = ["study", "dataset", "K"]
+CASE = ["study", "dataset", "K"]
 TEST_LOSSES = (*MEASURES.values(), SELECTED_BY_ELBO)
 LINE_HEIGHT = 0.14  # inches
+GAP = 0.5  # lines, between cases of several laws
 MARGIN_HEIGHT = 0.88  # inches, of the titles and axes of a block of panels
 PANELS_IN_A_ROW = len(MEASURES)  # panels of a block, or places for them
 TITLE = "Normal noise minus the other law: mean and 95% interval over seeds\nleft of zero, Normal noise is lower"
@@ -41,9 +42,9 @@ TITLE_LETTERS = 18  # of a line above a panel
 
 
 def draw_claims(comparisons: pd.DataFrame) -> Figure:
-    """Draw a block of panels for each claim, one panel a measure, with the comparisons grouped by dataset and K.
+    """Draw a block of panels for each claim, one panel a measure, with a line for each dataset, K and other law.
 
-    ``comparisons`` are of `comparisons.judge`. With a column ``study``, each study has its name above its groups.
+    ``comparisons`` are of `comparisons.judge`. With a column ``study``, studies that share a dataset and K are named.
     """
     loss = comparisons["measure"].str.extract("^(.*): ", expand=False).fillna("")  # none for test losses
     table = comparisons.assign(study=comparisons.get("study", ""), loss=loss)
@@ -69,7 +70,7 @@ def draw_claims(comparisons: pd.DataFrame) -> Figure:
 def _height(block: pd.DataFrame) -> float:
     """Return the height of a block of panels in inches."""
     lines_of_titles = max(_panel_title(measure).count("\n") for measure in block["measure"])
-    return MARGIN_HEIGHT + style.TITLE_HEIGHT * lines_of_titles + LINE_HEIGHT * len(_lines(block)[0])
+    return MARGIN_HEIGHT + style.TITLE_HEIGHT * lines_of_titles + LINE_HEIGHT * (max(_lines(block)[0]) + 1)
 
 
 def _panel_title(measure: str) -> str:
@@ -101,21 +102,22 @@ def _sign(text: str, **marker: Any) -> Line2D:
     return Line2D([], [], linestyle="", label=text, **marker)
 
 
-def _lines(block: pd.DataFrame) -> tuple[list[str], dict[tuple, int]]:
-    """Return the labels of the lines of a block from above, and the line of each study, dataset, K and other law."""
-    labels: list[str] = []
+def _lines(block: pd.DataFrame) -> tuple[dict[float, str], dict[tuple, float]]:
+    """Return the label of each line of a block, counted from above, and the line of each study, dataset, K and law."""
+    labels: dict[float, str] = {}
     places = {}
-    several_laws = block["other"].nunique() > 1
-    for (study, dataset, K), group in block.groupby(GROUP, sort=False):
-        if study and study not in labels:
-            labels.append(study)
-        place = f"{dataset}, $K$ = {K}, {_seeds(group['n'])}"
-        if several_laws:
-            labels.append(place)
-        for law in group["other"].unique():
-            places[study, dataset, K, law] = len(labels)
-            name = f"{style.name_of(law)} noise"
-            labels.append(name if several_laws else f"{place}: {name}")
+    next_line = 0.0
+    studies_share = (block.groupby(["dataset", "K"])["study"].nunique() > 1).any()
+    for (study, dataset, K), case in block.groupby(CASE, sort=False):
+        name = f"{study}: " if studies_share else ""
+        name += f"{dataset}, $K$ = {K}, {_seeds(case['n'])}: "
+        others = case["other"].unique()
+        for law in others:
+            places[study, dataset, K, law] = next_line
+            labels[next_line] = name + style.name_of(law)
+            name = ""
+            next_line += 1
+        next_line += GAP if len(others) > 1 else 0
     return labels, places
 
 
@@ -132,7 +134,7 @@ def _draw_block(figure: SubFigure, block: pd.DataFrame) -> None:
         ax.set_axis_off()
     for ax, measure in zip(axes, measures, strict=False):
         for row in block[block["measure"] == measure].to_dict("records"):
-            _draw_difference(ax, places[*(row[axis] for axis in GROUP), row["other"]], row)
+            _draw_difference(ax, places[*(row[axis] for axis in CASE), row["other"]], row)
         ax.axvline(0, color="0.3", linewidth=0.8, zorder=0)
         if block.loc[block["measure"] == measure, "not_reached"].any():
             low, high = ax.get_xlim()
@@ -142,13 +144,10 @@ def _draw_block(figure: SubFigure, block: pd.DataFrame) -> None:
         ax.set(title=_panel_title(measure), xlabel="epochs" if "epochs to" in measure else "nats")
         ax.tick_params(axis="y", length=0)
         ax.grid(visible=False, axis="y")
-    axes[0].set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.5, -0.5))
-    for line, label in enumerate(axes[0].get_yticklabels()):
-        if labels[line] in set(block["study"]):
-            label.set_fontweight("bold")
+    axes[0].set(yticks=list(labels), yticklabels=labels.values(), ylim=(max(labels) + 0.5, -0.5))
 
 
-def _draw_difference(ax: Axes, line: int, row: dict[str, Any]) -> None:
+def _draw_difference(ax: Axes, line: float, row: dict[str, Any]) -> None:
     marker = _marker(row["verdict"])
     if row["not_reached"] > 0:
         marker |= ARROW  # a lower bound

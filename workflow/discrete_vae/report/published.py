@@ -24,8 +24,9 @@ def draw_published(folder: str, *tables: str) -> None:
         InputError: a damaged table, or two studies with a claim at the same dataset and K.
     """
     read = pd.concat(read_comparisons(table).assign(study=Path(table).parents[1].name) for table in tables)
+    verdicts = claims.summarize_verdicts(claims.pool(read))  # before anything is written
     style.save(draw_claims(read[read["claim"].isin(DRAWN)]), [f"{folder}/claims.png"])
-    write_csv(Path(folder, "verdicts.csv"), claims.summarize_verdicts(claims.pool(read)))
+    write_csv(Path(folder, "verdicts.csv"), verdicts)
 
 
 if __name__ == "__main__":
