@@ -154,8 +154,9 @@ def test_a_temperature_is_the_same_bits_whatever_else_is_fitted(law):
         fit(P, law_of(PAPER_LAWS[law]), temperatures=[0.1, 0.5], seeds=[1, 2], options=OPTIONS) for _ in range(2)
     )
     alone = fit(P, law_of(PAPER_LAWS[law]), temperatures=[0.5], seeds=[1, 2], options=OPTIONS)
-    pd.testing.assert_frame_equal(again, together)
-    pd.testing.assert_frame_equal(alone, together[together["temperature"] == 0.5].reset_index(drop=True))
+    pd.testing.assert_frame_equal(again, together, check_exact=True)
+    expected = together[together["temperature"] == 0.5].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, expected, check_exact=True)
 
 
 def test_a_seed_does_not_depend_on_the_others():

@@ -104,7 +104,9 @@ def compare_test_losses(
             row = _row(claim, dataset, K, measure, normal, other)
             row |= compare_paired(losses[column][normal], losses[column][other])
             paired = losses[column][[normal, other]].dropna().index
-            row["image_se"] = _image_errors(group[group["seed"].isin(paired)], (normal, other), per_image)[column]
+            row["image_se"] = _errors_of_difference(group[group["seed"].isin(paired)], (normal, other), per_image)[
+                column
+            ]
             if column == "paper_loss":
                 row["understated_kl"] = (understated[normal] - understated[other])[paired].mean(skipna=False)
             rows.append(row)
@@ -137,7 +139,7 @@ def _claim_of_the_paper(dataset: str, K: int, runs: pd.DataFrame, laws: set[str]
     return claims.BEST if laws <= whole else claims.FEWER_TEMPERATURES
 
 
-def _image_errors(
+def _errors_of_difference(
     selected: pd.DataFrame, laws: tuple[str, str], per_image: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
     """Return the standard error of the difference of two laws over the test images, for each measure."""

@@ -70,12 +70,12 @@ def _summary(
         late_selections=("late", "sum"),
         diverged_runs=("diverged_runs", "sum"),
     )
-    table.insert(table.columns.get_loc("temperatures"), "image_se", _image_errors(selection, per_image))
+    table.insert(table.columns.get_loc("temperatures"), "image_se", _errors_of_mean(selection, per_image))
     table = table.reset_index()
     return table.assign(measure=table["measure"].map(measures))
 
 
-def _image_errors(selection: pd.DataFrame, per_image: Mapping[str, np.ndarray]) -> pd.Series:
+def _errors_of_mean(selection: pd.DataFrame, per_image: Mapping[str, np.ndarray]) -> pd.Series:
     errors = {}
     for (dataset, K, law), group in selection.groupby(["dataset", "K", "perturbation"]):
         for measure, error in standard_errors(mean_of_images(selected_cells(group), per_image)).items():

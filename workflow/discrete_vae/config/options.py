@@ -160,9 +160,9 @@ RESULT_SECTIONS = {"model": Model, "training": Training, "evaluation": Evaluatio
 
 
 def completed(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a result section, as an older version may have recorded them, with all of today's.
+    """Add the defaults of options that did not exist when the values of a result section were recorded.
 
-    All are as JSON has them.
+    It takes and returns plain JSON.
     """
     return json.loads(json.dumps(RESULT_SECTIONS[section].of(values).result_options()))
 

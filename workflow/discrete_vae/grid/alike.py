@@ -26,7 +26,8 @@ def option_rows(
 ) -> list[dict[str, Any]]:
     """Return the options of some cells as rows of summaries.csv and bounds.csv, one for each dataset and noise law.
 
-    ``laws`` are definitions by name; ``options`` are what determines a result, by dataset and column.
+    ``laws`` are definitions by name; ``options`` are, for each dataset, what determines a result, by column. Values
+    become JSON texts.
     """
     rows = []
     for cell in {(cell.dataset, cell.perturbation): cell for cell in cells}.values():

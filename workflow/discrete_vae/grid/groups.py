@@ -81,7 +81,7 @@ class FoundGroups:
     Attributes:
         whole: groups that are never made again.
         to_make: groups asked for that are not whole.
-        unfinished: groups on disk that are neither.
+        unfinished: groups on disk that lack a file, and that the grid does not ask for.
     """
 
     whole: list[Group] = field(default_factory=list)

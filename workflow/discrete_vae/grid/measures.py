@@ -9,7 +9,7 @@ MEASURES = {
     "negative_elbo": "negative ELBO",
     "importance_weighted_bound": "IWAE bound",
 }
-# The same bound, of other models.
+# The negative ELBO of the models that it selects itself.
 SELECTED_BY_ELBO = "negative ELBO, selected by it"
 # The table of the bounds.
 PARTS = ("reconstruction", "kl_of_softmax", "kl_of_codes")

@@ -17,7 +17,7 @@ class Clock:
     def __init__(self, epochs: int) -> None:
         self.epochs, self.epoch, self.seconds = epochs, 0, 0.0
         self._epoch_started = time.monotonic()
-        # Epochs and seconds that are not of this attempt alone. None until the epoch that two attempts share has ended.
+        # Epochs and seconds up to the first epoch that this attempt began itself; None until it begins.
         self._before: tuple[int, float] | None = (0, 0.0)
         self._reported = -math.inf
 
