@@ -109,7 +109,8 @@ class TestOwnDatasetAndLaw:
         shutil.rmtree(tmp_path / FOLDER)
         keep = with_own(tmp_path, "evaluation={keep_models: true}")
         run_snakemake(tmp_path, f"{FOLDER}/models.pt", "--cores", "1", *keep)
-        assert torch.load(tmp_path / FOLDER / "models.pt", weights_only=True).keys() == {"normal", "laplace"}
+        kept = torch.load(tmp_path / FOLDER / "models.pt", weights_only=True)
+        assert kept.keys() == {f"mine-K4-{law}-tau0.5-seed1" for law in ("normal", "laplace")}
 
     def test_a_cell_outside_the_grid_is_a_target(self, own):
         target = "results/own/runs/mine/K7/normal/tau0.25/seed9/summary.json"
@@ -129,7 +130,7 @@ class TestFixedOptions:
         with (clone / "my.npz").open("ab") as file:
             file.write(b" ")
         line = refusal(clone, *with_own(clone, "study=another"))
-        assert line.startswith("ERROR: my.npz has changed")
+        assert line.startswith("ERROR: my.npz has other content")
         assert line.endswith("give the dataset another name, or remove data/mine.npz")
 
     def test_a_study_without_results_begins_again(self, clone):

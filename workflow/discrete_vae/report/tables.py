@@ -53,8 +53,9 @@ RULES_OF_CLAIMS = {
     claims.CONVERGENCE.name: f"for {claims.ALL_MEASURES}, Holm's adjustment is over all of their comparisons",
 }
 RULES_OF_CONVERGENCE = (
-    "claim 2 compares the loss curves, averaged over all images. At each dataset and K, it takes the temperature nearest"
-    " to {temperature} where two laws were run. At one temperature, low variance alone lowers the relaxed training loss",
+    "claim 2 compares the loss curves, averaged over all images. At each dataset and K, it takes the temperature"
+    " nearest to {temperature} where two laws were run. At one temperature, low variance alone lowers the relaxed"
+    " training loss",
     "a run that never reaches Gumbel's loss counts all its epochs. The difference is then a lower bound, and open",
 )
 CHECKS = (
