@@ -83,7 +83,12 @@ def _environment() -> dict[str, str]:
 
 
 def run_as_module(
-    directory: Path, *arguments: str, snakefile: str = str(ROOT / "Snakefile"), prefix: str = "", rules: str = ""
+    directory: Path,
+    *arguments: str,
+    snakefile: str = str(ROOT / "Snakefile"),
+    prefix: str = "",
+    rules: str = "",
+    check: bool = True,
 ) -> str:
     """Run another workflow, which has this one as a module and perhaps rules of its own; return all that it says."""
     lines = [f'    snakefile: "{snakefile}"', "    config: config", *([f'    prefix: "{prefix}"'] if prefix else [])]
@@ -91,7 +96,9 @@ def run_as_module(
     (directory / "Snakefile").write_text(text)
     command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "all", "--configfile", "own.yaml"]
     output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    return subprocess.run(command, cwd=directory, **output, text=True, check=False).stdout
+    completed = subprocess.run(command, cwd=directory, **output, text=True, check=False)
+    assert not (check and completed.returncode), completed.stdout
+    return completed.stdout
 
 
 QUICKSTART = ("--configfile", "configs/quickstart.yaml", "tests/short.yaml")

@@ -116,6 +116,13 @@ def test_the_temperatures_of_another_dataset_or_k_do_not_count():
     assert claims == {("mnist", 10): ["1 with fewer temperatures"], **others}
 
 
+def test_one_law_at_fewer_temperatures_leaves_the_whole_claim_open():
+    """With Gumbel noise at all of them, and Logistic noise at four."""
+    selection, bounds = selected({"gumbel": 1.0, "normal": 0.0, "logistic": 1.0})
+    selection.loc[selection["perturbation"] == "logistic", "runs"] = 4
+    assert claims_of(judged(selection, bounds)) == ["1 with fewer temperatures"]
+
+
 @pytest.mark.parametrize(
     "options",
     [
