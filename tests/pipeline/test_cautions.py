@@ -427,7 +427,7 @@ def test_the_errors_of_the_fits_are_as_their_page_says():
         compared = compare_with_zero(normal - gumbel)
         if compared["low"] > 0:
             farther[target] = "{difference:.4f} ({low:.4f} to {high:.4f})".format_map(compared)
-    shown = "{negative-binomial} (negative binomial), {discrete} (table) and {poisson} (Poisson)"
+    shown = "{negative-binomial} for the negative binomial, {discrete} for the table and {poisson} for the Poisson law"
     assert f"by {shown.format_map(farther)}" in FITTING
     assert "binomial" not in farther
 

@@ -72,7 +72,7 @@ COMPUTED = (
     "The KL of the loss",
     "The temperature",
     "Other temperatures",
-    "Each law at this temperature",
+    "Each law at its best temperature",
 )
 OF_COMPUTED = rf"^(?:- )?\*\*(?:{'|'.join(COMPUTED)})\.\*\*.*\n(?:(?!- |\n).+\n)*"
 # Such as: 2.64 nats (1.46 to 3.81)

@@ -104,9 +104,8 @@ def compare_test_losses(
             row = _row(claim, dataset, K, measure, normal, other)
             row |= compare_paired(losses[column][normal], losses[column][other])
             paired = losses[column][[normal, other]].dropna().index
-            row["image_se"] = _errors_of_difference(group[group["seed"].isin(paired)], (normal, other), per_image)[
-                column
-            ]
+            errors = _errors_of_difference(group[group["seed"].isin(paired)], (normal, other), per_image)
+            row["image_se"] = errors[column]
             if column == "paper_loss":
                 row["understated_kl"] = (understated[normal] - understated[other])[paired].mean(skipna=False)
             rows.append(row)
