@@ -38,10 +38,11 @@ from discrete_vae.config import definitions
 from discrete_vae.config.reading import read
 from discrete_vae.config.strict_yaml import check_yaml
 from discrete_vae.data import shared, sources
-from discrete_vae.errors import InputError, OutputError
+from discrete_vae.errors import CorrectableError, InputError, OutputError
 from discrete_vae.grid import (
     cells,
     command,
+    drawn,
     groups,
     planning,
     progress,

@@ -59,9 +59,10 @@ def of_group(*cells: str, group: str = GROUP) -> dict[str, set[str]]:
     return {**NO_WORK, "train": trained, "select": {group}, "evaluate": {group}}
 
 
-def drawing(directory: Path) -> tuple[str, ...]:
+def drawing(directory: Path, study: str = "own") -> tuple[str, ...]:
     """Return the arguments that draw a study again from its groups alone."""
-    return ("--forceall", "--configfile", str(directory / "results/own/config.yaml"), "--config", "draw_only=true")
+    options = str(directory / "results" / study / "config.yaml")
+    return ("--forceall", "--configfile", options, "--config", "draw_only=true")
 
 
 class TestOwnDatasetAndLaw:
@@ -421,23 +422,44 @@ class TestDrawingInAClone:
         assert after.keys() - before.keys() == made | {"data/mine.npz"}
 
 
-@pytest.mark.parametrize("study", PUBLISHED)
-def test_published_tables_and_figures_are_what_is_made_of_the_published_groups(study, tmp_path):
-    """Those in the working tree."""
+def copy_of_published(study: str, directory: Path) -> list[str]:
+    """Copy the committed files of a study from the working tree, and list its tables and figures."""
     command = ["git", "ls-files", f"results/{study}"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     for file in listed:
-        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / file, tmp_path / file)
+        (directory / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / file, directory / file)
+    return [file for file in listed if file.split("/")[2] in ("tables", "figures")]
+
+
+@pytest.mark.parametrize("study", PUBLISHED)
+def test_published_tables_and_figures_are_what_is_made_of_the_published_groups(study, tmp_path):
+    drawn = copy_of_published(study, tmp_path)
     before = files_of(tmp_path)
-    drawn = [file for file in listed if file.split("/")[2] in ("tables", "figures")]
     for file in drawn:
         (tmp_path / file).unlink()
-    arguments = ("--configfile", str(tmp_path / f"results/{study}/config.yaml"), "--config", "draw_only=true")
-    run_snakemake(tmp_path, "--cores", "all", *drawn, *arguments)
+    run_snakemake(tmp_path, "--cores", "all", *drawn, *drawing(tmp_path, study)[1:])
     after = files_of(tmp_path)
     assert [file for file in drawn if after[file] != before[file]] == []
     assert after.keys() == before.keys()
+
+
+@pytest.mark.parametrize("happened", ["came", "went"])
+def test_all_is_drawn_again_if_a_group_came_or_went_though_no_date_tells(tmp_path, happened):
+    """As a group from an archive that is older than the clone, where Snakemake remembers nothing."""
+    drawn = copy_of_published("as-the-script", tmp_path)
+    table = tmp_path / "results/as-the-script/tables/groups.csv"
+    group = tmp_path / "results/as-the-script/groups/mnist/K10/seed777"
+    shutil.rmtree(group) if happened == "went" else table.write_text(table.read_text().replace("777", "776"))
+    give_one_date(tmp_path)
+    jobs = planned_jobs(tmp_path, *drawing(tmp_path, "as-the-script")[1:])
+    assert sorted(path for job in jobs for path in job.split(", ")) == drawn
+
+
+def test_nothing_is_drawn_again_if_all_groups_are_those_that_were_drawn(tmp_path):
+    copy_of_published("as-the-script", tmp_path)
+    give_one_date(tmp_path)
+    assert planned_jobs(tmp_path, *drawing(tmp_path, "as-the-script")[1:]) == []
 
 
 @pytest.fixture(scope="class")

@@ -90,6 +90,10 @@ try:
             {name: options["datasets"][name] for name in configuration.asked_datasets},
         )
         found_groups = groups.find_groups(results, configuration)
+        drawn.date_anew(
+            results / "tables/groups.csv",
+            [results / group.directory for group in found_groups.whole],
+        )
         found_gradients = planning.find_tables(
             results / "gradients", ".csv", asked_gradients
         )
@@ -100,7 +104,7 @@ try:
         found_groups.to_make,
         all_of_them=bool(stack or workflow.modifier.parent_modifier),
     )
-except InputError as error:
+except CorrectableError as error:
     sys.exit(f"ERROR: {error}")
 
 

@@ -8,6 +8,7 @@ Makes:  <results>/tables/results.*      test losses of the selected models, as C
         <results>/tables/verdicts.csv   the verdict on each claim as a whole
         <results>/tables/codes.*        what the selected models learned, as CSV and Markdown
         <results>/tables/runs.csv       what was run, on which images, with which software and hardware
+        <results>/tables/groups.csv     the groups that tables and figures show, with the checksum of their files
         <results>/tables/costs.*        core-hours and GPU-hours, as CSV and Markdown
 Steps:  tabulate_results, judge_claims, describe_codes, sum_costs
 """
@@ -47,6 +48,7 @@ rule tabulate_results:
             category="Tables",
             labels={"table": "what was run"},
         ),
+        groups="<results>/tables/groups.csv",
     log:
         "<logs>/tabulate_results.log",
     benchmark:
@@ -146,7 +148,7 @@ rule sum_costs:
 table_names = [
     *("results.csv", "results.md", "results.tex", "selection.csv", "diverged.csv"),
     *("runs.csv", "claims.csv", "verdicts.csv", "claims.md", "codes.csv", "codes.md"),
-    *("costs.csv", "costs.md"),
+    *("costs.csv", "costs.md", "groups.csv"),
 ]
 
 

@@ -1,0 +1,87 @@
+"""Groups that came, went or changed since the tables were drawn get a new date, so that all is drawn again."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from discrete_vae.errors import OutputError
+from discrete_vae.grid.drawn import date_anew, rows_of_groups
+
+OLD = 1e9
+LABELS = ["mnist/K10/seed1", "mnist/K10/seed2"]
+
+
+@pytest.fixture
+def study(tmp_path) -> Path:
+    """A study of two groups, with a table that lists both."""
+    for label in LABELS:
+        (tmp_path / "groups" / label).mkdir(parents=True)
+        for name in ("summaries.csv", "bounds.csv"):
+            (tmp_path / "groups" / label / name).write_text(f"{label} {name}")
+    (tmp_path / "tables").mkdir()
+    pd.DataFrame(rows_of_groups(folders_in(tmp_path))).to_csv(tmp_path / "tables/groups.csv", index=False)
+    make_old(tmp_path)
+    return tmp_path
+
+
+def folders_in(study: Path) -> list[Path]:
+    return [study / "groups" / label for label in LABELS if (study / "groups" / label / "bounds.csv").exists()]
+
+
+def make_old(study: Path) -> None:
+    for file in study.rglob("*"):
+        os.utime(file, (OLD, OLD))
+
+
+def dates_in(study: Path) -> set[float]:
+    return {file.stat().st_mtime for folder in folders_in(study) for file in folder.iterdir()}
+
+
+def went(study: Path) -> None:
+    (study / "groups" / LABELS[0] / "bounds.csv").unlink()
+
+
+def came(study: Path) -> None:
+    table = study / "tables/groups.csv"
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
+
+
+def changed(study: Path) -> None:
+    (study / "groups" / LABELS[1] / "bounds.csv").write_text("others")
+
+
+def got_pictures(study: Path) -> None:
+    (study / "groups" / LABELS[1] / "pictures.npz").write_text("pictures")
+
+
+def was_drawn_before_there_was_such_a_table(study: Path) -> None:
+    (study / "tables/groups.csv").unlink()
+
+
+def test_the_groups_that_were_drawn_keep_their_dates_in_any_order(study):
+    date_anew(study / "tables/groups.csv", reversed(folders_in(study)))
+    assert dates_in(study) == {OLD}
+
+
+@pytest.mark.parametrize("happened", [went, came, changed, got_pictures, was_drawn_before_there_was_such_a_table])
+def test_otherwise_all_files_of_all_groups_get_a_new_one(study, happened):
+    happened(study)
+    make_old(study)
+    date_anew(study / "tables/groups.csv", folders_in(study))
+    assert min(dates_in(study)) > OLD
+
+
+def test_a_study_without_groups_has_nothing_to_date(tmp_path):
+    date_anew(tmp_path / "tables/groups.csv", [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_somebody_else_is_told(study, monkeypatch):
+    def refuse(path: Path) -> None:
+        raise PermissionError(1, "Operation not permitted", path)
+
+    went(study)
+    monkeypatch.setattr(os, "utime", refuse)
+    with pytest.raises(OutputError, match=r"seed2/summaries.csv cannot get a new date \(Operation not permitted\)"):
+        date_anew(study / "tables/groups.csv", folders_in(study))

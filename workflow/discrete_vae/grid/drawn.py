@@ -1,0 +1,51 @@
+"""Which groups the tables and figures of a study were drawn from.
+
+Snakemake draws again what is older than its input. But a group from an archive or another machine keeps its old date,
+and a group that was removed has none.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from discrete_vae.errors import OutputError
+from discrete_vae.grid.groups import WHOLE_GROUP_FILES, recorded_rows
+
+
+def rows_of_groups(folders: Iterable[Path]) -> list[dict[str, str]]:
+    """Return the rows of tables/groups.csv: each group's label and the checksum of its files, given its folder."""
+    return [{"group": "/".join(folder.parts[-3:]), "sha256": _sum_of(folder)} for folder in folders]
+
+
+def _sum_of(folder: Path) -> str:
+    files = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in _files_of(folder)]
+    return hashlib.sha256(str(files).encode()).hexdigest()
+
+
+def _files_of(folder: Path) -> list[Path]:
+    return [folder / name for name in (*WHOLE_GROUP_FILES, "pictures.npz") if (folder / name).exists()]
+
+
+def date_anew(table: Path, folders: Iterable[Path]) -> None:
+    """Give all files of the groups the present date unless the table lists the same, so that they are drawn again.
+
+    Args:
+        table: tables/groups.csv of the study.
+        folders: of the whole groups that are there.
+
+    Raises:
+        InputError: the table is damaged.
+        OutputError: the date of a file cannot be set.
+    """
+    folders = sorted(folders)
+    if sorted(recorded_rows(table), key=str) == sorted(rows_of_groups(folders), key=str):
+        return
+    for path in (file for folder in folders for file in _files_of(folder)):
+        try:
+            os.utime(path)
+        except OSError as error:
+            raise OutputError(
+                f"{path} cannot get a new date ({error.strerror}), expected a file of yours, as {table} lacks it or"
+                " another group; change its permissions"
+            ) from error
