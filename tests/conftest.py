@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,6 +42,11 @@ TYPED_LAWS = {name: law_of(definition) for name, definition in PAPER_LAWS.items(
 # The studies that git does not ignore.
 PUBLISHED = re.findall(r"^!/results/(.+)/$", (ROOT / ".gitignore").read_text(), re.MULTILINE)
 LOCAL_MIRROR = ROOT.parent / "shared" / "data"  # real MNIST, Fashion-MNIST and Omniglot, where a developer has them
+
+
+def published(pattern: str, studies: Iterable[str] = PUBLISHED) -> list[Path]:
+    """List the files of published studies, in their order, that a pattern below a study's folder matches."""
+    return [path for study in studies for path in sorted((ROOT / "results" / study).glob(pattern))]
 
 
 def snakemake_command(directory: Path, *arguments: str) -> list[str]:

@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import PUBLISHED, ROOT, run_snakemake
+from conftest import ROOT, published, run_snakemake
 from discrete_vae.data.dataset import SPLITS, BinarizedDataset
+from discrete_vae.files import read_tables
 
 SIZES = {
     "mnist": (50_000, 10_000, 10_000),
@@ -48,9 +49,7 @@ def test_the_splits_have_the_sizes_of_the_study_and_are_disjoint(short_run, name
 
 @pytest.mark.parametrize("name", SIZES)
 def test_the_published_runs_are_of_these_images(short_run, name):
-    studies = [ROOT / "results" / study / "groups" / name for study in PUBLISHED]
-    groups = [path for study in studies for path in study.glob("*/*/summaries.csv")]
-    sums = {run_sum for path in groups for run_sum in pd.read_csv(path)["data_sha256"]}
+    sums = set(read_tables(published(f"groups/{name}/*/*/summaries.csv"))["data_sha256"])
     assert sums == {BinarizedDataset.load(short_run / "data" / f"{name}.npz").manifest["sha256"]}
 
 

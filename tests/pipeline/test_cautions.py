@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from conftest import PUBLISHED, ROOT
+from conftest import ROOT, published
 from discrete_vae.analysis.claims import BEST_BY_ELBO, add_verdicts
 from discrete_vae.analysis.statistics import SIGNIFICANCE, compare_with_zero, holm, spell_range
 from discrete_vae.files import read_table, read_tables
@@ -18,17 +18,13 @@ OMNIGLOT_AT_1 = "omniglot-temperature-1"
 FIT = ["target", "perturbation", "temperature"]
 CASE_AND_LAW = ["dataset", "K", "perturbation"]
 LAWS = ("normal", "gumbel", "logistic")
-CLAIMS = {
-    path.parents[1].name: read_table(path)
-    for path in sorted(ROOT.glob("results/*/tables/claims.csv"))
-    if path.parents[1].name in PUBLISHED
-}
+CLAIMS = {path.parents[1].name: read_table(path) for path in published("tables/claims.csv")}
 STUDIES_OF_CLAIM_1 = [study for study, comparisons in CLAIMS.items() if "1" in set(comparisons["claim"])]
 
 
 def table_of(study: str, name: str) -> pd.DataFrame:
     """Read a table of all groups of a published study, by the coordinates of the cells."""
-    return read_tables((ROOT / "results").glob(f"{study}/groups/*/*/*/{name}")).set_index(list(AXES)).sort_index()
+    return read_tables(published(f"groups/*/*/*/{name}", [study])).set_index(list(AXES)).sort_index()
 
 
 def selected(study: str, name: str) -> pd.DataFrame:

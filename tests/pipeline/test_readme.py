@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -16,7 +17,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from conftest import PUBLISHED, ROOT, run_snakemake
+from conftest import PUBLISHED, ROOT, published, run_snakemake
 from discrete_vae.analysis import claims
 from discrete_vae.analysis.comparisons import COLUMNS
 from discrete_vae.analysis.statistics import spell_range
@@ -88,10 +89,9 @@ DIFFERENCES = sorted(
 )
 
 
-def rows_of(pattern: str) -> list[dict[str, str]]:
-    """Read the rows of all published tables that a pattern below results/ matches."""
-    paths = sorted(path for study in PUBLISHED for path in (ROOT / "results").glob(pattern) if study in path.parts)
-    return [row for path in paths for row in csv.DictReader(path.read_text().splitlines())]
+def rows_of(pattern: str, studies: Iterable[str] = PUBLISHED) -> list[dict[str, str]]:
+    """Read the rows of the tables of published studies that a pattern below a study's folder matches."""
+    return [row for path in published(pattern, studies) for row in csv.DictReader(path.read_text().splitlines())]
 
 
 def test_there_is_something_to_check():
@@ -146,7 +146,7 @@ def test_the_readme_counts_the_cells_of_the_grid():
 
 def test_the_readme_counts_the_published_cells_of_the_grid():
     """Each once, whatever number of studies have run it. Annealed ones are no cells of the grid."""
-    rows = [row for row in rows_of("*/groups/*/*/*/summaries.csv") if not json.loads(row["training"])["annealing"]]
+    rows = [row for row in rows_of("groups/*/*/*/summaries.csv") if not json.loads(row["training"])["annealing"]]
     cells = {tuple(STANDS_FOR.get(row[axis], row[axis]) for axis in AXES) for row in rows}
     grid = set(itertools.product(*(map(str, GRID[axis]) for axis in AXES)))
     assert f"**So far** {len(cells & grid)} of the grid's {len(grid):,} cells" in PAGES["README.md"]
@@ -198,7 +198,7 @@ def test_a_difference_and_its_interval_are_published(page, size, low, high):
     digits = len(size.partition(".")[2])
     published = {
         tuple(f"{sign * float(row[column]):.{digits}f}" for column in columns)
-        for row in [*rows_of("*/tables/claims.csv"), *rows_of("*/tables/control.csv")]
+        for row in [*rows_of("tables/claims.csv"), *rows_of("tables/control.csv")]
         if row["low"]
         for sign, columns in ((1, ("difference", "low", "high")), (-1, ("difference", "high", "low")))
     }
@@ -208,7 +208,7 @@ def test_a_difference_and_its_interval_are_published(page, size, low, high):
 def test_the_differences_from_gumbel_in_the_readme_are_the_published_ones():
     shown = re.findall(r"^\| ([\w-]+), K = (\d+) \| (.*) \|$", PAGES["README.md"], re.MULTILINE)
     names = {shown_name: name for name, shown_name in NAMES.items()}
-    of_claim = [row for row in rows_of("*/tables/claims.csv") if (row["claim"], row["other"]) == ("1", "gumbel")]
+    of_claim = [row for row in rows_of("tables/claims.csv") if (row["claim"], row["other"]) == ("1", "gumbel")]
     rows = {(row["dataset"], row["K"], row["measure"]): row for row in of_claim}
     assert {(names[name], K) for name, K, _ in shown} == {(dataset, K) for dataset, K, _ in rows}
     for name, K, entries in shown:
@@ -224,7 +224,7 @@ def spell_difference(row: dict[str, str]) -> str:
 
 
 def test_other_numbers_of_the_readme_are_the_published_ones():
-    claims_of_studies = pd.DataFrame(rows_of("*/tables/claims.csv")).astype({"difference": float})
+    claims_of_studies = pd.DataFrame(rows_of("tables/claims.csv")).astype({"difference": float})
     differences = claims_of_studies.set_index(["claim", "other", "measure"])["difference"]
     by_measure = (spell_range(differences["1", "logistic", measure]) for measure in MEASURES.values())
     readme = " ".join(PAGES["README.md"].split())
@@ -233,7 +233,7 @@ def test_other_numbers_of_the_readme_are_the_published_ones():
     earlier = spell_range(-differences["2", "gumbel", "training loss: epochs to Gumbel's final"], decimals=0)
     final = -differences["2", "gumbel", "training loss: final"]
     assert f"final training loss {earlier} of 300 epochs earlier, and ends {spell_range(final)} nats lower" in readme
-    effects = pd.DataFrame(rows_of("omniglot-temperature-1/tables/control.csv")).set_index(["measure", "effect"])
+    effects = pd.DataFrame(rows_of("tables/control.csv", ["omniglot-temperature-1"])).set_index(["measure", "effect"])
     of_variance = float(effects["difference"]["training loss: final", "variance"])
     assert f"At K = 10 its smaller variance explains {of_variance:.2f} of {final.min():.2f} nats" in readme
     higher = spell_range(differences["1 with fewer temperatures", "gumbel", "paper loss"])
@@ -241,9 +241,9 @@ def test_other_numbers_of_the_readme_are_the_published_ones():
 
 
 def test_the_readme_gives_the_cells_and_hours_of_published_studies():
-    costs = [rows_of(f"{study}/tables/costs.csv") for study in PUBLISHED]
+    costs = [rows_of("tables/costs.csv", [study]) for study in PUBLISHED]
     hours = [sum(float(row["core_hours"]) for row in of_study) for of_study in costs if of_study]
-    groups = [rows_of(f"{study}/groups/*/*/*/summaries.csv") for study in PUBLISHED]
+    groups = [rows_of("groups/*/*/*/summaries.csv", [study]) for study in PUBLISHED]
     cells = [len(of_study) for of_study in groups if of_study]
     extent = f"{min(cells)} to {max(cells)} | {min(hours):.1f} to {max(hours):.1f}"
     assert f"(docs/reproduce.md#a-published-study-again-or-with-more-seeds) | {extent} |" in PAGES["README.md"]
@@ -331,7 +331,6 @@ def test_the_verdicts_over_all_studies_are_as_the_readme_says():
 
 def test_the_figure_and_verdicts_of_the_pages_are_made_from_the_published_tables(tmp_path):
     """As `make redraw` makes them."""
-    tables = [ROOT / "results" / study / "tables/claims.csv" for study in PUBLISHED]
-    draw_published(str(tmp_path), *(str(table) for table in tables if table.exists()))
+    draw_published(str(tmp_path), *map(str, published("tables/claims.csv")))
     for name in ("claims.png", "verdicts.csv"):
         assert (tmp_path / name).read_bytes() == (ROOT / "docs" / name).read_bytes(), name

@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 import pytest
-from conftest import PUBLISHED, ROOT
+from conftest import PUBLISHED, ROOT, published
 from discrete_vae.analysis import claims
 from discrete_vae.analysis.statistics import SIGNIFICANCE, spell_range
 from discrete_vae.files import read_table, read_tables
@@ -22,8 +22,7 @@ VERDICTS = read_table(ROOT / "docs/verdicts.csv").astype({"claim": str})
 @pytest.fixture(scope="module")
 def comparisons() -> pd.DataFrame:
     """The comparisons of all published studies, one for each claim, dataset, K, measure and other law."""
-    tables = [ROOT / "results" / study / "tables/claims.csv" for study in PUBLISHED]
-    table = read_tables(path for path in tables if path.exists()).astype({"claim": str})
+    table = read_tables(published("tables/claims.csv")).astype({"claim": str})
     return table.set_index(["claim", "dataset", "K", "measure", "other"]).sort_index()
 
 
