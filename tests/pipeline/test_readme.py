@@ -320,9 +320,9 @@ def test_the_verdicts_over_all_studies_are_as_the_readme_says():
     short = {measure: verdict.partition(" (")[0] for measure, verdict in of_claim_1.items()}
     of_bounds = {measure: verdict.partition(" run")[0] for measure, verdict in short.items()}
     assert f"- **Claim 1, the best temperature: {short['paper loss'].replace(' run', ' cases run')}**" in readme
-    by_elbo = f"the claim is **{of_bounds['negative ELBO']}**: Omniglot at K = 30 and 50."
+    by_elbo = f"the claim is **{of_bounds['negative ELBO']}**: Omniglot at K = 30 and 50"
     assert f"By the negative ELBO, a bound for every law, {by_elbo}" in readme
-    others = "The rest is inconclusive under both bounds."
+    others = "The rest is inconclusive."
     assert f"By the tighter IWAE bound it is {of_bounds['IWAE bound']}, which may be chance. {others}" in readme
     assert {row["level"] for row in rows if row["measure"] in of_bounds} == {"0"}
     together = of_claim_2[claims.ALL_MEASURES].partition(" (")[0]
