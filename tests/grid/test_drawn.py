@@ -1,6 +1,7 @@
 """Groups that came, went or changed since the tables were drawn get a new date, so that all is drawn again."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -62,6 +63,13 @@ def was_drawn_before_there_was_such_a_table(study: Path) -> None:
 def test_the_groups_that_were_drawn_keep_their_dates_in_any_order(study):
     date_anew(study / "tables/groups.csv", reversed(folders_in(study)))
     assert dates_in(study) == {OLD}
+
+
+def test_the_checksum_is_what_a_shell_computes(study):
+    folder = study / "groups" / LABELS[0]
+    command = ["sh", "-c", "sha256sum * | sha256sum"]
+    printed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+    assert rows_of_groups([folder]) == [{"group": LABELS[0], "sha256": printed.split()[0]}]
 
 
 @pytest.mark.parametrize("happened", [went, came, changed, got_pictures, was_drawn_before_there_was_such_a_table])

@@ -9,18 +9,27 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from discrete_vae.errors import OutputError
+from discrete_vae.errors import OutputError, reading
+from discrete_vae.files import RESTORE
 from discrete_vae.grid.groups import WHOLE_GROUP_FILES, recorded_rows
 
 
 def rows_of_groups(folders: Iterable[Path]) -> list[dict[str, str]]:
-    """Return the rows of tables/groups.csv: each group's label and the checksum of its files, given its folder."""
+    """Return the rows of tables/groups.csv: each group's label and the checksum of its files, given its folder.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
     return [{"group": "/".join(folder.parts[-3:]), "sha256": _sum_of(folder)} for folder in folders]
 
 
 def _sum_of(folder: Path) -> str:
-    files = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in _files_of(folder)]
-    return hashlib.sha256(str(files).encode()).hexdigest()
+    """Return what ``sha256sum * | sha256sum`` prints in the folder of a group that has no other files."""
+    lines = ""
+    for path in sorted(_files_of(folder)):
+        with reading(path, "a file of a group as it was written", RESTORE):
+            lines += f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _files_of(folder: Path) -> list[Path]:
@@ -35,7 +44,7 @@ def date_anew(table: Path, folders: Iterable[Path]) -> None:
         folders: of the whole groups that are there.
 
     Raises:
-        InputError: the table is damaged.
+        InputError: the table or a file cannot be read.
         OutputError: the date of a file cannot be set.
     """
     folders = sorted(folders)
