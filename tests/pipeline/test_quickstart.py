@@ -18,8 +18,9 @@ class TestQuickstart:
         expected = {f"{name}.{end}" for name in ("claims", "images/digits-K5", *of_digits) for end in ("pdf", "png")}
         assert {path.relative_to(figures).as_posix() for path in figures.rglob("*.*")} == expected
         assert min((figures / name).stat().st_size for name in expected) > 5_000
-        csv = [f"{name}.csv" for name in ("claims", "codes", "costs", "diverged", "results", "runs", "selection")]
-        pages = ["claims.md", "codes.md", "costs.md", "results.md", "results.tex", "verdicts.csv"]
+        plain = ("claims", "codes", "costs", "diverged", "groups", "results", "runs", "selection", "verdicts")
+        csv = [f"{name}.csv" for name in plain]
+        pages = ["claims.md", "codes.md", "costs.md", "results.md", "results.tex"]
         assert sorted(path.name for path in tables.iterdir()) == sorted([*csv, *pages])
         table = pd.read_csv(tables / "results.csv")
         assert len(table) == 12
