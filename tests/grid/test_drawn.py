@@ -56,6 +56,14 @@ def got_pictures(study: Path) -> None:
     (study / "groups" / LABELS[1] / "pictures.npz").write_text("pictures")
 
 
+def the_table_was_damaged(study: Path) -> None:
+    (study / "tables/groups.csv").write_bytes(b"\xff\xfe,\n1,2,3\n")
+
+
+def the_table_was_emptied(study: Path) -> None:
+    (study / "tables/groups.csv").write_bytes(b"")
+
+
 def was_drawn_before_there_was_such_a_table(study: Path) -> None:
     (study / "tables/groups.csv").unlink()
 
@@ -72,7 +80,13 @@ def test_the_checksum_is_what_a_shell_computes(study):
     assert rows_of_groups([folder]) == [{"group": LABELS[0], "sha256": printed.split()[0]}]
 
 
-@pytest.mark.parametrize("happened", [went, came, changed, got_pictures, was_drawn_before_there_was_such_a_table])
+@pytest.mark.parametrize(
+    "happened",
+    [
+        *(went, came, changed, got_pictures),
+        *(the_table_was_damaged, the_table_was_emptied, was_drawn_before_there_was_such_a_table),
+    ],
+)
 def test_otherwise_all_files_of_all_groups_get_a_new_one(study, happened):
     happened(study)
     make_old(study)

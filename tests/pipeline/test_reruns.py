@@ -462,6 +462,29 @@ def test_nothing_is_drawn_again_if_all_groups_are_those_that_were_drawn(tmp_path
     assert planned_jobs(tmp_path, *drawing(tmp_path, "as-the-script")[1:]) == []
 
 
+@pytest.mark.parametrize("change", ["tables are those of before", "costs.csv", "the list is empty"])
+def test_all_is_drawn_again_if_the_list_is_wrong_though_snakemake_has_recorded_the_checksums(tmp_path, change):
+    drawn = copy_of_published("as-the-script", tmp_path)
+    study = tmp_path / "results/as-the-script"
+    of_before = files_of(study / "tables")
+    group = study / "groups/mnist/K10/seed777"
+    if change == "tables are those of before":
+        shutil.rmtree(group)
+    run_snakemake(tmp_path, "--cores", "all", *drawing(tmp_path, "as-the-script"))
+    match change:
+        case "tables are those of before":
+            for name, content in of_before.items():
+                (study / "tables" / name).write_bytes(content)
+        case "costs.csv":
+            (group / "costs.csv").write_text((group / "costs.csv").read_text().replace(".", ".9"))
+        case _:
+            (study / "tables/groups.csv").write_bytes(b"")
+    jobs = planned_jobs(tmp_path, *drawing(tmp_path, "as-the-script")[1:])
+    assert sorted(path for job in jobs for path in job.split(", ")) == drawn
+    run_snakemake(tmp_path, "--cores", "all", *drawing(tmp_path, "as-the-script")[1:])
+    assert planned_jobs(tmp_path, *drawing(tmp_path, "as-the-script")[1:]) == []
+
+
 @pytest.fixture(scope="class")
 def patient(own, tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("patient")

@@ -7,9 +7,10 @@ and a group that was removed has none.
 import hashlib
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from discrete_vae.errors import OutputError, reading
+from discrete_vae.errors import InputError, OutputError, reading
 from discrete_vae.files import RESTORE
 from discrete_vae.grid.groups import WHOLE_GROUP_FILES, recorded_rows
 
@@ -37,24 +38,27 @@ def _files_of(folder: Path) -> list[Path]:
 
 
 def date_anew(table: Path, folders: Iterable[Path]) -> None:
-    """Give all files of the groups the present date unless the table lists the same, so that they are drawn again.
+    """Give all files of the groups the present date unless the table lists the same groups, so that they are drawn.
 
     Args:
-        table: tables/groups.csv of the study.
+        table: tables/groups.csv of the study. A damaged one lists none.
         folders: of the whole groups that are there.
 
     Raises:
-        InputError: the table or a file cannot be read.
+        InputError: a file of a group cannot be read.
         OutputError: the date of a file cannot be set.
     """
     folders = sorted(folders)
-    if sorted(recorded_rows(table), key=str) == sorted(rows_of_groups(folders), key=str):
+    drawn: list[dict[str, str]] = []
+    with suppress(InputError):
+        drawn = recorded_rows(table)
+    if sorted(drawn, key=str) == sorted(rows_of_groups(folders), key=str):
         return
     for path in (file for folder in folders for file in _files_of(folder)):
         try:
             os.utime(path)
         except OSError as error:
             raise OutputError(
-                f"{path} cannot get a new date ({error.strerror}), expected a file of yours, as {table} lacks it or"
-                " another group; change its permissions"
+                f"{path} cannot get a new date ({error.strerror}), expected a file of yours, as {table} lists other"
+                " groups than are there; change its permissions"
             ) from error
