@@ -64,10 +64,6 @@ def the_table_was_emptied(study: Path) -> None:
     (study / "tables/groups.csv").write_bytes(b"")
 
 
-def was_drawn_before_there_was_such_a_table(study: Path) -> None:
-    (study / "tables/groups.csv").unlink()
-
-
 def test_the_groups_that_were_drawn_keep_their_dates_in_any_order(study):
     date_anew(study / "tables/groups.csv", reversed(folders_in(study)))
     assert dates_in(study) == {OLD}
@@ -84,7 +80,7 @@ def test_the_checksum_is_what_a_shell_computes(study):
     "happened",
     [
         *(went, came, changed, got_pictures),
-        *(the_table_was_damaged, the_table_was_emptied, was_drawn_before_there_was_such_a_table),
+        *(the_table_was_damaged, the_table_was_emptied),
     ],
 )
 def test_otherwise_all_files_of_all_groups_get_a_new_one(study, happened):
@@ -92,6 +88,13 @@ def test_otherwise_all_files_of_all_groups_get_a_new_one(study, happened):
     make_old(study)
     date_anew(study / "tables/groups.csv", folders_in(study))
     assert min(dates_in(study)) > OLD
+
+
+def test_no_date_changes_where_no_table_says_what_was_drawn(study):
+    """As where only the control or one figure was asked for."""
+    (study / "tables/groups.csv").unlink()
+    date_anew(study / "tables/groups.csv", folders_in(study))
+    assert dates_in(study) == {OLD}
 
 
 def test_a_study_without_groups_has_nothing_to_date(tmp_path):

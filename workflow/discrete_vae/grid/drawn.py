@@ -41,13 +41,15 @@ def date_anew(table: Path, folders: Iterable[Path]) -> None:
     """Give all files of the groups the present date unless the table lists the same groups, so that they are drawn.
 
     Args:
-        table: tables/groups.csv of the study. A damaged one lists none.
+        table: tables/groups.csv of the study. A damaged one lists none. Without one, no date changes.
         folders: of the whole groups that are there.
 
     Raises:
         InputError: a file of a group cannot be read.
         OutputError: the date of a file cannot be set.
     """
+    if not table.exists():
+        return
     folders = sorted(folders)
     drawn: list[dict[str, str]] = []
     with suppress(InputError):
