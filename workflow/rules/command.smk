@@ -4,7 +4,7 @@ A target that would not be made is refused, with the reason, before anything sta
 """
 
 group_file_names = [
-    *(*groups.WHOLE_GROUP_FILES, "pictures.npz"),
+    *groups.GROUP_FILES,
     *(["models.pt"] if configuration.evaluation.keep_models else []),
 ]
 

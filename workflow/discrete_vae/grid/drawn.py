@@ -12,7 +12,7 @@ from pathlib import Path
 
 from discrete_vae.errors import InputError, OutputError, reading
 from discrete_vae.files import RESTORE
-from discrete_vae.grid.groups import WHOLE_GROUP_FILES, recorded_rows
+from discrete_vae.grid.groups import GROUP_FILES, recorded_rows
 
 
 def rows_of_groups(folders: Iterable[Path]) -> list[dict[str, str]]:
@@ -34,7 +34,7 @@ def _sum_of(folder: Path) -> str:
 
 
 def _files_of(folder: Path) -> list[Path]:
-    return [folder / name for name in (*WHOLE_GROUP_FILES, "pictures.npz") if (folder / name).exists()]
+    return [folder / name for name in GROUP_FILES if (folder / name).exists()]
 
 
 def date_anew(table: Path, folders: Iterable[Path]) -> None:

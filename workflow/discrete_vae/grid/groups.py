@@ -25,11 +25,12 @@ if TYPE_CHECKING:  # its module needs pydantic
 
 # Of a group's label.
 GROUP_PATTERN = f"[^/]+/K(?:{WILDCARD_PATTERNS['K']})/seed(?:{WILDCARD_PATTERNS['seed']})"
-# Pictures may be missing: older results have none.
 WHOLE_GROUP_FILES = (
     *("summaries.csv", "histories.csv.gz", "selection.csv"),
     *("bounds.csv", "image_losses.npz", "costs.csv"),
 )
+# Pictures may be missing: older results have none.
+GROUP_FILES = (*WHOLE_GROUP_FILES, "pictures.npz")
 
 
 def recorded_rows(path: Path) -> list[dict[str, str]]:
