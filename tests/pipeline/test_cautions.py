@@ -1,13 +1,18 @@
 """The numbers of docs/results.md, control.md and fitting.md that no published table holds, computed anew."""
 
+import json
+
 import numpy as np
 import pandas as pd
 from conftest import ROOT, published
 from discrete_vae.analysis.claims import BEST_BY_ELBO, add_verdicts
 from discrete_vae.analysis.statistics import SIGNIFICANCE, compare_with_zero, holm, spell_range
+from discrete_vae.config.options import Annealing
 from discrete_vae.files import read_table, read_tables
 from discrete_vae.grid.cells import AXES
 from discrete_vae.grid.measures import MEASURES, SELECTED_BY_ELBO
+from discrete_vae.grid.paper import PAPER_TEMPERATURES
+from discrete_vae.training.stack import annealed_temperature
 from test_results_page import NAMES, assert_table, in_order
 
 README, RESULTS, CONTROL, FITTING = (
@@ -379,6 +384,22 @@ def test_the_losses_of_discrete_codes_at_temperature_1_are_as_the_results_say():
     assert f"after 300 epochs it is {whole(final)} nats above Gumbel's" in RESULTS
 
 
+def test_the_annealed_temperatures_are_as_the_results_say():
+    (training,) = set(table_of("as-the-script", "summaries.csv").loc["mnist"]["training"])
+    annealing = Annealing(**json.loads(training)["annealing"])
+    steps_of_an_epoch = {"mnist": 500, "omniglot-resized": 230}
+
+    def end(dataset: str, epochs: int) -> str:
+        return f"{annealed_temperature(1.0, epochs * steps_of_an_epoch[dataset] - 1, annealing):.2f}"
+
+    assert f"a start at 1 ends at {end('omniglot-resized', 300)} on Omniglot" in RESULTS
+    shown = f"ends at {end('mnist', 120)} after these 120 epochs, and would end at {end('mnist', 300)} after"
+    assert f"A start at 1 {shown} the script's 300" in RESULTS
+    after_1000 = [annealed_temperature(start, 1000, annealing) for start in PAPER_TEMPERATURES]
+    assert after_1000[:4] == [0.1] * 4, "those of 0.01 to 0.1 train alike, as all are at 0.1 after 1,000 steps"
+    assert len(set(after_1000)) == 7, "The script's ten starts are only seven different ones"
+
+
 def test_the_losses_of_the_script_on_omniglot_are_as_the_results_say():
     laws = ("normal", "gumbel", "logistic")
     training = table_of("as-the-script", "summaries.csv").loc["omniglot-resized"]["final_training_loss"]
@@ -389,6 +410,10 @@ def test_the_losses_of_the_script_on_omniglot_are_as_the_results_say():
     final = "Its final training loss is {}, against {} for Gumbel and {} for Logistic noise"
     assert final.format(*by_training) in RESULTS
     assert "Its paper loss is {}, against {} and {}:".format(*by_paper) in RESULTS
+    comparisons = CLAIMS["as-the-script"].set_index(["dataset", "measure"])
+    final = comparisons.loc["omniglot-resized", "validation loss: final"]
+    shown = "{difference:.2f} nats ({low:.2f} to {high:.2f})".format_map(final)
+    assert f"After the last epoch its validation loss is {shown} higher than Gumbel's" in RESULTS
 
 
 def test_the_errors_of_the_fits_are_as_their_page_says():

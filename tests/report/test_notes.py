@@ -41,9 +41,10 @@ def test_a_dataset_that_stands_for_another_is_named_where_that_was_not_run():
         assert note not in " ".join(notes_of(without))
 
 
-def test_fewer_temperatures_than_the_studys_are_named():
-    runs = runs_of({("normal", t, 1): 1.0 for t in (0.1, 0.5, 0.6)})
-    assert "digits: not as in the paper: 2 of its 10 temperatures" in notes_of(runs)
+def test_other_temperatures_than_the_studys_are_named():
+    runs = runs_of({("normal", t, 1): 1.0 for t in (0.1, 0.5, 1.5, 0.6)})
+    expected = "digits: not as in the paper: 2 of its 10 temperatures; further temperatures 0.6, 1.5"
+    assert expected in notes_of(runs)
     assert not any("not as in the paper" in note for note in notes_of(runs_of(EVERY_TEMPERATURE)))
 
 

@@ -90,13 +90,16 @@ def _departures(runs: pd.DataFrame, importance_samples: float | None) -> list[st
         used["evaluation"]["importance_samples"] = int(importance_samples)
     if "cuda" not in set(runs["device"]):  # on a CPU all precisions are one
         used["training"]["matmul_precision"] = PAPER_OPTIONS["training"]["matmul_precision"]
-    kept = set(PAPER_TEMPERATURES) & set(runs["temperature"])
+    temperatures = set(runs["temperature"])
+    kept, further = temperatures.intersection(PAPER_TEMPERATURES), temperatures.difference(PAPER_TEMPERATURES)
     images = PAPER_IMAGES.get(STANDS_FOR.get(first["dataset"], first["dataset"]), first["data_origin"])
     departures = []
     if first["data_origin"] != images:
         departures.append(f"images other than {images}")
     if len(kept) < len(PAPER_TEMPERATURES):
         departures.append(f"{len(kept)} of its {len(PAPER_TEMPERATURES)} temperatures")
+    if further:
+        departures.append(f"further temperatures {', '.join(map(str, sorted(further)))}")
     departures += [
         f"{section}.{name} {_spelled(used[section][name])} (paper: {_spelled(value)})"
         for section, defaults in PAPER_OPTIONS.items()
