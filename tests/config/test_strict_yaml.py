@@ -11,6 +11,7 @@ from discrete_vae.errors import InputError
     [
         ("grid:\n  seed: [0775]", "line 2, has 0775, which YAML reads as 509; write 775 or 509"),
         ("grid: {K: [010]}", "line 1, has 010, which YAML reads as 8; write 10 or 8"),
+        ("grid: {seed: [00]}", "line 1, has 00, which YAML reads as 0; write 0"),
         ("training: {epochs: 1:30}", "has 1:30, which YAML reads as 90"),
         ("training: {epochs: 0x1F}", "has 0x1F, which YAML reads as 31; write 31"),
         ("training: {epochs: 1_000}", "has 1_000, which YAML reads as 1000; write 1000"),

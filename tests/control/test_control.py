@@ -38,7 +38,8 @@ def planted(shape: float, variance: float, interaction: float, K: int = 10, nois
             normal, wide = corner.startswith("N"), corner.endswith("v")
             effect = shape * normal + variance * wide + interaction * (normal == wide) / 2
             measures = dict.fromkeys(CONTROL_MEASURES, level + effect + rng.normal(0, noise))
-            rows.append({"dataset": "d", "K": K, "perturbation": law, "seed": seed, **measures})
+            coordinates = {"dataset": "d", "K": K, "perturbation": law, "seed": seed}
+            rows.append({**coordinates, **measures, "training_temperature": 1.0})
     return pd.DataFrame(rows)
 
 
@@ -118,6 +119,7 @@ def test_training_losses_are_those_of_the_last_epoch_at_the_temperature_nearest_
     assert by_law.loc["normal"].tolist() == [3, 1, 2, 6]
     assert by_law.loc["gumbel"].tolist()[:3] == [3, 1, 2]
     assert np.isnan(by_law.loc["gumbel", "final_training_loss"])
+    assert set(losses["training_temperature"]) == {0.9}
     assert notes_on_training_loss(runs, temperature=1.0) == []
     stopped = runs.assign(stopped_early=True)
     assert losses_of_laws(selection, bounds, stopped, temperature=1.0)["final_training_loss"].isna().all()

@@ -9,7 +9,7 @@ from discrete_vae.report.style import save
 from test_control import CORNERS, LAWS, planted
 
 VARIANCES = {"normal": 1.0, "narrow": 1.0, "gumbel": 1.645, "wide": 1.645, "logistic": 3.29}
-ON = {"temperature": 0.5, "laws": list(VARIANCES)}
+ON = {"laws": list(VARIANCES)}
 
 
 def gradients_of(laws, *, temperatures=(0.1, 1.0), seeds=(1,)) -> pd.DataFrame:
@@ -38,7 +38,7 @@ def test_the_control_shows_every_measure_against_the_variance_of_the_noise_and_t
     losses.loc[(losses["perturbation"] == "wide") & (losses["seed"] > 1), "paper_loss"] = np.nan
     figure = draw_control(losses, gradients_of(VARIANCES), LAWS, **ON)
     above, below = figure.axes[:4], figure.axes[4:]
-    titles = ["paper loss", "negative ELBO", "IWAE bound", "final training loss,\nat temperature 0.5"]
+    titles = ["paper loss", "negative ELBO", "IWAE bound", "final training loss,\nat temperature 1"]
     assert [ax.get_title() for ax in above] == titles
     assert above[0].get_ylabel() == "nats, $K$ = 10"
     shared = above[0].get_shared_y_axes()
@@ -53,6 +53,12 @@ def test_the_control_shows_every_measure_against_the_variance_of_the_noise_and_t
     assert [label.get_text() for label in above[-1].get_xticklabels()] == ["1", "1.65", "3.29"]
     assert len(below) == 3
     assert below[2].lines[0].get_xydata().tolist() == [[10.0, 0.1], [1.0, 1.0]]
+
+
+def test_the_training_losses_of_each_k_are_at_a_temperature_of_its_own():
+    losses = pd.concat([planted(0, 0, 0).assign(training_temperature=0.5), planted(0, 0, 0, K=30)])
+    figure = draw_control(losses, gradients_of(VARIANCES), LAWS, **ON)
+    assert figure.axes[3].get_title() == "final training loss,\nat temperature 0.5 and 1"
 
 
 def test_each_panel_shows_its_own_measure():
@@ -99,6 +105,7 @@ def test_gradients_at_a_single_temperature_stand_side_by_side_and_tell_which_hav
 def test_a_control_without_a_measured_gradient_is_drawn(tmp_path):
     losses = pd.DataFrame({"dataset": ["d"], "K": 10, "perturbation": "t5", "seed": 1, "paper_loss": 100.0})
     losses = losses.assign(negative_elbo=np.nan, importance_weighted_bound=np.nan, final_training_loss=90.0)
+    losses["training_temperature"] = 1.0
     gradients = pd.DataFrame({"perturbation": ["t5"], "temperature": 0.5, "seed": 1, "noise_variance": 5 / 3})
     gradients = gradients.assign(relative_bias=np.nan, relative_variance=np.nan)
     laws = {"t5": {"distribution": "StudentT", "df": 5, "loc": 0, "scale": 1}}

@@ -126,12 +126,18 @@ def test_small_models_are_trained_for_all_their_epochs_whatever_the_patience(tin
 
 
 def test_gradients_of_annealed_models_are_measured_at_the_temperature_of_their_best_epoch(tiny_dataset, monkeypatch):
-    """Here the temperature falls to its minimum in the first epoch."""
+    """Here every epoch has another one."""
+    runs = []
     monkeypatch.setattr(gradients, "bias_and_variance", lambda *what, **samples: {"relative_bias": what[2]})
-    annealed = replace(TRAINING, annealing=Annealing(rate=1.0, minimum=0.3, interval=1))
+    monkeypatch.setattr(gradients, "train", lambda *what, **options: runs.extend(train(*what, **options)) or runs)
+    annealed = replace(TRAINING, annealing=Annealing(rate=0.001, minimum=0.1, interval=1))
     small = replace(TINY, hidden=32, epochs=60)
     table = measured(tiny_dataset, [Cell("tiny", 3, "normal", 0.5, 2)], PAPER_LAWS, annealed, small)
-    assert table["relative_bias"].tolist() == [0.3]
+    (run,) = runs
+    temperatures = [epoch["temperature"] for epoch in run.history]
+    assert len(set(temperatures)) == 60
+    assert run.best_epoch < 60
+    assert table["relative_bias"].tolist() == [temperatures[run.best_epoch - 1]]
 
 
 def test_small_models_of_a_grid_are_measured_and_a_diverged_one_is_missing(tiny_dataset):

@@ -8,17 +8,15 @@ from discrete_vae.evaluation.pictures import draw_selected
 from discrete_vae.evaluation.trained import TrainedModel
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_LAWS
-from discrete_vae.model.network import Architecture, initial_weights, model_of
-from discrete_vae.model.random_streams import generator
+from discrete_vae.model.network import Architecture, model_of
+from tiny import weights_of
 
 N, K = 3, 4
 
 
 def test_every_selected_model_has_reconstructions_of_some_test_images_and_samples(tiny_dataset, monkeypatch):
-    drawn_weights = initial_weights(
-        Architecture(pixels=12, hidden=7, variables=N, categories=K), generator(1, "weights")
-    )
-    network = model_of({name: 4 * values for name, values in drawn_weights.items()}, variables=N)
+    weights = weights_of(1, times=4, sizes=Architecture(pixels=12, hidden=7, variables=N, categories=K))
+    network = model_of(weights, variables=N)
     models = [
         TrainedModel(Cell("tiny", K, law, 0.5, 1), law_of(PAPER_LAWS[law]), network, (3, 4))
         for law in ("normal", "gumbel")

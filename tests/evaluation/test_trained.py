@@ -146,6 +146,10 @@ def test_the_selected_model_of_a_law_is_read_from_its_group(study):
         assert same(selected, load_run(study / selected.cell.directory))
     with pytest.raises(InputError, match="no model of 'logistic', expected one of gumbel, normal"):
         load_selected(study / GROUP, "logistic")
+    selection = pd.read_csv(study / GROUP / "selection.csv")
+    selection.assign(temperature=np.nan).to_csv(study / GROUP / "selection.csv", index=False)
+    with pytest.raises(InputError, match="has no selected model, as all its runs diverged, expected one; name another"):
+        load_selected(study / GROUP, "normal")
 
 
 def test_kept_models_and_pictures_are_of_the_selection_by_the_paper_loss(study, tiny_dataset):

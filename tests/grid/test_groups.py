@@ -477,6 +477,13 @@ def test_tables_that_hold_what_is_asked_for_are_found(tmp_path, suffix):
     assert find_tables(tmp_path, suffix, missing) == []
 
 
+def test_a_copy_beside_a_table_of_gradients_is_left_alone(tmp_path):
+    (tmp_path / "mnist").mkdir()
+    for name in ("seed775", "seed775-old", "seed775.bak", "copy of seed775"):
+        (tmp_path / "mnist" / f"{name}.csv").touch()
+    assert find_tables(tmp_path, ".csv", {}, name=r"seed\d+") == ["mnist/seed775"]
+
+
 def test_what_is_missing_of_a_group_is_its_files_and_if_there_are_bounds_its_unfinished_cells(tmp_path):
     asked = asked_cells(config_of())
     write_runs(tmp_path, asked[:-1])

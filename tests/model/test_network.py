@@ -5,6 +5,7 @@ import re
 
 import pytest
 import scipy.stats
+import tiny
 import torch
 import torch.nn.functional as F
 from conftest import ROOT
@@ -26,9 +27,7 @@ BATCH = 5
 
 
 def weights_of(seed: int) -> dict[str, torch.Tensor]:
-    # Larger than PyTorch's initial weights, so that the softmax is far from uniform and the ReLUs are active.
-    drawn = initial_weights(ARCHITECTURE, generator(seed, "weights"))
-    return {name: (4 * values).double() for name, values in drawn.items()}
+    return {name: values.double() for name, values in tiny.weights_of(seed, times=4, sizes=ARCHITECTURE).items()}
 
 
 def minibatch(members: int) -> tuple[torch.Tensor, torch.Tensor]:

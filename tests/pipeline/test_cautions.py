@@ -214,7 +214,8 @@ def test_annealing_changes_the_paper_loss_as_the_results_say():
     assert "by {} nats for Logistic, {} for Normal and {} for Gumbel noise".format(*shown) in RESULTS
     for _, of_law in changes:
         compared = compare_with_zero(of_law)
-        assert compared["low"] < 0 < compared["high"], "All three 95% intervals contain zero"
+        assert compared["low"] < 0 < compared["high"]
+    assert "All three 95% intervals contain zero" in RESULTS
 
 
 def test_the_cells_of_two_studies_differ_as_the_results_say():
@@ -224,11 +225,13 @@ def test_the_cells_of_two_studies_differ_as_the_results_say():
     *small, large, largest = apart
     assert {(K, law) for _, K, law, *_ in apart.index[-2:]} == {(50, "normal")}
     assert (apart < 0.001).sum() == 3
+    assert "Three cells agree to 0.001 nats" in RESULTS
     assert f"{len(apart)} cells of Omniglot at temperature 1 are in two studies" in RESULTS
     assert f"by {apart.median():.2f} nats in the median, by up to {small[-1]:.2f} nats in {len(small)} cells" in RESULTS
     assert f"by {large:.1f} and {largest:.1f} nats in two of Normal noise at K = 50" in RESULTS
     revisions = [set(runs.loc[apart.index, "git_revision"]) for runs in (first, second)]
-    assert set.isdisjoint(*revisions), "trained by other revisions of the source"
+    assert set.isdisjoint(*revisions)
+    assert "trained by other revisions of the source" in RESULTS
     for study, runs in zip(studies, (first, second), strict=True):
         at_1 = runs["validation_loss"].xs(1.0, level="temperature")["omniglot-resized", 50]
         assert f"{spelled(at_1['normal'] - at_1['gumbel'])} in {study}" in RESULTS
@@ -281,8 +284,11 @@ def test_the_effects_of_variance_and_shape_add_up_as_the_control_says():
 
     of_omniglot = (OMNIGLOT_AT_1, "omniglot-resized")
     narrow_first, wide_first = ("gumbel-narrow", "normal-wide"), ("normal-wide", "gumbel-narrow")
-    assert gap(*of_omniglot, "paper_loss", *narrow_first).startswith("0.30 nats more (-"), "by about as much"
-    assert f"the negative ELBO by {gap(*of_omniglot, 'negative_elbo', *narrow_first)}" in CONTROL
+    assert gap(*of_omniglot, "paper_loss", *narrow_first).startswith("0.30 nats more (-")
+    assert (
+        f"the paper loss by about as much, the negative ELBO by {gap(*of_omniglot, 'negative_elbo', *narrow_first)}"
+        in CONTROL
+    )
     assert f"raises the paper loss by {gap('digits-control', 'digits', 'paper_loss', *wide_first)}" in CONTROL
 
 
@@ -396,8 +402,9 @@ def test_the_annealed_temperatures_are_as_the_results_say():
     shown = f"ends at {end('mnist', 120)} after these 120 epochs, and would end at {end('mnist', 300)} after"
     assert f"A start at 1 {shown} the script's 300" in RESULTS
     after_1000 = [annealed_temperature(start, 1000, annealing) for start in PAPER_TEMPERATURES]
-    assert after_1000[:4] == [0.1] * 4, "those of 0.01 to 0.1 train alike, as all are at 0.1 after 1,000 steps"
-    assert len(set(after_1000)) == 7, "The script's ten starts are only seven different ones"
+    assert (after_1000[:4], len(set(after_1000))) == ([0.1] * 4, 7)
+    alike = "those of 0.01 to 0.1 train alike, as all are at 0.1 after 1,000 steps"
+    assert f"The script's ten starts are only seven different ones: {alike}" in RESULTS
 
 
 def test_the_losses_of_the_script_on_omniglot_are_as_the_results_say():
@@ -457,4 +464,7 @@ def test_the_models_that_the_control_leaves_out_are_as_its_page_says():
     chosen = table_of("digits-control", "selection.csv").reset_index()
     lowest = chosen[chosen["temperature"] == 0.1].groupby("perturbation")["seed"].nunique().to_dict()
     assert lowest == {"normal": 5, "uniform": 5, "laplace": 4, "gumbel-narrow": 3, "normal-wide": 1}
-    assert chosen["best_epoch"].min() == 96, "among the last five of 100"
+    assert "All five seeds selected it for Normal and Uniform noise, and four for Laplace noise." in CONTROL
+    assert "Three selected it for `gumbel-narrow`, and one for `normal-wide`. It was never selected" in CONTROL
+    assert chosen["best_epoch"].min() == 96
+    assert "The best epochs of all selected models are among the last five of 100" in CONTROL

@@ -33,7 +33,7 @@ STAGES = {  # the scripts of each
     "select": {
         *("select_temperatures", "evaluate_models", "tabulate_results", "judge_claims", "describe_codes", "sum_costs"),
     },
-    "plot": {"plot_convergence", "plot_temperature", "plot_validation", "plot_images"},
+    "plot": {"plot_claims", "plot_convergence", "plot_temperature", "plot_validation", "plot_images"},
 }
 CONFIG = """
 study: faults

@@ -36,7 +36,7 @@ def test_a_clone_without_symbolic_links_has_the_default_profile(tmp_path):
     assert "Using workflow specific profile profiles/default" in completed.stderr
 
 
-def test_torch_for_cpus_comes_from_its_own_index_and_without_cuda(tmp_path):
+def test_torch_for_cpus_comes_from_its_own_index_and_without_cuda():
     """The versions are those of the lock."""
     commands = recipe(".venv/installed", "TORCH=cpu")
     assert "--requirement .venv/cpu.lock --extra-index-url https://download.pytorch.org/whl/cpu" in commands

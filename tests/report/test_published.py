@@ -1,5 +1,6 @@
 """What the published studies show together."""
 
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -7,7 +8,7 @@ import pytest
 from discrete_vae.analysis.claims import add_verdicts
 from discrete_vae.errors import InputError
 from discrete_vae.report import style
-from discrete_vae.report.published import draw_published
+from discrete_vae.report.published import draw_published, main
 from planted import judged, selected
 from test_forest import LAWS, labels
 
@@ -40,6 +41,14 @@ def test_the_published_figure_has_the_papers_claims_of_all_studies(tmp_path, mon
     assert [part.get_suptitle() for part in figure.subfigs] == ["claim 1: test loss"]
     cases = [f"{dataset}, $K$ = 10, 5 seeds: Gumbel" for dataset in ("mnist", "omniglot")]
     assert labels(figure.axes[0]) == [cases[0], "Logistic", cases[1], "Logistic"]
+
+
+def test_without_a_table_there_is_one_line(tmp_path, monkeypatch):
+    """As in a fork without the published studies."""
+    monkeypatch.setattr(sys, "argv", ["published", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"^ERROR: no study has tables/claims.csv, expected those of the published"):
+        main()
+    assert list(tmp_path.iterdir()) == []
 
 
 def verdicts_of(folder: Path, *studies: pd.DataFrame) -> dict[str, str]:

@@ -95,7 +95,7 @@ try:
             [results / group.directory for group in found_groups.whole],
         )
         found_gradients = planning.find_tables(
-            results / "gradients", ".csv", asked_gradients
+            results / "gradients", ".csv", asked_gradients, name=r"seed\d+"
         )
         found_fits = planning.find_tables(results / "fits", ".csv.gz", asked_fits)
     # With a stack, a job's outputs differ from before. In a module, changed code would start finished jobs again.

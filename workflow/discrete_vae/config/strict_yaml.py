@@ -32,9 +32,10 @@ class _StrictLoader(yaml.SafeLoader):
 
     def _as_written(self, node: yaml.ScalarNode, value: float, pattern: str) -> float:
         if not re.fullmatch(pattern, node.value):
-            plain = f"{node.value.lstrip('0')} or " if node.value.isdigit() else ""
+            meant = dict.fromkeys([*([int(node.value)] if node.value.isdigit() else []), value])
+            written = " or ".join(map(str, meant))
             raise yaml.constructor.ConstructorError(
-                None, None, f"has {node.value}, which YAML reads as {value}; write {plain}{value}", node.start_mark
+                None, None, f"has {node.value}, which YAML reads as {value}; write {written}", node.start_mark
             )
         return value
 

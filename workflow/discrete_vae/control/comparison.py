@@ -55,12 +55,14 @@ def losses_of_laws(
 ) -> pd.DataFrame:
     """Add a column for each of CONTROL_MEASURES to the selected models, missing where it is not known.
 
-    The training loss is the one after the last epoch at ``temperature``, or the nearest. It is not known at a dataset
-    and K with a run that stopped early there.
+    The training loss is the one after the last epoch at ``training_temperature``: ``temperature``, or the nearest at
+    that dataset and K. It is not known at a dataset and K with a run that stopped early there.
     """
-    shown = at_nearest_temperature(runs, temperature)
-    whole = shown[~pd.MultiIndex.from_frame(shown[["dataset", "K"]]).isin(places_stopped_early(shown))]
-    return with_bounds(selection, bounds).merge(whole[[*MODEL_AXES, "final_training_loss"]], on=MODEL_AXES, how="left")
+    shown = at_nearest_temperature(runs, temperature).rename(columns={"temperature": "training_temperature"})
+    stopped = pd.MultiIndex.from_frame(shown[["dataset", "K"]]).isin(places_stopped_early(shown))
+    shown["final_training_loss"] = shown["final_training_loss"].mask(stopped)
+    columns = [*MODEL_AXES, "training_temperature", "final_training_loss"]
+    return with_bounds(selection, bounds).merge(shown[columns], on=MODEL_AXES, how="left")
 
 
 def notes_on_training_loss(runs: pd.DataFrame, temperature: float) -> list[str]:

@@ -22,7 +22,6 @@ def draw_control(
     gradients: pd.DataFrame,
     definitions: Mapping[str, Definition],
     *,
-    temperature: float,
     laws: Sequence[str],
 ) -> Figure:
     """Draw one dataset's losses against the variance of the noise, and the gradients of small models.
@@ -33,7 +32,6 @@ def draw_control(
     Args:
         losses, gradients: of `comparison.losses_of_laws` and `gradients.measure_gradients`.
         definitions: of the noise laws by name.
-        temperature: of the training losses.
         laws: all noise laws of the study; a law's place among them decides its look.
     """
     complete = with_design(losses, definitions)
@@ -47,7 +45,8 @@ def draw_control(
         models, small_models = figure.subfigures(2, 1, height_ratios=(rows, 1.1))
         seeds = style.seeds_in_words(losses, CURVE)
         style.set_title(models, f"{losses['dataset'].iloc[0]}, losses of each noise law (nats) · {seeds}")
-        titles = {**CONTROL_MEASURES, "final_training_loss": f"final training loss,\nat temperature {temperature:g}"}
+        at = " and ".join(f"{temperature:g}" for temperature in losses["training_temperature"].dropna().unique())
+        titles = {**CONTROL_MEASURES, "final_training_loss": f"final training loss,\nat temperature {at}"}
         _plot_losses(models, losses, variances, looks, titles)
         known = gradients.dropna(subset="relative_bias")
         seeds = style.seeds_in_words(known, ["perturbation", "temperature"])

@@ -47,7 +47,7 @@ def obtain(file: SourceFile, destination: Path, *, mirror: str | None) -> None:
             return _store(content, str(candidate), file, destination)
     if folder:
         raise InputError(
-            f"mirror {str(mirror)!r} has no {file.folder}/{file.official_name}, expected the file under its official"
+            f"mirror {mirror!r} has no {file.folder}/{file.official_name}, expected the file under its official"
             " name; add it or set mirror to null to download it"
         )
     _download([f"{mirror.rstrip('/')}/{file.folder}/"] if mirror else file.servers, file, destination)

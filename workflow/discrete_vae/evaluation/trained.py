@@ -101,6 +101,8 @@ def load_selected(folder: Path | str, perturbation: str) -> TrainedModel:
     with reading(folder, "a group with its tables", "restore its files"):
         rows = recorded_rows(folder / "selection.csv")
         selected = {row["perturbation"]: Cell.of(row) for row in rows if row["temperature"]}
+    if not selected:
+        raise InputError(f"{folder} has no selected model, as all its runs diverged, expected one; name another group")
     if perturbation not in selected:
         raise InputError(f"{folder} has no model of {perturbation!r}, expected one of {', '.join(selected)}; name one")
     cell = selected[perturbation]

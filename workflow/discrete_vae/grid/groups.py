@@ -9,7 +9,8 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,14 +60,26 @@ def recorded_runs(run_folders: Iterable[Path]) -> list[dict[str, Any]]:
     """
     rows = []
     for folder in run_folders:
-        path = folder / "summary.json"
-        with reading(path, "the summary of a run", RESTORE):
-            row = json.loads(path.read_text(encoding="utf-8"))
+        with reading_summary(folder) as row:
             rows.append({**row, **{key: json.dumps(row[key]) for key in ("law", *RESULT_SECTIONS)}})
             cell = Cell.of(row)
         if not folder.as_posix().endswith(cell.directory):
-            raise InputError(f"{path} is of {cell}, expected the cell of its folder; move the folder out of runs/")
+            raise InputError(
+                f"{folder / 'summary.json'} is of {cell}, expected the cell of its folder; move the folder out of runs/"
+            )
     return rows
+
+
+@contextmanager
+def reading_summary(run_folder: Path) -> Iterator[dict[str, Any]]:
+    """Read the summary.json of a run, to be used in this context.
+
+    Raises:
+        InputError: a damaged summary, or one that lacks what the context asks for.
+    """
+    path = run_folder / "summary.json"
+    with reading(path, "the summary of a run", RESTORE):
+        yield json.loads(path.read_text(encoding="utf-8"))
 
 
 def groups_on_disk(study: Path) -> list[Group]:

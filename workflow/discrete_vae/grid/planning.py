@@ -5,7 +5,7 @@ and ``stack`` the axes of ``training: stack``.
 """
 
 import itertools
-import json
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 from discrete_vae.errors import InputError, reading
 from discrete_vae.files import RESTORE
 from discrete_vae.grid.cells import CELL_FILES, Cell, Group, products, values_of
-from discrete_vae.grid.groups import WHOLE_GROUP_FILES, finished_cells, is_finished, recorded_rows
+from discrete_vae.grid.groups import (
+    WHOLE_GROUP_FILES,
+    finished_cells,
+    is_finished,
+    reading_summary,
+    recorded_rows,
+)
 
 if TYPE_CHECKING:  # its module needs pydantic
     from discrete_vae.config.configuration import Configuration
@@ -31,8 +37,8 @@ def runs_to_keep(study: Path, to_make: Iterable[Group], *, all_of_them: bool) ->
 
 
 def _was_stacked(run: Path) -> bool:
-    with reading(run / "summary.json", "the summary of a run", RESTORE):
-        return json.loads((run / "summary.json").read_text(encoding="utf-8"))["cells_in_job"] > 1
+    with reading_summary(run) as summary:
+        return summary["cells_in_job"] > 1
 
 
 def cells_to_group(study: Path, group: Group, asked: Iterable[Cell], laws: Sequence[str]) -> list[Cell]:
@@ -83,20 +89,21 @@ def asked_fits(configuration: "Configuration") -> Points:
     return {f"{target}/{law}": points for target, law in labels}
 
 
-def find_tables(folder: Path, suffix: str, asked: Points) -> list[str]:
+def find_tables(folder: Path, suffix: str, asked: Points, *, name: str = "[^.].*") -> list[str]:
     """List the labels of the tables in a folder. They are never made again.
 
     Args:
         folder: gradients/ or fits/ of a study.
         suffix: of the tables' files.
         asked: the points that each is asked to hold.
+        name: pattern of the files' names without the suffix. What a killed job had begun to write begins with a dot.
 
     Raises:
         InputError: a table lacks a point that is asked for.
     """
-    paths = sorted(folder.glob(f"*/[!.]*{suffix}"))  # not what a killed job had begun to write
-    labels = [f"{path.parent.name}/{path.name.removesuffix(suffix)}" for path in paths]
-    for label, path in zip(labels, paths, strict=True):
+    files = ((path, path.name.removesuffix(suffix)) for path in sorted(folder.glob(f"*/*{suffix}")))
+    tables = {f"{path.parent.name}/{stem}": path for path, stem in files if re.fullmatch(name, stem)}
+    for label, path in tables.items():
         points = asked.get(label, [])
         with reading(path, "a table as it was written", RESTORE):
             held = {tuple(row[axis] for axis in points[0]) for row in recorded_rows(path)} if points else set()
@@ -107,7 +114,7 @@ def find_tables(folder: Path, suffix: str, asked: Points) -> list[str]:
                 f"{path} has no values at {point}, expected all that the grid asks for; take this out of the grid, or"
                 f" remove {folder} to make all its tables again"
             )
-    return labels
+    return list(tables)
 
 
 def is_outdated(study: Path, path: Path, to_make: Collection[Group]) -> bool:

@@ -50,8 +50,8 @@ class Minibatches:
             self._orders = None
         return rows.shape[1]
 
-    def images(self, count: int | None = None) -> Tensor:
-        """Return the first images of the minibatch for each model, by default all, float, S x count x pixels."""
+    def images(self, count: int | None) -> Tensor:
+        """Return the first images of the minibatch for each model, None for all, float, S x count x pixels."""
         rows = self._rows[:, :count]
         images = self._images.index_select(0, rows.flatten()).float().unflatten(0, rows.shape)
         return for_members(images, self._seed_of)

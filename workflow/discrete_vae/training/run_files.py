@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Any
 import pandas as pd
 import torch
 
-from discrete_vae.errors import InputError, reading
-from discrete_vae.files import RESTORE, write_bytes, write_csv, write_json
-from discrete_vae.grid.groups import groups_on_disk, recorded_rows
+from discrete_vae.errors import InputError
+from discrete_vae.files import write_bytes, write_csv, write_json
+from discrete_vae.grid.groups import groups_on_disk, reading_summary, recorded_rows
 from discrete_vae.training.runs import Run
 
 
@@ -86,11 +85,11 @@ def check_images(study: Path, dataset: str, data_sha256: str) -> None:
 
 def _sha256_of_images(study: Path, dataset: str) -> Iterator[tuple[Path, str]]:
     for path in itertools.islice(study.glob(f"runs/{dataset}/K*/*/tau*/seed*/summary.json"), 1):
-        with reading(path, "the summary of a run", RESTORE):
-            yield path.parent, json.loads(path.read_text(encoding="utf-8"))["data_sha256"]
+        with reading_summary(path.parent) as summary:
+            yield path.parent, summary["data_sha256"]
     for group in groups_on_disk(study):
         if group.dataset == dataset:
             folder = study / group.directory
             yield from ((folder, row["data_sha256"]) for row in recorded_rows(folder / "summaries.csv")[:1])
-    for table in study.glob(f"gradients/{dataset}/*.csv"):
+    for table in study.glob(f"gradients/{dataset}/seed*.csv"):
         yield from ((table, row["data_sha256"]) for row in recorded_rows(table)[:1] if "data_sha256" in row)  # or older
