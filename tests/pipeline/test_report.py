@@ -27,7 +27,7 @@ FIGURES = [  # category, label, toggle, and how the caption begins
 ]
 TABLES = [  # category, label, and how the caption begins
     ("Claims", "comparisons", "The paper's claims, each split into comparisons"),
-    ("Claims", "verdicts", "The paper's claims, each split into comparisons"),
+    ("Claims", "verdicts", "The verdict on each claim as a whole"),
     ("Costs", "core-hours and GPU-hours", "What training and evaluation have cost"),
     ("Tables", "diverged runs", "Runs whose loss stopped being finite"),
     ("Tables", "selected temperatures", "The temperature with the lowest validation loss"),

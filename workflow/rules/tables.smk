@@ -79,7 +79,7 @@ rule judge_claims:
         ),
         verdicts=report(
             "<results>/tables/verdicts.csv",
-            caption="../report/claims.rst",
+            caption="../report/verdicts.rst",
             category="Claims",
             labels={"table": "verdicts"},
         ),

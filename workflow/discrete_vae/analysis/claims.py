@@ -65,13 +65,9 @@ CONVERGENCE_ELSEWHERE = Claim(
     "2 elsewhere",
     "claim 2 on datasets, K, models, training, constant or annealed temperatures that the paper does not report",
 )
-CLAIMS = {
-    claim.name: claim
-    for claim in (
-        *(BEST, BEST_BY_ELBO, FEWER_TEMPERATURES, ELSEWHERE, FURTHER_LAW),
-        *(CONVERGENCE, CONVERGENCE_OF_VALIDATION, CONVERGENCE_ELSEWHERE),
-    )
-}
+OF_TEST_LOSS = (BEST, BEST_BY_ELBO, FEWER_TEMPERATURES, ELSEWHERE, FURTHER_LAW)
+OF_CONVERGENCE = (CONVERGENCE, CONVERGENCE_OF_VALIDATION, CONVERGENCE_ELSEWHERE)
+CLAIMS = {claim.name: claim for claim in (*OF_TEST_LOSS, *OF_CONVERGENCE)}
 
 
 def add_verdicts(table: pd.DataFrame) -> pd.DataFrame:

@@ -59,7 +59,7 @@ def draw_claims(comparisons: pd.DataFrame) -> Figure:
         style.set_title(figure, TITLE + (interim if (table["n"] < claims.PLANNED_SEEDS).any() else ""))
         parts = figure.subfigures(len(blocks), 1, height_ratios=heights, squeeze=False)[:, 0]
         for part, ((claim, loss), block) in zip(parts, blocks, strict=True):
-            name = claim if claim.startswith("beyond") else f"claim {claim}"
+            name = claim if claim == claims.FURTHER_LAW.name else f"claim {claim}"
             title = name if loss and loss in name else f"{name}: {loss or 'test loss'}"
             style.set_title(part, title, fontweight="bold")
             _draw_block(part, block)

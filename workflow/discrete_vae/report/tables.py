@@ -141,11 +141,11 @@ def claims_to_markdown(table: pd.DataFrame, *, temperature: float, notes: Iterab
 
 def _rules(names: Collection[str], temperature: float) -> list[str]:
     """List the rules of the verdicts on some claims."""
-    of_curves = RULES_OF_CONVERGENCE if any(name.startswith("2") for name in names) else ()
+    has_curves = any(claims.CLAIMS[name] in claims.OF_CONVERGENCE for name in names)
     return [
         *RULES,
         *(f"claim {name}: {rule}" for name, rule in RULES_OF_CLAIMS.items() if name in names),
-        *(rule.format(temperature=temperature) for rule in of_curves),
+        *(rule.format(temperature=temperature) for rule in RULES_OF_CONVERGENCE if has_curves),
     ]
 
 
