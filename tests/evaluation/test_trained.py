@@ -1,6 +1,8 @@
 """A trained model is read from its run or its group with its sizes, encodes, decodes and samples."""
 
 import json
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import ROOT
+from conftest import ROOT, before_evaluations
 from discrete_vae import load_run, load_selected
 from discrete_vae.__main__ import main
 from discrete_vae.analysis import group_evaluation
@@ -26,6 +28,7 @@ from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_LAWS
 from discrete_vae.training import job
 from discrete_vae.training.job import run_job
+from discrete_vae.training.stack import StackTrainer
 from PIL import Image
 
 CELLS = [Cell("tiny", 4, law, temperature, 1) for law in ("gumbel", "normal") for temperature in (0.5, 1.0)]
@@ -53,9 +56,9 @@ def with_manifest(dataset: BinarizedDataset, sha256: str = "abc") -> BinarizedDa
     return BinarizedDataset(dataset.splits, {"sha256": sha256, "origin": "made up"})
 
 
-def train(study: Path, dataset: BinarizedDataset, **how_to_train: str) -> None:
+def train(study: Path, dataset: BinarizedDataset, **how_to_train: str) -> int | None:
     what = {"study": study, "checkpoint": study / "checkpoint.pt", "laws": PAPER_LAWS, "options": OPTIONS}
-    run_job(CELLS, with_manifest(dataset), **what, how_to_train=how_to_train, **HERE)
+    return run_job(CELLS, with_manifest(dataset), **what, how_to_train=how_to_train, **HERE)
 
 
 def evaluate(study: Path, dataset: BinarizedDataset, sha256: str = "abc") -> None:
@@ -72,6 +75,21 @@ def test_a_resume_point_outlives_a_full_disk(tiny_dataset, tmp_path):
     with pytest.raises(OutputError, match=r"model.pt cannot be written"):
         train(tmp_path, tiny_dataset)
     assert (tmp_path / "checkpoint.pt").exists()
+
+
+def test_a_resume_point_outlives_a_signal_after_the_last_epoch(tiny_dataset, tmp_path, monkeypatch):
+    """The job ends well. But Slurm says that it was cancelled or timed out, and Snakemake deletes its outputs."""
+    with monkeypatch.context() as patch:
+        before_evaluations(
+            patch, lambda _, purpose: purpose == "final validation" and signal.raise_signal(signal.SIGTERM)
+        )
+        assert train(tmp_path, tiny_dataset) == signal.SIGTERM
+    assert load_run(tmp_path / CELLS[0].directory)
+    shutil.rmtree(tmp_path / "runs")
+    monkeypatch.setattr(StackTrainer, "step", lambda trainer: pytest.fail("an epoch is trained again"))
+    assert train(tmp_path, tiny_dataset) is None
+    assert load_run(tmp_path / CELLS[0].directory)
+    assert not (tmp_path / "checkpoint.pt").exists()
 
 
 def layer(weights: dict[str, torch.Tensor], name: str) -> tuple[torch.Tensor, torch.Tensor]:

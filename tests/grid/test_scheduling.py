@@ -11,6 +11,7 @@ from discrete_vae.errors import InputError
 from discrete_vae.grid import scheduling
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.scheduling import (
+    contradiction,
     evaluation_minutes,
     gpus_here,
     gpus_of_training,
@@ -51,6 +52,22 @@ def test_a_job_asks_for_a_gpu_where_there_is_one_that_is_not_hidden(tmp_path, mo
 )
 def test_what_a_profile_sets_goes_before_what_the_machine_has(device, here, asked, gpus):
     assert gpus_of_training(Training(device=device), here=here, asked=asked) == gpus
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "said"),
+    [
+        ("auto", 0, None),
+        ("auto", 1, None),
+        ("cpu", 0, None),
+        ("cuda", 1, None),
+        ("cpu", 1, "sets train_cells:gpu=1: each job reserves a GPU that it does not use; set gpu to 0"),
+        ("cuda", 0, "sets train_cells:gpu=0: no job asks for a GPU; set gpu to 1"),
+    ],
+)
+def test_gpus_that_contradict_the_device_are_told(device, gpus, said):
+    expected = said and f"training.device is {device}, but a profile or the command line {said}"
+    assert contradiction(Training(device=device), gpus) == expected
 
 
 @pytest.mark.parametrize("asked", ["attempt", "'h100:1'", "1.5", ""])

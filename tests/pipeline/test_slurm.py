@@ -229,6 +229,23 @@ def test_snakemake_itself_may_run_in_a_job(cluster, expected, tmp_path):
     assert_same_whole_result(tmp_path, expected)
 
 
+def test_a_job_of_snakemake_near_its_time_limit_ends_as_ctrl_c_does(cluster, expected, tmp_path):
+    """As with --signal=B:INT@600 of sbatch, which sends the signal to the batch script alone."""
+    command = snakemake_command(tmp_path, *SLURM, *cell_arguments(tmp_path))
+    options = ("--parsable", "--time=10", "--mem=3G", f"--chdir={ROOT}", f"--output={tmp_path}/snakemake.log")
+    job = slurm("sbatch", *options, f"--wrap=exec {shlex.join(command)}").strip()
+    log = tmp_path / "logs/own/train_cells" / f"{LABEL}.log"
+    wait_for_an_epoch(log)
+    slurm("scancel", "--batch", "--signal=INT", job)
+    wait_for(lambda: not slurm("squeue", "-h", "-o", "%i"), seconds=120)
+    assert "stopped; the same command continues" in (tmp_path / "snakemake.log").read_text()
+    assert states(tmp_path) == ["CANCELLED"], "the training that it submitted"
+
+    run_snakemake(tmp_path, *SLURM, *cell_arguments(tmp_path))
+    assert "continuing from" in log.read_text()
+    assert_same_whole_result(tmp_path, expected)
+
+
 def test_a_killed_controller_is_started_again_and_retrains_no_finished_cell(cluster, expected_quickstart, tmp_path):
     arguments = [*SLURM, *FEWER_EPOCHS]
     controller = start_snakemake(tmp_path, *arguments, start_new_session=True)

@@ -239,6 +239,14 @@ class TestConfiguration:
 
         assert (told(0.45), told(0.4)) == (True, False)
 
+    def test_gpus_that_no_job_uses_are_told_where_cells_are_trained(self, tmp_path):
+        def told(*arguments: str) -> bool:
+            mine = make_own(tmp_path)
+            completed = run_snakemake(tmp_path, "--dry-run", "--set-resources", "train_cells:gpu=1", *mine, *arguments)
+            return "train_cells:gpu=1: each job reserves a GPU that it does not use" in completed.stdout
+
+        assert (told(), told("--config", "draw_only=true")) == (True, False)
+
     def test_a_training_without_a_place_for_resume_points_does_not_begin(self, tmp_path):
         arguments = make_own(tmp_path)
         (tmp_path / "checkpoints").symlink_to("unmounted")

@@ -309,6 +309,7 @@ def test_a_group_that_is_trained_at_the_end_of_the_time_is_evaluated_and_packed(
     maker.deadline = time.monotonic() + 3600
     maker.make(Group.of(GROUPS[0]))
     assert maker.archive(Group.of(GROUPS[0])).exists()
+    assert not maker.checkpoint(Group.of(GROUPS[0])).exists()
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 

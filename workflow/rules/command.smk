@@ -73,6 +73,9 @@ if "control" in own_targets and not control_datasets:
         else "control.enabled is false, expected true; add --configfile configs/control.yaml"
     )
     sys.exit(f"ERROR: the target control is asked for, but {reason}")
+if is_own_command and found_groups.to_make:
+    if said := scheduling.contradiction(configuration.training, gpus_of_training):
+        print(said, file=sys.stderr)
 if is_own_command and not default_targets:
     print(
         f"the study {configuration.study} has nothing to make or to draw: the grid has no dataset, or"

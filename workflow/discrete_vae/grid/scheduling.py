@@ -55,6 +55,16 @@ def gpus_of_training(training: Training, *, here: int, asked: Any = None) -> int
     return int(asked)
 
 
+def contradiction(training: Training, gpus: int) -> str | None:
+    """Say in which way the GPUs of a training job, as `gpus_of_training` says, contradict ``training: device``."""
+    set_so = f"training.device is {training.device}, but a profile or the command line sets train_cells:gpu={gpus}"
+    if training.device == "cpu" and gpus:
+        return f"{set_so}: each job reserves a GPU that it does not use; set gpu to 0"
+    if training.device == "cuda" and not gpus:
+        return f"{set_so}: no job asks for a GPU; set gpu to 1"
+    return None
+
+
 def stack_of(configuration: "Configuration", gpus: int, *, by_name: bool = False) -> tuple[str, ...]:
     """List the axes that one training job stacks.
 

@@ -116,6 +116,7 @@ class GroupMaker:
             started=time.monotonic(),
         )
         pack(self.folder(group), self.archive(group))
+        self.checkpoint(group).unlink(missing_ok=True)  # it stays where the time was over in the final validation
         log.info("%s: finished after %.0f s", group, time.monotonic() - started)
 
     def train(self, group: Group, cells: Sequence[Cell], dataset: BinarizedDataset, *, started: float) -> None:

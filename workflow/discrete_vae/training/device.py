@@ -33,8 +33,8 @@ def choose_device(name: str, *, gpus: int) -> torch.device:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
         raise InputError(
             f"torch {torch.__version__} sees no GPU, expected one, as training.device is {name!r} and the job's gpu is"
-            f" {gpus}; check nvidia-smi, CUDA_VISIBLE_DEVICES ({visible or 'empty'}) and that torch has CUDA, or"
-            " compute on the CPU (docs/troubleshooting.md, No GPU; --device cpu without Snakemake)"
+            f" {gpus}; check nvidia-smi and its driver, CUDA_VISIBLE_DEVICES ({visible or 'empty'}) and that torch has"
+            " CUDA, or compute on the CPU (docs/troubleshooting.md, No GPU; --device cpu without Snakemake)"
         )
     log.info("device: %s", torch.cuda.get_device_name())
     return torch.device("cuda")

@@ -42,7 +42,8 @@ def run_job(
         revision: of the source, where it is known without git.
 
     Returns:
-        The number of a signal that came after the last epoch, or None. The job is finished all the same.
+        The number of a signal that came after the last epoch, or None. The job is finished all the same. But its resume
+        point stays: who sent the signal may count the job as failed, and delete its outputs.
 
     Raises:
         SystemExit: a signal asked the job to end; it has saved its resume point, unless the disk is full.
@@ -78,5 +79,6 @@ def run_job(
             **here,
         }
         write_runs(runs, study, laws=laws, options=options, provenance=provenance)
-        resume_point.finish()
+        if resume_point.asked_to_end is None:
+            resume_point.finish()
     return resume_point.asked_to_end
