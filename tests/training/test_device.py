@@ -15,6 +15,17 @@ def test_a_job_without_a_gpu_computes_on_a_cpu_whatever_torch_sees(monkeypatch, 
     assert caplog.messages == ["device: cpu, 1 thread"]
 
 
+def test_a_cpu_takes_denormal_numbers_for_zero():
+    try:
+        torch.set_flush_denormal(False)
+        smallest = torch.tensor([1e-40])
+        assert smallest * 1 > 0
+        choose_device("cpu", gpus=0)
+        assert smallest * 1 == 0
+    finally:
+        torch.set_flush_denormal(False)
+
+
 @pytest.mark.parametrize(("name", "gpus"), [("auto", 1), ("auto", 2), ("cuda", 1), ("cuda", 0)])
 def test_a_job_with_a_gpu_computes_on_it_or_ends_in_one_line(monkeypatch, caplog, name, gpus):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
