@@ -89,6 +89,7 @@ test-faults: .venv/installed ## kill at 200 random moments, fill disks, break mi
 bench: .venv/installed ## measure the speed of training and of the pipeline; a quarter of an hour
 	.venv/bin/python benchmarks/run.py
 	.venv/bin/python benchmarks/pipeline.py
+	.venv/bin/python benchmarks/denormals.py
 
 lint: .venv/installed ## run the linters
 	$(RUN) ruff check .

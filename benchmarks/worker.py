@@ -42,7 +42,7 @@ def multiply_adds(categories: int) -> int:
 
 
 def synthetic_mnist() -> BinarizedDataset:
-    """Random images of MNIST's sizes and share of ink: the time of a step depends on no more."""
+    """Random images of MNIST's sizes and share of ink: the time of a step depends on no more of them."""
     rng = np.random.default_rng(0)
     splits = {split: (rng.random((count, 28, 28)) < 0.13).astype(np.uint8) for split, count in SIZES.items()}
     return BinarizedDataset(splits, {})
