@@ -124,7 +124,10 @@ def make_own(directory: Path) -> tuple[str, str]:
     directory.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     prototypes = rng.integers(0, 2, (4, 6, 5))
-    images = {split: prototypes[rng.integers(0, 4, 50)].astype(np.uint8) for split in SPLITS}
+    images = {
+        split: (prototypes[rng.integers(0, 4, 50)] ^ (rng.random((50, 6, 5)) < 0.1)).astype(np.uint8)
+        for split in SPLITS
+    }
     np.savez(directory / "my.npz", **images)
     (directory / "own.yaml").write_text(OWN_CONFIG)
     return "--configfile", str(directory / "own.yaml")

@@ -273,7 +273,9 @@ class TestOwnFile:
 
     def test_sets_that_share_most_images_are_refused(self, path, arrays):
         """As in the paper's script, which cut the validation images out of the training images and kept them there."""
-        complaint = "my.npz: 3 of 4 images of {} are also in {}, expected separate sets; divide the images again"
+        complaint = (
+            "my.npz: 3 of 4 different images of {} are also in {}, expected separate sets; divide the images again"
+        )
         for other, split in itertools.combinations(SPLITS, 2):
             shared = {split: np.concatenate([arrays[other][:3], arrays[split][:1]])}
             with pytest.raises(InputError, match=complaint.format(split, other)):
@@ -281,7 +283,18 @@ class TestOwnFile:
 
     def test_sets_may_share_some_images_or_repeat_a_few(self, path, arrays):
         self.binarized(path, **arrays | {"test": np.concatenate([arrays["train"][:2], arrays["test"][:2]])})
-        self.binarized(path, **{split: np.repeat(arrays["train"][:2], 2, axis=0) for split in SPLITS})
+        self.binarized(path, **{split: np.repeat(images[:2], 2, axis=0) for split, images in arrays.items()})
+
+    @pytest.mark.parametrize(("smaller", "larger"), [*itertools.permutations(SPLITS, 2)])
+    def test_a_small_set_within_a_large_one_is_refused(self, path, arrays, smaller, larger):
+        within = {larger: np.concatenate([arrays[larger], 1 - arrays[larger]]), smaller: arrays[larger][:3]}
+        complaint = f"my.npz: 3 of 3 different images of {smaller} are also in {larger}, expected separate sets"
+        with pytest.raises(InputError, match=complaint):
+            self.binarized(path, **arrays | within)
+
+    def test_a_set_that_repeats_one_image_of_another_is_refused(self, path, arrays):
+        with pytest.raises(InputError, match="1 of 1 different images of test are also in train"):
+            self.binarized(path, **arrays | {"test": np.repeat(arrays["train"][:1], 100, axis=0)})
 
     @pytest.mark.parametrize("content", [b"text", b"", "array", "objects"])
     def test_a_file_that_is_no_npz_is_refused(self, path, content):

@@ -249,6 +249,14 @@ def test_images_of_other_values_are_refused(run):
         model.encode(np.full((2, *model.image_shape), 255))
 
 
+@pytest.mark.parametrize("images", [np.zeros((3, 4)), np.zeros((2, 4, 3)), np.zeros((2, 12)), np.zeros(())])
+def test_images_of_another_shape_are_told_in_one_line(run, images):
+    with pytest.raises(
+        InputError, match=r"^the images have the shape \(.*\), expected images x 3 x 4; give one image as"
+    ):
+        load_run(run).encode(images)
+
+
 def test_weights_of_other_sizes_than_the_summary_says_are_refused(run):
     summary = json.loads((run / "summary.json").read_text())
     (run / "summary.json").write_text(json.dumps({**summary, "model": {"variables": 2, "hidden": 16}}))

@@ -8,7 +8,7 @@ import torch
 import torch.distributions
 from discrete_vae.config.definitions import LAWS, PARAMETERS, POSITIVE, REAL, law_of
 from discrete_vae.model import noise as noise_module
-from discrete_vae.model.noise import NoiseSource, NoiseStream, distribution, uniform
+from discrete_vae.model.noise import NoiseSource, NoiseStream, distribution, spell, uniform
 from discrete_vae.model.random_streams import generator
 from torch.distributions import constraints
 
@@ -64,6 +64,14 @@ def test_the_logistic_law_which_torch_lacks_is_scipys():
     assert law.log_prob(places).tolist() == pytest.approx(of_scipy.logpdf(places))
     assert law.cdf(places).tolist() == pytest.approx(of_scipy.cdf(places))
     assert law.variance.item() == pytest.approx(of_scipy.var())
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_a_law_is_spelled_with_its_parameters(name):
+    spelled = spell(torch_law(name))
+    assert spelled.startswith(f"{name}(")
+    for parameter, value in SCIPY_LAWS[name][0].items():
+        assert f"{parameter} {value:g}" in spelled
 
 
 @pytest.mark.parametrize("name", sorted(LAWS.keys() - {"Logistic", "Uniform"}))

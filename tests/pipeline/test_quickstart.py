@@ -63,7 +63,9 @@ class TestQuickstart:
         bounds = pd.concat([pd.read_csv(path) for path in (study / "groups").glob("digits/K*/seed*/bounds.csv")])
         selection = pd.read_csv(study / "tables/selection.csv")
         selected = selection[list(AXES)].drop_duplicates()
-        assert len(bounds.merge(selected, on=list(AXES))) == len(bounds) == len(selected) > 6
+        assert len(bounds.merge(selected, on=list(AXES))) == len(bounds) == len(selected)
+        assert len(selected.drop(columns="temperature").drop_duplicates()) == 6, "both seeds of three laws"
+        assert len(selected) <= 12, "a second model where the negative ELBO selects another one, as on some processors"
         assert bounds["samples"].unique().tolist() == [200]
         images = BinarizedDataset.load(quickstart / "data/digits.npz").splits["test"]
         for row in bounds.to_dict("records"):
@@ -89,7 +91,7 @@ class TestQuickstart:
         for step, hours in costs.groupby("step")["core_hours"].sum().items():
             benchmarks = (quickstart / "logs/quickstart/benchmarks" / rules[step]).rglob("*.tsv")
             seconds = sum(pd.read_csv(path, sep="\t")["s"].sum() for path in benchmarks)
-            assert 0.2 * seconds < 3600 * hours < seconds, "the start of Python is not counted"
+            assert 0.02 * seconds < 3600 * hours < seconds, "the start of Python is not counted, and may be most of it"
 
     def test_the_configuration_is_saved(self, quickstart):
         saved = (quickstart / "results/quickstart/config.yaml").read_text()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from discrete_vae.config.configuration import PATTERNS, SHA256, Configuration
-from discrete_vae.config.definitions import URL, OwnFile, Table
+from discrete_vae.config.definitions import SMALLEST, URL, OwnFile, Table
 from discrete_vae.config.options import AXES, LARGEST_COUNT
 from discrete_vae.errors import InputError, without_secrets
 
@@ -106,9 +106,10 @@ def _check_epochs(configuration: Configuration) -> None:
 
 def _check_definitions(configuration: Configuration) -> None:
     for name, law in configuration.perturbations.items():
-        if law.distribution == "Uniform" and law.low >= law.high:
+        if law.distribution == "Uniform" and law.high - law.low < SMALLEST * max(1, abs(law.low), abs(law.high)):
             raise InputError(
-                f"perturbations.{name}.high is {law.high}, expected a number above low, {law.low}; correct one"
+                f"perturbations.{name}.high is {law.high}, expected a number above low, {law.low}, by a millionth of it"
+                " or more; correct one"
             )
     for name, target in configuration.fitting.targets.items():
         if isinstance(target, Table):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from discrete_vae.config.definitions import PAPER_LAWS, AnyLaw, Source, Target, definition_of
+from discrete_vae.config.definitions import LARGEST, PAPER_LAWS, SMALLEST, AnyLaw, Source, Target, definition_of
 from discrete_vae.config.options import (
     AXES,
     LARGEST_COUNT,
@@ -36,7 +36,7 @@ Name = Annotated[str, Field(pattern=NAME)]
 OneOrMore = Field(min_length=1)
 Names = Annotated[tuple[str, ...], OneOrMore]
 Categories = Annotated[tuple[Annotated[int, Field(ge=2, le=LARGEST_COUNT)], ...], OneOrMore]
-Temperatures = Annotated[tuple[Annotated[float, Field(gt=0, le=1e6)], ...], OneOrMore]
+Temperatures = Annotated[tuple[Annotated[float, Field(ge=SMALLEST, le=LARGEST)], ...], OneOrMore]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0, le=2**63 - 1)], ...], OneOrMore]
 
 

@@ -12,7 +12,10 @@ URL = ("http://", "https://")  # a mirror that begins so is no folder
 PAPER_LAWS = {
     name: {"distribution": name.capitalize(), "loc": 0, "scale": 1} for name in ("gumbel", "normal", "logistic")
 }
-REAL, POSITIVE, UNIT_INTERVAL = {}, {"gt": 0}, {"gt": 0, "lt": 1}
+# Within what float32 can tell apart beside logits: the noise of a scale of 1e-60 would be constant.
+SMALLEST, LARGEST = 1e-6, 1e6
+REAL, POSITIVE = {"ge": -LARGEST, "le": LARGEST}, {"ge": SMALLEST, "le": LARGEST}
+UNIT_INTERVAL = {"gt": 0, "lt": 1}
 
 # The univariate continuous laws of torch.distributions whose parameters are plain numbers, and Logistic, which
 # discrete_vae.model.noise adds. A test compares the table with torch.

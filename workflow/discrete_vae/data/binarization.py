@@ -71,17 +71,18 @@ def _check(splits: Splits, split: str, paths: Sequence[Path]) -> None:
 
 
 def _refuse_shared_images(splits: Splits, paths: Sequence[Path]) -> None:
-    """Refuse a set whose images are mostly in another set, too. Images that a set itself repeats count once."""
+    """Refuse a set whose images are mostly in another set, too. An image that a set repeats counts once."""
     distinct = {
         split: {row.tobytes() for row in np.packbits(images.reshape(len(images), -1), axis=1)}
         for split, images in splits.items()
     }
-    for other, split in itertools.combinations(SPLITS, 2):
-        shared, images = len(distinct[split] & distinct[other]), len(splits[split])
+    for pair in itertools.combinations(SPLITS, 2):
+        larger, smaller = sorted(pair, key=lambda split: len(distinct[split]), reverse=True)
+        shared, images = len(distinct[smaller] & distinct[larger]), len(distinct[smaller])
         if shared > MOST_SHARED * images:
             raise InputError(
-                f"{_named(paths)}: {shared} of {images} images of {split} are also in {other}, expected separate sets;"
-                " divide the images again"
+                f"{_named(paths)}: {shared} of {images} different images of {smaller} are also in {larger}, expected"
+                " separate sets; divide the images again"
             )
 
 

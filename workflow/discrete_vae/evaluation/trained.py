@@ -42,9 +42,15 @@ class TrainedModel:
         """Map images of 0 and 1, images x height x width, to logits theta, images x N x K.
 
         Raises:
-            InputError: images of other values.
+            InputError: images of other values, or of another shape.
         """
-        pixels = torch.as_tensor(images).flatten(1).float()
+        images = torch.as_tensor(images)
+        if images.shape[1:] != self.image_shape:
+            raise InputError(
+                f"the images have the shape {tuple(images.shape)}, expected images x {self.image_shape[0]} x"
+                f" {self.image_shape[1]}; give one image as an array of one"
+            )
+        pixels = images.flatten(1).float()
         others = pixels[(pixels != 0) & (pixels != 1)]
         if len(others):
             raise InputError(f"the images have the value {others[0]:g}, expected only 0 and 1; binarize them first")

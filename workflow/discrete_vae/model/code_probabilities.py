@@ -19,7 +19,7 @@ from torch.distributions import Distribution, Gumbel
 
 from discrete_vae.config.definitions import Law
 from discrete_vae.errors import InputError
-from discrete_vae.model.noise import distribution
+from discrete_vae.model.noise import distribution, spell
 from discrete_vae.model.quadrature import Quadrature, noise_range, resolve
 
 log = logging.getLogger(__name__)
@@ -113,8 +113,8 @@ class CodesKLWithGradient:
             quadrature = None if isinstance(law, Gumbel) else resolve(trials, law)[0]
             if not has_bounded_density(law, device):
                 raise InputError(
-                    f"the law {law} has an unbounded density, whose gradient is not known, expected a bounded one;"
-                    " choose another law"
+                    f"the law {spell(law)} has an unbounded density, whose gradient is not known, expected a bounded"
+                    " one; choose another law"
                 )
             self._of_law.append((members, law, quadrature))
 

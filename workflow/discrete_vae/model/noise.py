@@ -3,11 +3,18 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import AffineTransform, Distribution, SigmoidTransform, TransformedDistribution, Uniform
+from torch.distributions import (
+    AffineTransform,
+    Distribution,
+    SigmoidTransform,
+    TransformedDistribution,
+    Uniform,
+    constraints,
+)
 
 from discrete_vae.config.definitions import Law
 
@@ -21,6 +28,8 @@ NUMBERS_AT_ONCE = {"cpu": 2**17, "cuda": 2**24}
 
 class Logistic(TransformedDistribution):
     """The logistic law, F(x) = 1 / (1 + exp(-(x - loc) / scale)), which torch.distributions lacks."""
+
+    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
 
     def __init__(self, loc: Tensor, scale: Tensor, *, validate_args: bool | None = None) -> None:
         base = Uniform(torch.zeros_like(loc), torch.ones_like(loc), validate_args=validate_args)
@@ -52,6 +61,12 @@ def distribution(law: Law, dtype: torch.dtype = torch.float32, device: torch.dev
     numbers = {name: value for name, value in vars(law).items() if name != "distribution"}
     parameters = {name: torch.tensor(value, dtype=dtype, device=device) for name, value in numbers.items()}
     return kind(**parameters, validate_args=False)  # the configuration has been checked; torch's checks stall a GPU
+
+
+def spell(law: Distribution) -> str:
+    """Spell a law with its parameters, such as "LogNormal(loc 0, scale 1)"."""
+    parameters = (f"{name} {getattr(law, name):g}" for name in law.arg_constraints)
+    return f"{type(law).__name__}({', '.join(parameters)})"
 
 
 def uniform(shape: Sequence[int], generator: torch.Generator) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Laplace
 
 from discrete_vae.errors import InputError
+from discrete_vae.model.noise import spell
 
 TAIL = 1e-13  # probability of a single noise value beyond either end of the quadrature
 INTERVALS, GAUSS_POINTS = (32, 128, 512), (16, 32, 64)  # of the trapezoidal rule, and between two kinks
@@ -109,7 +110,7 @@ def resolve(rows: Tensor, law: Distribution) -> tuple[Quadrature, Tensor]:
         if error < TOLERANCE and (probabilities.detach().sum(-1) - 1).abs().max() < COARSE_SUM_TOLERANCE:
             return quadrature, probabilities
     raise InputError(
-        f"the law {law} has tails that quadrature does not resolve to {TOLERANCE}, expected lighter ones,"
+        f"the law {spell(law)} has tails that quadrature does not resolve to {TOLERANCE}, expected lighter ones,"
         " or a narrower law; choose another law"
     )
 
@@ -140,8 +141,8 @@ def noise_range(law: Distribution, device: torch.device | str = "cpu") -> tuple[
         return _quantile(law, TAIL, device), _quantile(law, 1 - TAIL, device)
     except (NotImplementedError, RuntimeError):  # some torch functions fail in float64
         raise InputError(
-            f"the law {law} has no distribution function in float64 in torch.distributions, expected one to compute the"
-            " probabilities of codes with; choose another law"
+            f"the law {spell(law)} has no distribution function in float64 in torch.distributions, expected one to"
+            " compute the probabilities of codes with; choose another law"
         ) from None
 
 
