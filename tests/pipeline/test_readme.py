@@ -272,8 +272,9 @@ def test_the_columns_of_the_claims_are_explained():
 def test_files_that_are_named_are_there(page):
     words = re.findall(r"`([\w./-]+)`", PAGES[page])
     folders = ("workflow/", "configs/", "tests/", "benchmarks/", "envs/")
-    modules = [f"workflow/discrete_vae/{word}" for word in words if re.fullmatch(r"([a-z]+/)?[a-z_]+\.py", word)]
-    named = [*(word for word in words if word.startswith(folders)), *modules]
+    paths = [word for word in words if word.startswith(folders)]
+    modules = [word for word in words if re.fullmatch(r"([a-z]+/)?[a-z_]+\.py", word) and word not in paths]
+    named = [*paths, *(f"workflow/discrete_vae/{module}" for module in modules)]
     assert [name for name in named if not (ROOT / name).exists() and "NAME" not in name] == []
 
 
