@@ -74,6 +74,11 @@ def law_of(definition: Mapping[str, Any]) -> Law:
     return LAWS[definition["distribution"]](**definition)
 
 
+def spell_law(name: str, parameters: Mapping[str, float]) -> str:
+    """Spell a law with its parameters, such as "LogNormal(loc 0, scale 1)"."""
+    return f"{name}({', '.join(f'{parameter} {value:g}' for parameter, value in parameters.items())})"
+
+
 OWN_SUMS = "SHA-256 of the decompressed content by file name, for source files of your own"
 
 

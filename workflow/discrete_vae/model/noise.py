@@ -16,7 +16,7 @@ from torch.distributions import (
     constraints,
 )
 
-from discrete_vae.config.definitions import Law
+from discrete_vae.config.definitions import Law, spell_law
 
 # Half the spacing of the uniform numbers: the quantile of 0 itself may be infinite.
 SMALLEST_UNIFORM = 2.0**-25
@@ -64,9 +64,8 @@ def distribution(law: Law, dtype: torch.dtype = torch.float32, device: torch.dev
 
 
 def spell(law: Distribution) -> str:
-    """Spell a law with its parameters, such as "LogNormal(loc 0, scale 1)"."""
-    parameters = (f"{name} {getattr(law, name):g}" for name in law.arg_constraints)
-    return f"{type(law).__name__}({', '.join(parameters)})"
+    """Spell a torch distribution as `spell_law` does."""
+    return spell_law(type(law).__name__, {name: getattr(law, name).item() for name in law.arg_constraints})
 
 
 def uniform(shape: Sequence[int], generator: torch.Generator) -> Tensor:

@@ -8,6 +8,7 @@ import pandas as pd
 from discrete_vae.analysis.selection import law_definitions
 from discrete_vae.analysis.statistics import spell_range
 from discrete_vae.analysis.studied import is_studied
+from discrete_vae.config.definitions import spell_law
 from discrete_vae.config.options import options_of
 from discrete_vae.grid.paper import (
     PAPER_IMAGES,
@@ -128,8 +129,7 @@ def _is_departure(name: str, law: Mapping[str, Any]) -> bool:
 
 
 def _spelled_law(law: Mapping[str, Any]) -> str:
-    parameters = ", ".join(f"{key} {value:g}" for key, value in law.items() if key != "distribution")
-    return f"{law['distribution']}({parameters})"
+    return spell_law(law["distribution"], {key: value for key, value in law.items() if key != "distribution"})
 
 
 def _spelled(value: Any) -> str:

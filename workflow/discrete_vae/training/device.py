@@ -28,9 +28,8 @@ def choose_device(name: str, *, gpus: int) -> torch.device:
     if not uses_gpu(name, gpus):
         threads = torch.get_num_threads()
         log.info("device: cpu, %d %s", threads, "thread" if threads == 1 else "threads")
-        torch.set_flush_denormal(
-            True
-        )  # many parts of relaxed samples are below 1e-38, which slows Intel by a factor of 3
+        # Many parts of relaxed samples are below 1e-38, and slow Intel's processors by a factor of three.
+        torch.set_flush_denormal(True)
         return torch.device("cpu")
     if not torch.cuda.is_available():
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
