@@ -100,7 +100,7 @@ class CodesKLWithGradient:
         device: of the logits.
 
     Raises:
-        InputError: a law that quadrature cannot serve, or whose density is unbounded.
+        InputError: a law that quadrature cannot serve, or not with the density alone.
     """
 
     def __init__(self, laws: Sequence[Distribution], categories: int, device: torch.device | str = "cpu") -> None:
@@ -111,10 +111,11 @@ class CodesKLWithGradient:
         for law in dict.fromkeys(laws):
             members = torch.tensor([member for member, other in enumerate(laws) if other is law], device=device)
             quadrature = None if isinstance(law, Gumbel) else resolve(trials, law)[0]
-            if not has_bounded_density(law, device):
+            # An unbounded density has no known gradient, and steps of the distribution function take minutes.
+            if not has_bounded_density(law, device) or (quadrature and quadrature.over_steps):
                 raise InputError(
-                    f"the law {spell(law)} has an unbounded density, whose gradient is not known, expected a bounded"
-                    " one; choose another law"
+                    f"the law {spell(law)} has a density that is unbounded or too steep at an end, expected a bounded,"
+                    " smoother one; choose another law"
                 )
             self._of_law.append((members, law, quadrature))
 
