@@ -324,7 +324,7 @@ def test_the_verdicts_over_all_studies_are_as_the_readme_says():
     of_bounds = {measure: verdict.partition(" run")[0] for measure, verdict in short.items()}
     assert f"- **Claim 1, the best temperature: {short['paper loss'].replace(' run', ' cases run')}**" in readme
     by_elbo = f"the claim is **{of_bounds['negative ELBO']}**, all on Omniglot."
-    assert f"By the negative ELBO, a bound for every law, which did not train these models, {by_elbo}" in readme
+    assert f"By the negative ELBO, with each law's KL (no model trained on it), {by_elbo}" in readme
     others = "The rest is inconclusive."
     assert f"By the tighter IWAE bound it is {of_bounds['IWAE bound']}, which may be chance. {others}" in readme
     assert {row["level"] for row in rows if row["measure"] in of_bounds} == {"0"}
