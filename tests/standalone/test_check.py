@@ -29,7 +29,7 @@ def test_a_cpu_agrees_with_itself():
     assert "K = 50, 3 cells" in findings[-1][1]
 
 
-def test_after_an_error_the_rest_is_still_checked(monkeypatch):
+def test_after_an_error_the_rest_is_still_checked(monkeypatch, capsys):
     """Without captures, too."""
 
     def fail(*arguments, **options):
@@ -37,6 +37,7 @@ def test_after_an_error_the_rest_is_still_checked(monkeypatch):
 
     monkeypatch.setattr(check, "_same_weights", fail)
     assert faults() == ["captured: no capture", "captured: no capture", "resumed: no capture"]
+    assert capsys.readouterr().err.count('raise RuntimeError("no') == 3
     monkeypatch.undo()
     findings = list(check.check_device(torch.device("cpu"), images=250, temperatures=1, cuda_graph=False))
     assert all(passed for passed, _ in findings)

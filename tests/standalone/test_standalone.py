@@ -66,7 +66,7 @@ def machine(project, tmp_path) -> Path:
 
 
 def start(machine: Path, *arguments: str) -> subprocess.Popen:
-    environment = {**os.environ, "PYTHONPATH": "hidden:workflow", "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": "hidden:workflow", "OMP_NUM_THREADS": "2"}
     command = [sys.executable, "-m", "discrete_vae", "train", "plan.json", *arguments, "--device", "cpu"]
     return subprocess.Popen(
         command, cwd=machine, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

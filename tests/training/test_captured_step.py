@@ -3,6 +3,7 @@
 The emulated graph is tried on planted faults: a tensor that is replaced where it must be overwritten, waits, copies.
 """
 
+import contextlib
 import gc
 import weakref
 
@@ -40,6 +41,28 @@ def test_where_the_capture_fails_the_job_ends_in_one_line():
     with pytest.raises(InputError, match=r"training\.cuda_graph is true, .*set it to false") as raised:
         take(STEPS_BEFORE_CAPTURE + 1, device="cpu", capture=True)
     assert "\n" not in str(raised.value)
+
+
+def test_the_reason_is_the_error_of_the_step_and_not_that_of_the_end_of_its_capture(monkeypatch):
+    @contextlib.contextmanager
+    def capture(graph, stream):
+        try:
+            yield
+        finally:
+            raise RuntimeError("failed due to a previous error during capture")
+
+    def fail():
+        raise RuntimeError("a wait\nin the step")
+
+    for name in ("CUDAGraph", "Stream", "current_stream"):
+        monkeypatch.setattr(torch.cuda, name, lambda: None)
+    monkeypatch.setattr(torch.cuda, "stream", contextlib.nullcontext)
+    monkeypatch.setattr(torch.cuda, "graph", capture)
+    graph = StepGraph(capture=True)
+    for _ in range(STEPS_BEFORE_CAPTURE):
+        graph.take(lambda: None)
+    with pytest.raises(InputError, match=r"cannot be captured \(a wait\)"):
+        graph.take(fail)
 
 
 @needs_gpu

@@ -105,6 +105,7 @@ def make_groups(options: argparse.Namespace) -> None:
         signal.signal(number, end)
     plan = Plan.load(options.plan)
     groups = plan.chosen(options.groups)
+    torch.set_num_threads(1)  # as in a job of Snakemake: core-hours and rounding follow from it
     device = choose_device(options.device, gpus=torch.cuda.device_count())
     how_to_train = {"cuda_graph": not options.no_cuda_graph, "fused_kernels": options.fused_kernels}
     maker = GroupMaker(plan, data=options.data, archives=options.archives, device=device, how_to_train=how_to_train)

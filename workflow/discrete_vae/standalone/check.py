@@ -3,6 +3,7 @@
 import functools
 import io
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -44,7 +45,8 @@ def check_device(
     """Compare a device with the CPU, on random images and the paper's model, and time its steps.
 
     The stack has the paper's three noise laws at its highest ``temperatures``. The last minibatch of an epoch is short.
-    What raises an error is a fault, and the rest is still checked, except after a step that cannot be captured.
+    What raises an error is a fault, with its traceback on stderr. The rest is still checked, except after a step that
+    cannot be captured.
     ``cuda_graph`` is whether steps are captured.
     """
     cells = [Cell("random", 10, law, tau, 775) for tau in PAPER_TEMPERATURES[-temperatures:] for law in PAPER_LAWS]
@@ -53,9 +55,11 @@ def check_device(
         try:
             yield comparison()
         except InputError as error:  # of a capture, which the device may still wait for
+            traceback.print_exc()
             yield False, f"{error}; the rest is not checked, try --no-cuda-graph"
             return
         except Exception as error:  # whatever it is, the rest is still checked
+            traceback.print_exc()
             yield False, f"{comparison.func.__name__.strip('_')}: {' '.join(str(error).split())}"
 
 

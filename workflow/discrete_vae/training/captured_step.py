@@ -48,9 +48,16 @@ class StepGraph:
             with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, stream=torch.cuda.Stream()):
                 step()  # recorded, not taken
         except RuntimeError as error:  # training kernel by kernel would take hours longer
-            reason, _, _ = str(error).partition("\n")
+            reason, _, _ = str(_first(error)).partition("\n")
             raise InputError(
                 f"training.cuda_graph is true, but the step cannot be captured ({reason}), expected an NVIDIA GPU that"
                 " can; set it to false (--no-cuda-graph without Snakemake) to train kernel by kernel, which is slower"
             ) from error
         self._graph = graph
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the error of the step itself: the end of a capture that failed raises another one."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
