@@ -100,7 +100,7 @@ class CodesKLWithGradient:
         device: of the logits.
 
     Raises:
-        InputError: a law that quadrature cannot serve, or not with the density alone.
+        InputError: a law that quadrature cannot serve, or whose density is unbounded or too steep at an end.
     """
 
     def __init__(self, laws: Sequence[Distribution], categories: int, device: torch.device | str = "cpu") -> None:
