@@ -135,7 +135,7 @@ def test_the_differences_where_the_negative_elbo_selects(comparisons):
     assert_table(SELECTED_BY_ELBO, rows)
     verdicts = VERDICTS.set_index("claim")["verdict"]
     shown = f"Over all studies claim 1 is {verdicts[claim].partition(' run')[0]} cases"
-    assert f"{shown}, also after Holm's adjustment over all comparisons" in TEXT
+    assert f"{shown}, also after Holm's adjustment over all twelve comparisons" in TEXT
     assert contradicted_before_adjustment(comparisons, claim, SELECTED_BY_ELBO, count=12) == []
 
 
