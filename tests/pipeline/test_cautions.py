@@ -159,14 +159,14 @@ def test_what_a_patience_would_have_missed_is_as_the_results_say():
         stops = [(losses, *best_and_stop(losses)) for losses in cells]
         missed = [losses[best] - losses.min() for losses, best, stop in stops if stop is not None]
         found[name] = (len(missed), len(cells), np.count_nonzero(missed), f"{max(missed):.2f}")
-    stopped, all_cells, _, worst = found["MNIST"]
-    assert f"On MNIST it would have stopped {stopped} of {all_cells} cells, and missed the best epoch of one" in RESULTS
-    assert (found["MNIST"][2], f"(by {worst} nats of validation loss)" in RESULTS) == (1, True)
+    stopped, all_cells, missed, worst = found["MNIST"]
+    shown = f"stopped {stopped} of {all_cells} cells on MNIST and missed one best epoch (by {worst} nats"
+    assert (missed, shown in RESULTS) == (1, True)
     stopped, all_cells, missed, worst = found["digits"]
-    assert f"stopped {stopped} of {all_cells} cells, and missed {missed} (by up to {worst} nats)" in RESULTS
+    assert f"stopped {stopped} of {all_cells} and missed {missed} (by up to {worst} nats)" in RESULTS
     stopped, all_cells, missed, worst = found["Omniglot"]
     assert stopped == all_cells
-    assert f"have stopped all {all_cells}, and missed {missed} (by up to {worst} nats)" in RESULTS
+    assert f"have stopped all {all_cells} and missed {missed} (by up to {worst} nats)" in RESULTS
 
 
 def test_the_last_epoch_changes_the_differences_as_the_results_say():
@@ -198,10 +198,6 @@ def test_the_losses_at_k_30_fell_after_others_had_stopped_as_the_results_say():
     """Means over seeds of the lowest validation loss so far."""
     losses = selected("mnist-k30", "histories.csv.gz").set_index("epoch", append=True)["validation_loss"]
     cells = {key: of_cell.droplevel(list(AXES)) for key, of_cell in losses.groupby(["seed", "perturbation"])}
-    fallen = {key: of_cell.loc[:120].min() - of_cell.min() for key, of_cell in cells.items()}
-    by_law = pd.Series(fallen).groupby(level=1).mean()
-    shown = [f"{by_law[law]:.2f}" for law in ("normal", "logistic", "gumbel")]
-    assert "after epoch 120 by {} nats for Normal, {} for Logistic and {} for Gumbel noise".format(*shown) in RESULTS
     seeds = sorted({seed for seed, _ in cells})
     gumbel, logistic = (" and ".join(str(len(cells[seed, law])) for seed in seeds) for law in ("gumbel", "logistic"))
     assert f"Gumbel noise after {gumbel} epochs, and Logistic noise after {logistic}" in RESULTS
@@ -406,9 +402,9 @@ def test_a_test_that_does_not_pair_would_change_as_many_verdicts_as_the_results_
         (*iwae_at_1, "gumbel"): "higher",
         (*iwae_at_1, "logistic"): "higher",
     }
-    assert "which does not pair, would change five verdicts. One is of claim 1, and would be *lower*" in RESULTS
+    assert "which does not pair, would change five verdicts. One is of claim 1" in RESULTS
     p_values = f"(p = {unpaired['p'][of_loss]:.3f} instead of {paired['p'][of_loss]:.3f})"
-    assert f"the paper loss minus Logistic on MNIST at K = 30 {p_values}" in RESULTS
+    assert f"the paper loss minus Logistic on MNIST at K = 30 would be *lower* {p_values}" in RESULTS
     assert unpaired["claim_here"][of_loss] == "supported"
 
 

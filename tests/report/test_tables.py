@@ -47,7 +47,7 @@ def test_claims_have_rules_notes_verdicts_comparisons_and_their_sensitivity():
 
 def test_a_rule_of_one_claim_is_told_where_that_claim_is_judged():
     selection, bounds = selected({"gumbel": 1.0, "normal": 0.0})
-    beside, of_claim_2 = "- claim 1 selected by negative ELBO: it is not in", "- claim 2: for all three measures"
+    beside, of_claim_2 = "- claim 1 selected by negative ELBO: it is not in", "- claim 2: for all three measures of the"
     for table, rules in (
         (judged(selection, bounds), set()),
         (judged(selection, bounds, by_elbo=selection), {beside}),

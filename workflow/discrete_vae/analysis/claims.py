@@ -16,7 +16,7 @@ from discrete_vae.grid.paper import STANDS_FOR
 
 PLANNED_SEEDS = 6  # the least with which a sign-flip test can reach SIGNIFICANCE: 2 / 2^6
 PLACE = ["dataset", "K"]
-ALL_MEASURES = "all three measures"
+ALL_MEASURES = "training loss: all three"
 KINDS = ("supported", "contradicted", "level", "inconclusive")
 SIZES = {"differences": "difference", "understated_kl": "understated_kl"}
 

@@ -50,7 +50,9 @@ RULES = (
 )
 RULES_OF_CLAIMS = {
     claims.BEST_BY_ELBO.name: "it is not in the plan, and judged by the same rules",
-    claims.CONVERGENCE.name: f"for {claims.ALL_MEASURES}, Holm's adjustment is over all of their comparisons",
+    claims.CONVERGENCE.name: (
+        "for all three measures of the training loss, Holm's adjustment is over all of their comparisons"
+    ),
 }
 RULES_OF_CONVERGENCE = (
     "claim 2 compares the loss curves, averaged over all images. At each dataset and K, it takes the temperature"
