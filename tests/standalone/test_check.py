@@ -5,25 +5,28 @@ from dataclasses import replace
 
 import pytest
 import torch
+from discrete_vae.config.options import Training
 from discrete_vae.errors import InputError
 from discrete_vae.evaluation.bounds import ImageLosses
 from discrete_vae.grid.cells import Cell
 from discrete_vae.model import network
 from discrete_vae.standalone import check
+from discrete_vae.training.adam_weights import AdamWeights
 from discrete_vae.training.minibatches import Minibatches
 from discrete_vae.training.stack import StackTrainer
 
 FINDINGS, TIMED = 11, 2
+CPU = check.CPU
 
 
 def faults() -> list[str]:
     """List what the check finds wrong, without the times, which are never wrong and come last."""
-    findings = check.check_device(torch.device("cpu"), images=250, temperatures=1)
+    findings = check.check_device(CPU, Training(), images=250, temperatures=1)
     return [text for passed, text in itertools.islice(findings, FINDINGS - TIMED) if not passed]
 
 
 def test_a_cpu_agrees_with_itself():
-    findings = list(check.check_device(torch.device("cpu"), images=250, temperatures=1))
+    findings = list(check.check_device(CPU, Training(), images=250, temperatures=1))
     assert all(passed for passed, _ in findings)
     assert len(findings) == FINDINGS
     assert "K = 50, 3 cells" in findings[-1][1]
@@ -39,7 +42,7 @@ def test_after_an_error_the_rest_is_still_checked(monkeypatch, capsys):
     assert faults() == ["captured: no capture", "captured: no capture", "resumed: no capture"]
     assert capsys.readouterr().err.count('raise RuntimeError("no') == 3
     monkeypatch.undo()
-    findings = list(check.check_device(torch.device("cpu"), images=250, temperatures=1, cuda_graph=False))
+    findings = list(check.check_device(CPU, Training(cuda_graph=False), images=250, temperatures=1))
     assert all(passed for passed, _ in findings)
     assert len(findings) == FINDINGS - 2
 
@@ -64,8 +67,8 @@ def test_after_a_capture_that_fails_nothing_is_checked(monkeypatch):
 def test_a_wrong_gradient_is_found(monkeypatch, layer, factor, precisions):
     right = check.loss_and_gradient
 
-    def wrong(weights, gradient, *arguments):
-        losses = right(weights, gradient, *arguments)
+    def wrong(weights, gradient, *arguments, **kernels):
+        losses = right(weights, gradient, *arguments, **kernels)
         if weights[layer].dtype == torch.float32:
             gradient[layer].mul_(factor)
         return losses
@@ -73,6 +76,20 @@ def test_a_wrong_gradient_is_found(monkeypatch, layer, factor, precisions):
     monkeypatch.setattr(check, "loss_and_gradient", wrong)
     found = [text.partition(":")[0] for text in faults()]
     assert found == [f"gradient, precision {precision}" for precision in precisions]
+
+
+def test_another_gradient_than_adam_is_given_is_found(monkeypatch):
+    """As fused kernels could use."""
+    right = AdamWeights.step
+
+    def wrong(weights):
+        weights._flat_gradient.mul_(1.1)
+        right(weights)
+
+    monkeypatch.setattr(AdamWeights, "step", wrong)
+    assert [text.partition(":")[0] for text in faults()] == [
+        f"gradient, precision {name}" for name in ("highest", "high")
+    ]
 
 
 def test_a_trainer_that_is_not_restored_is_found(monkeypatch):
@@ -146,7 +163,7 @@ def test_the_rounding_of_tensor_float_32_is_no_fault_and_a_coarser_one_is(monkey
 
         for name in ("bmm", "baddbmm"):
             monkeypatch.setattr(network.torch, name, product(name))
-        findings = check.check_device(torch.device("cpu"), temperatures=1)
+        findings = check.check_device(CPU, Training(), temperatures=1)
         found = [text for passed, text in itertools.islice(findings, 2) if not passed]
         monkeypatch.undo()
         return [text.partition(":")[0] for text in found]
@@ -167,7 +184,7 @@ def test_steps_within_an_epoch_are_those_that_must_not_wait(monkeypatch):
     monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
     monkeypatch.setattr(Minibatches, "advance", recorded)
     cells = [Cell("random", 10, "normal", 0.5, 1)]
-    trainer = check.trainer_of(cells, check.random_images(1_000), device=torch.device("cpu"))
+    trainer = check.trainer_of(cells, check.random_images(1_000), device=CPU, training=Training())
     assert check._steps_without_waiting(lambda: trainer) == (True, "steps do not wait for the device")
     assert modes == ["error", "default"]
     assert begun.count((True, False)) == 5

@@ -147,7 +147,7 @@ def ended(monkeypatch, *words: str) -> str:
 def test_faults_of_a_device_and_groups_that_are_left_end_in_failure(machine, monkeypatch):
     monkeypatch.chdir(machine)
     findings = [(True, "a"), (False, "b"), (False, "c")]
-    monkeypatch.setattr(program, "check_device", lambda device, *, cuda_graph: findings if cuda_graph else [])
+    monkeypatch.setattr(program, "check_device", lambda device, training: findings if training.cuda_graph else [])
     assert (
         ended(monkeypatch, "check", "--device", "cpu")
         == "checks that failed: 2, expected none; do not train on this device"

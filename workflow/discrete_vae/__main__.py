@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from discrete_vae.config.options import Training
 from discrete_vae.errors import CorrectableError, InputError
 from discrete_vae.evaluation.samples import save_samples
 from discrete_vae.evaluation.trained import load_run, load_selected
@@ -53,7 +54,6 @@ def _add_train(commands: Any) -> None:
         type=_minutes,
         help="begin no group that would take longer, and train no longer than this (default: no limit)",
     )
-    train.add_argument("--fused-kernels", action="store_true", help="on a GPU, use the Triton kernels")
     train.add_argument("--data", type=Path, default=Path("data"), help=f"folder of the binarized datasets {DEFAULT}")
     train.add_argument(
         "--archives", type=Path, default=Path("archives"), help=f"folder for the finished groups {DEFAULT}"
@@ -80,6 +80,7 @@ def _add_sample(commands: Any) -> None:
 def _add_device(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help=f"a GPU, or the CPU {DEFAULT}")
     command.add_argument("--no-cuda-graph", action="store_true", help="on a GPU, launch every kernel by itself: slower")
+    command.add_argument("--fused-kernels", action="store_true", help="on a GPU, use the Triton kernels")
 
 
 def _minutes(text: str) -> float:
@@ -107,8 +108,8 @@ def make_groups(options: argparse.Namespace) -> None:
     groups = plan.chosen(options.groups)
     torch.set_num_threads(1)  # as in a job of Snakemake: core-hours and rounding follow from it
     device = choose_device(options.device, gpus=torch.cuda.device_count())
-    how_to_train = {"cuda_graph": not options.no_cuda_graph, "fused_kernels": options.fused_kernels}
-    maker = GroupMaker(plan, data=options.data, archives=options.archives, device=device, how_to_train=how_to_train)
+    folders = {"data": options.data, "archives": options.archives}
+    maker = GroupMaker(plan, **folders, device=device, how_to_train=how_to_train(options))
     seconds = math.inf if options.minutes is None else 60 * options.minutes
     try:
         left = maker.make_groups(groups, seconds=seconds)
@@ -119,12 +120,17 @@ def make_groups(options: argparse.Namespace) -> None:
         sys.exit(f"{len(left)} of {len(groups)} groups are left; the same command continues")
 
 
+def how_to_train(options: argparse.Namespace) -> dict[str, bool]:
+    """Return what the command line says of a GPU's kernels."""
+    return {"cuda_graph": not options.no_cuda_graph, "fused_kernels": options.fused_kernels}
+
+
 def check_this_device(options: argparse.Namespace) -> None:
     """Print what is found of the device, and fail if anything is not as expected."""
     device = choose_device(options.device, gpus=torch.cuda.device_count())
     print(", ".join(f"{key} {value}" for key, value in environment(device).items()), flush=True)
     faults = 0
-    for passed, text in check_device(device, cuda_graph=not options.no_cuda_graph):
+    for passed, text in check_device(device, Training(**how_to_train(options))):
         print(f"{'ok   ' if passed else 'FAULT'} {text}", flush=True)
         faults += not passed
     if faults:

@@ -19,9 +19,10 @@ from discrete_vae.errors import InputError
 from discrete_vae.evaluation.bounds import evaluate_images
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_LAWS, PAPER_TEMPERATURES
-from discrete_vae.model.network import loss_and_gradient
+from discrete_vae.model.network import loss_and_gradient, views
 from discrete_vae.model.noise import NoiseSource, distribution
 from discrete_vae.model.random_streams import generator
+from discrete_vae.training.adam_weights import ADAM
 from discrete_vae.training.stack import StackTrainer
 
 CPU = torch.device("cpu")
@@ -40,17 +41,16 @@ Finding = tuple[bool, str]  # whether it is as expected, and what was found
 
 
 def check_device(
-    device: torch.device, *, images: int = 2_050, temperatures: int = 10, cuda_graph: bool = True
+    device: torch.device, training: Training, *, images: int = 2_050, temperatures: int = 10
 ) -> Iterator[Finding]:
     """Compare a device with the CPU, on random images and the paper's model, and time its steps.
 
     The stack has the paper's three noise laws at its highest ``temperatures``. The last minibatch of an epoch is short.
     What raises an error is a fault, with its traceback on stderr. The rest is still checked, except after a step that
-    cannot be captured.
-    ``cuda_graph`` is whether steps are captured.
+    cannot be captured. Of ``training``, ``cuda_graph`` and ``fused_kernels`` may differ from the defaults.
     """
     cells = [Cell("random", 10, law, tau, 775) for tau in PAPER_TEMPERATURES[-temperatures:] for law in PAPER_LAWS]
-    for comparison in _comparisons(cells, images, device=device, cuda_graph=cuda_graph):
+    for comparison in _comparisons(cells, images, device=device, training=training):
         torch.set_float32_matmul_precision("highest")
         try:
             yield comparison()
@@ -64,29 +64,29 @@ def check_device(
 
 
 def _comparisons(
-    cells: list[Cell], images: int, *, device: torch.device, cuda_graph: bool
+    cells: list[Cell], images: int, *, device: torch.device, training: Training
 ) -> list[functools.partial[Finding]]:
     """List what is compared, in its order."""
     of_50 = [replace(cell, K=50) for cell in cells]
     few, many, full_batches = map(random_images, (200, images, images // 20 * 100))
-    training = {"device": device, "cuda_graph": cuda_graph}
+    here = {"device": device, "training": training}
 
     @functools.cache
     def trained() -> StackTrainer:
-        trainer = trainer_of(cells, many, **training)
+        trainer = trainer_of(cells, many, **here)
         _train_epoch(trainer)
         return trainer
 
-    captured = [(cells, "highest"), (of_50, "high")] if cuda_graph else []
+    captured = [(cells, "highest"), (of_50, "high")] if training.cuda_graph else []
     last = range(len(cells) - len(LAWS), len(cells))
     return [
-        *(functools.partial(_gradient, cells, few, device, precision) for precision in GRADIENT_ERRORS),
-        *(functools.partial(_captured, of_K, many, device, precision) for of_K, precision in captured),
-        functools.partial(_resumed, cells, many, **training),
-        functools.partial(_first_epoch, cells, many, **training),
+        *(functools.partial(_gradient, cells, few, precision, **here) for precision in GRADIENT_ERRORS),
+        *(functools.partial(_captured, of_K, many, precision, **here) for of_K, precision in captured),
+        functools.partial(_resumed, cells, many, **here),
+        functools.partial(_first_epoch, cells, many, **here),
         *(functools.partial(_bounds, trained, member, cells[member], device) for member in last),
         *([functools.partial(_steps_without_waiting, trained)] if device.type == "cuda" else []),
-        *(functools.partial(_speed, of_K, full_batches, **training) for of_K in (cells, of_50)),
+        *(functools.partial(_speed, of_K, full_batches, **here) for of_K in (cells, of_50)),
     ]
 
 
@@ -99,10 +99,9 @@ def random_images(count: int) -> BinarizedDataset:
 
 
 def trainer_of(
-    cells: list[Cell], dataset: BinarizedDataset, *, device: torch.device, cuda_graph: bool = True
+    cells: list[Cell], dataset: BinarizedDataset, *, device: torch.device, training: Training
 ) -> StackTrainer:
     """Make a trainer of the paper's model."""
-    training = Training(cuda_graph=cuda_graph)
     return StackTrainer(cells, dataset, laws=LAWS, model=Model(), training=training, device=device)
 
 
@@ -112,22 +111,25 @@ def _train_epoch(trainer: StackTrainer) -> tuple[list[float], list[float]]:
     return trainer.end_epoch()
 
 
-def _gradient(cells: list[Cell], dataset: BinarizedDataset, device: torch.device, precision: str) -> Finding:
-    """Compare the gradient with one in float64 on the CPU."""
-    trainer = trainer_of(cells, dataset, device=device)
+def _gradient(cells: list[Cell], dataset: BinarizedDataset, precision: str, **here: Any) -> Finding:
+    """Compare the gradient of Adam's first step with one in float64 on the CPU."""
+    trainer = trainer_of(cells, dataset, **here)
+    optimized = trainer.optimized
     torch.set_float32_matmul_precision(precision)
     random = torch.Generator().manual_seed(1)
     members = len(cells)
     temperature = torch.tensor(trainer.temperatures).view(-1, 1, 1, 1)
     images = (torch.rand(members, 100, 784, generator=random) < 0.13).float()
     noise = torch.randn(members, 10, 10, 100, generator=random)
-    on_device = [values.to(device) for values in (images, noise, temperature)]
-    loss_and_gradient(trainer.weights, trainer.optimized.gradient, *on_device)
+    on_device = [values.to(here["device"]) for values in (images, noise, temperature)]
     weights = {name: values.double().cpu() for name, values in trainer.weights.items()}
+    loss_and_gradient(trainer.weights, optimized.gradient, *on_device, **optimized.kernels)
+    optimized.step()  # fused kernels do not write the gradient, but their mean is in proportion to it, too
+    gradient = views(optimized.mean / (1 - ADAM["beta1"]), trainer.weights)
     exact = {name: torch.empty_like(values) for name, values in weights.items()}
     loss_and_gradient(weights, exact, images.double(), noise.double(), temperature.double())
     warm = temperature.flatten() >= WARM
-    errors = {name: _relative(trainer.optimized.gradient[name].cpu()[warm], exact[name][warm]) for name in exact}
+    errors = {name: _relative(gradient[name].cpu()[warm], exact[name][warm]) for name in exact}
     parts = [[error for name, error in errors.items() if name.startswith(LAST_LAYER) == last] for last in (True, False)]
     found, bounds = list(map(max, parts)), GRADIENT_ERRORS[precision]
     return found[0] < bounds[0] and found[1] < bounds[1], (
@@ -140,19 +142,20 @@ def _relative(values: Tensor, expected: Tensor) -> float:
     return ((values.double() - expected).norm() / expected.norm()).item()
 
 
-def _captured(cells: list[Cell], dataset: BinarizedDataset, device: torch.device, precision: str) -> Finding:
+def _captured(cells: list[Cell], dataset: BinarizedDataset, precision: str, **here: Any) -> Finding:
     """Compare training with and without a captured step. A capture that fails raises its own error."""
     torch.set_float32_matmul_precision(precision)
-    captured, plain = (trainer_of(cells, dataset, device=device, cuda_graph=graph) for graph in (True, False))
+    without = {**here, "training": replace(here["training"], cuda_graph=False)}
+    captured, plain = (trainer_of(cells, dataset, **options) for options in (here, without))
     losses = [np.ravel([_train_epoch(trainer) for _ in range(2)]) for trainer in (captured, plain)]
     same = np.array_equal(*losses)
     what = f"two epochs with and without a captured step, K = {cells[0].K}, precision {precision}"
     return _same_weights(what, captured, plain, and_also=same)
 
 
-def _resumed(cells: list[Cell], dataset: BinarizedDataset, **training: Any) -> Finding:
+def _resumed(cells: list[Cell], dataset: BinarizedDataset, **here: Any) -> Finding:
     """Compare training with training that continues from a saved state within an epoch."""
-    straight, first, second = (trainer_of(cells, dataset, **training) for _ in range(3))
+    straight, first, second = (trainer_of(cells, dataset, **here) for _ in range(3))
     _train_epoch(straight)
     for _ in range(2):
         first.step()
@@ -172,8 +175,8 @@ def _same_weights(what: str, first: StackTrainer, second: StackTrainer, *, and_a
     return same, f"{what}: weights at most {apart:.0e} apart, expected the same losses and weights"
 
 
-def _first_epoch(cells: list[Cell], dataset: BinarizedDataset, *, device: torch.device, cuda_graph: bool) -> Finding:
-    trainers = [trainer_of(cells, dataset, device=place, cuda_graph=cuda_graph) for place in (CPU, device)]
+def _first_epoch(cells: list[Cell], dataset: BinarizedDataset, *, device: torch.device, training: Training) -> Finding:
+    trainers = [trainer_of(cells, dataset, device=place, training=training) for place in (CPU, device)]
     losses = [np.sum(_train_epoch(trainer), axis=0) for trainer in trainers]
     difference = np.abs(losses[0] - losses[1]).max()
     text = f"first epoch on the CPU and here: losses {difference:.2f} nats apart, expected below {LOSS_DIFFERENCE:g}"
@@ -217,10 +220,10 @@ def _steps_without_waiting(trained: Callable[[], StackTrainer]) -> Finding:
     return True, "steps do not wait for the device"
 
 
-def _speed(cells: list[Cell], dataset: BinarizedDataset, *, device: torch.device, cuda_graph: bool) -> Finding:
+def _speed(cells: list[Cell], dataset: BinarizedDataset, *, device: torch.device, training: Training) -> Finding:
     """Time steps and a validation, in the precision of the default configuration."""
     torch.set_float32_matmul_precision("high")
-    trainer = trainer_of(cells, dataset, device=device, cuda_graph=cuda_graph)
+    trainer = trainer_of(cells, dataset, device=device, training=training)
     for _ in range(WARM_UP_STEPS):
         trainer.step()
     trainer.evaluate(trainer.weights, 10, "validation")
