@@ -160,8 +160,8 @@ def test_what_a_patience_would_have_missed_is_as_the_results_say():
         missed = [losses[best] - losses.min() for losses, best, stop in stops if stop is not None]
         found[name] = (len(missed), len(cells), np.count_nonzero(missed), f"{max(missed):.2f}")
     stopped, all_cells, missed, worst = found["MNIST"]
-    shown = f"stopped {stopped} of {all_cells} cells on MNIST and missed one best epoch (by {worst} nats"
-    assert (missed, shown in RESULTS) == (1, True)
+    shown = f"stopped {stopped} of {all_cells} cells on MNIST and missed one best epoch"
+    assert (missed, f"{shown} (by {worst} nats of validation loss)" in RESULTS) == (1, True)
     stopped, all_cells, missed, worst = found["digits"]
     assert f"stopped {stopped} of {all_cells} and missed {missed} (by up to {worst} nats)" in RESULTS
     stopped, all_cells, missed, worst = found["Omniglot"]

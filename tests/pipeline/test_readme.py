@@ -30,7 +30,6 @@ from discrete_vae.model.network import Architecture, initial_weights
 from discrete_vae.report.published import draw_published
 from discrete_vae.training.run_files import write_runs
 from discrete_vae.training.runs import Run
-from test_results_page import NAMES, assert_table, in_order
 
 PATHS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *sorted(ROOT.glob("docs/*.md"))]
 PAGES = {path.name: path.read_text() for path in PATHS}
@@ -205,23 +204,6 @@ def test_a_difference_and_its_interval_are_published(page, size, low, high):
         for sign, columns in ((1, ("difference", "low", "high")), (-1, ("difference", "high", "low")))
     }
     assert (size, low, high) in published
-
-
-def test_the_differences_from_gumbel_in_the_readme_are_the_published_ones():
-    of_claim = [row for row in rows_of("tables/claims.csv") if (row["claim"], row["other"]) == ("1", "gumbel")]
-    compared = {(row["dataset"], int(row["K"]), row["measure"]): row for row in of_claim}
-    rows = []
-    for dataset, K in sorted({(dataset, K) for dataset, K, _ in compared}, key=in_order):
-        of_loss, *of_bounds = (compared[dataset, K, measure] for measure in MEASURES.values())
-        understated = f"{float(of_loss['understated_kl']):+.2f}"
-        differences = [spell_difference(of_loss), understated, *map(spell_difference, of_bounds)]
-        rows.append([f"{NAMES[dataset]}, K = {K}", of_loss["n"], *differences])
-    assert_table("best temperature | seeds", rows, "README.md")
-
-
-def spell_difference(row: dict[str, str]) -> str:
-    difference, *ends = (f"{float(row[column]):.2f}" for column in ("difference", "low", "high"))
-    return f"{difference} ({' to '.join(ends)})"
 
 
 def test_other_numbers_of_the_readme_are_the_published_ones():

@@ -108,8 +108,9 @@ def make_groups(options: argparse.Namespace) -> None:
     groups = plan.chosen(options.groups)
     torch.set_num_threads(1)  # as in a job of Snakemake: core-hours and rounding follow from it
     device = choose_device(options.device, gpus=torch.cuda.device_count())
-    folders = {"data": options.data, "archives": options.archives}
-    maker = GroupMaker(plan, **folders, device=device, how_to_train=how_to_train(options))
+    maker = GroupMaker(
+        plan, data=options.data, archives=options.archives, device=device, how_to_train=kernel_options(options)
+    )
     seconds = math.inf if options.minutes is None else 60 * options.minutes
     try:
         left = maker.make_groups(groups, seconds=seconds)
@@ -120,7 +121,7 @@ def make_groups(options: argparse.Namespace) -> None:
         sys.exit(f"{len(left)} of {len(groups)} groups are left; the same command continues")
 
 
-def how_to_train(options: argparse.Namespace) -> dict[str, bool]:
+def kernel_options(options: argparse.Namespace) -> dict[str, bool]:
     """Return what the command line says of a GPU's kernels."""
     return {"cuda_graph": not options.no_cuda_graph, "fused_kernels": options.fused_kernels}
 
@@ -130,7 +131,7 @@ def check_this_device(options: argparse.Namespace) -> None:
     device = choose_device(options.device, gpus=torch.cuda.device_count())
     print(", ".join(f"{key} {value}" for key, value in environment(device).items()), flush=True)
     faults = 0
-    for passed, text in check_device(device, Training(**how_to_train(options))):
+    for passed, text in check_device(device, Training(**kernel_options(options))):
         print(f"{'ok   ' if passed else 'FAULT'} {text}", flush=True)
         faults += not passed
     if faults:
