@@ -19,6 +19,7 @@ from discrete_vae.config.options import Model, Training
 from discrete_vae.data.dataset import BinarizedDataset
 from discrete_vae.grid.cells import Cell
 from discrete_vae.grid.paper import PAPER_LAWS
+from discrete_vae.model.network import Architecture
 from discrete_vae.training.captured_step import StepGraph
 from discrete_vae.training.stack import StackTrainer
 from plain_loop import BATCH, HIDDEN, VARIABLES, measure, time_on
@@ -31,8 +32,7 @@ STEPS_FOR_MEMORY, WARM_UP_STEPS = 10, 10
 
 def layers_of(categories: int) -> list[tuple[int, int]]:
     """List inputs and outputs of the four linear layers."""
-    codes = VARIABLES * categories
-    return [(PIXELS, HIDDEN), (HIDDEN, codes), (codes, HIDDEN), (HIDDEN, PIXELS)]
+    return list(Architecture(PIXELS, HIDDEN, VARIABLES, categories).layers.values())
 
 
 def multiply_adds(categories: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from discrete_vae.errors import OutputError
-from discrete_vae.grid.drawn import date_anew, rows_of_groups
+from discrete_vae.grid.drawn import outdate_drawings, rows_of_groups
 
 OLD = 1e9
 LABELS = ["mnist/K10/seed1", "mnist/K10/seed2"]
@@ -65,7 +65,7 @@ def the_table_was_emptied(study: Path) -> None:
 
 
 def test_the_groups_that_were_drawn_keep_their_dates_in_any_order(study):
-    date_anew(study / "tables/groups.csv", reversed(folders_in(study)))
+    outdate_drawings(study, folders_in(study)[::-1])
     assert dates_in(study) == {OLD}
 
 
@@ -86,27 +86,55 @@ def test_the_checksum_is_what_a_shell_computes(study):
 def test_otherwise_all_files_of_all_groups_get_a_new_one(study, happened):
     happened(study)
     make_old(study)
-    date_anew(study / "tables/groups.csv", folders_in(study))
+    outdate_drawings(study, folders_in(study))
     assert min(dates_in(study)) > OLD
 
 
-def test_no_date_changes_where_no_table_says_what_was_drawn(study):
+def test_a_list_that_was_outdated_stays_so_until_it_is_written_again(study):
+    """Some figures may be drawn from the group that changed, when it is as before."""
+    file = study / "groups" / LABELS[1] / "bounds.csv"
+    before = file.read_text()
+    changed(study)
+    outdate_drawings(study, folders_in(study))
+    file.write_text(before)
+    for path in (study / "groups").rglob("*.*"):
+        os.utime(path, (OLD, OLD))
+    outdate_drawings(study, folders_in(study))
+    assert min(dates_in(study)) > OLD
+    table = study / "tables/groups.csv"
+    table.write_text(table.read_text())
+    make_old(study)
+    outdate_drawings(study, folders_in(study))
+    assert dates_in(study) == {OLD}
+
+
+def test_results_without_a_list_are_outdated(study):
+    (study / "tables/groups.csv").rename(study / "tables/results.csv")
+    outdate_drawings(study, folders_in(study))
+    assert min(dates_in(study)) > OLD
+
+
+def test_no_date_changes_where_nothing_says_what_was_drawn(study):
     """As where only the control or one figure was asked for."""
     (study / "tables/groups.csv").unlink()
-    date_anew(study / "tables/groups.csv", folders_in(study))
+    outdate_drawings(study, folders_in(study))
     assert dates_in(study) == {OLD}
 
 
 def test_a_study_without_groups_has_nothing_to_date(tmp_path):
-    date_anew(tmp_path / "tables/groups.csv", [])
+    outdate_drawings(tmp_path, [])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_of_somebody_else_is_told(study, monkeypatch):
-    def refuse(path: Path) -> None:
-        raise PermissionError(1, "Operation not permitted", path)
+    set_date = os.utime
+
+    def refuse(path: Path, *dates: tuple[float, float]) -> None:
+        if path.name == "summaries.csv":
+            raise PermissionError(1, "Operation not permitted", path)
+        set_date(path, *dates)
 
     went(study)
     monkeypatch.setattr(os, "utime", refuse)
     with pytest.raises(OutputError, match=r"seed2/summaries.csv cannot get a new date \(Operation not permitted\)"):
-        date_anew(study / "tables/groups.csv", folders_in(study))
+        outdate_drawings(study, folders_in(study))

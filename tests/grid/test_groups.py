@@ -21,6 +21,7 @@ from discrete_vae.grid.groups import (
     FoundGroups,
     find_groups,
     finished_cells,
+    finished_runs,
     is_whole,
     recorded_rows,
 )
@@ -143,12 +144,14 @@ def test_a_group_under_the_name_of_another_is_refused(tmp_path, to):
 
 
 @pytest.mark.parametrize("empty", WHOLE_GROUP_FILES)
-def test_an_empty_file_counts_as_missing(tmp_path, empty):
+def test_an_empty_file_of_a_group_is_told_if_the_group_is_asked_for(tmp_path, empty):
+    """Snakemake would neither make it again nor anything from it."""
     write_groups(tmp_path, config_of())
     write_runs(tmp_path, asked_cells(config_of()))
     (tmp_path / "groups" / str(GROUP) / empty).write_bytes(b"")
-    os.utime(tmp_path / "groups" / str(GROUP) / "summaries.csv", (0, 0))
-    assert find_groups(tmp_path, config_of()).to_make == [GROUP]
+    with pytest.raises(InputError, match=rf"groups/{GROUP}/{empty} is empty, expected .*; remove it to make it again"):
+        find_groups(tmp_path, config_of())
+    assert find_groups(tmp_path, config_of(draw_only=True)).whole == []
 
 
 @pytest.mark.parametrize("missing", WHOLE_GROUP_FILES)
@@ -344,23 +347,28 @@ def test_a_run_with_an_empty_file_does_not_count(tmp_path, empty):
     cell, *_ = asked_cells(config_of())
     write_runs(tmp_path, [cell])
     (tmp_path / cell.directory / empty).write_bytes(b"")
-    assert finished_cells(tmp_path, GROUP) == []
+    assert finished_cells(tmp_path, GROUP) == finished_runs(tmp_path) == []
+    with pytest.raises(
+        InputError, match=rf"{cell.directory}/{empty} is empty, expected .*; remove it to make it again"
+    ):
+        find_groups(tmp_path, config_of())
 
 
-def test_runs_of_jobs_that_would_train_other_cells_now_are_told_apart(tmp_path):
+def test_runs_that_snakemake_would_train_again_are_told_apart(tmp_path):
+    """Those of stacks, and those whose images are gone; also beyond the grid."""
     alone, stacked, half = asked_cells(config_of())[:3]
-    elsewhere = Cell("mnist", 10, "gumbel", 0.5, 2)
-    for cell, cells_in_job in ((alone, 1), (stacked, 2), (half, 2), (elsewhere, 2)):
+    without_images = Cell("digits", 7, "laplace", 0.25, 12)
+    for cell, cells_in_job in ((alone, 1), (stacked, 2), (half, 2), (without_images, 1)):
         write_runs(tmp_path, [cell])
         (tmp_path / cell.directory / "summary.json").write_text(json.dumps({"cells_in_job": cells_in_job}))
     (tmp_path / half.directory / "model.pt").unlink()
-    of_one, of_a_stack = (cell.directory.removeprefix("runs/") for cell in (alone, stacked))
-    groups = [GROUP, Group("digits", 10, 1)]
-    assert runs_to_keep(tmp_path, groups, all_of_them=False) == [of_a_stack]
-    assert runs_to_keep(tmp_path, groups, all_of_them=True) == [of_one, of_a_stack]
+    (tmp_path / "mnist.npz").touch()
+    of_one, of_a_stack, of_digits = (cell.directory.removeprefix("runs/") for cell in (alone, stacked, without_images))
+    assert runs_to_keep(tmp_path, data=tmp_path, all_of_them=False) == [of_digits, of_a_stack]
+    assert runs_to_keep(tmp_path, data=tmp_path, all_of_them=True) == [of_digits, of_one, of_a_stack]
     (tmp_path / "runs" / of_one / "summary.json").write_text('{"cells_in')
     with pytest.raises(InputError, match=r"summary\.json is not readable .*; restore it, or remove its folder"):
-        runs_to_keep(tmp_path, groups, all_of_them=False)
+        runs_to_keep(tmp_path, data=tmp_path, all_of_them=False)
 
 
 def test_a_group_is_made_of_what_is_asked_for_and_of_all_finished_runs(tmp_path):
@@ -425,6 +433,16 @@ def test_no_job_trains_runs_again_that_a_group_is_made_of(tmp_path, new, expecte
         trained = {Cell.of(coordinates) for coordinates in stack_coordinates(cell.coordinates(), axes)}
         assert cell in trained
         assert trained.isdisjoint(before)
+
+
+def test_no_job_trains_a_whole_group_again_whose_runs_are_gone(tmp_path):
+    """The seeds that K = 30 lacks are not all lacking at K = 10."""
+    write_groups(tmp_path, config_of())
+    asked = asked_cells(config_of(grid={"K": [10, 30], "seed": [1, 2]}))
+    to_make = [group for group in dict.fromkeys(cell.group for cell in asked) if group != GROUP]
+    assert stacked_axes(tmp_path, to_make, asked, ["seed"]) == {}
+    of_both = {"temperature": [0.5, 1.0]}
+    assert stacked_axes(tmp_path, to_make, asked, ["temperature", "seed"]) == of_both
 
 
 def test_gradients_are_asked_for_at_every_law_and_temperature_of_a_dataset_and_seed():

@@ -235,3 +235,10 @@ def test_the_mirror_of_a_machine_is_not_written(tmp_path):
 def test_a_study_that_begins_as_a_copy_has_its_own_name(study):
     begin(study, config_of(study="copy"))
     assert yaml.safe_load((study / "config.yaml").read_text())["study"] == "copy"
+
+
+def test_a_mistake_in_the_options_of_a_study_names_their_file(study):
+    options = yaml.safe_load((study / "config.yaml").read_text())
+    (study / "config.yaml").write_text(yaml.safe_dump({**options, "modle": {}}))
+    with pytest.raises(InputError, match=r"own/config\.yaml: .*modle"):
+        check_options(study, config_of(), overlay=NO_OVERLAY)

@@ -225,6 +225,14 @@ class TestGroupsThatGrow:
         os.utime(clone / "data/mine.npz", (date_of_data, date_of_data))
         assert planned_work(clone, *with_own(clone, "grid={temperature: [0.5, 1.0]}")) == of_group(*AT_1)
 
+    def test_a_new_value_trains_its_own_cells_only_where_the_images_are_made_again(self, own, tmp_path):
+        copy_of(own, tmp_path)
+        (tmp_path / "data/mine.npz").unlink()
+        work = planned_work(tmp_path, *with_own(tmp_path, "grid={temperature: [0.5, 1.0]}"))
+        assert work == of_group(*AT_1) | {"data": {"data/mine.npz"}}
+        run = "results/own/runs/mine/K4/normal/tau0.5/seed1/summary.json"
+        assert "finished is kept" in refusal(tmp_path, run, *with_own(tmp_path))
+
     @pytest.mark.parametrize("profile", PROFILES)
     def test_a_new_value_trains_its_own_cells_only_whatever_code_and_environment_made_the_others(
         self, own, tmp_path, profile
@@ -483,6 +491,22 @@ def test_all_is_drawn_again_if_the_list_is_wrong_though_snakemake_has_recorded_t
     assert sorted(path for job in jobs for path in job.split(", ")) == drawn
     run_snakemake(tmp_path, "--cores", "all", *drawing(tmp_path, "as-the-script")[1:])
     assert planned_jobs(tmp_path, *drawing(tmp_path, "as-the-script")[1:]) == []
+
+
+@pytest.mark.parametrize("drawn_from_others", ["figures", "results/own/figures/temperature/mine.pdf"])
+def test_all_is_drawn_again_if_a_group_is_as_before_with_its_old_date(own, tmp_path, drawn_from_others):
+    """Meanwhile some files were drawn from other losses."""
+    shutil.copytree(own, tmp_path, dirs_exist_ok=True)
+    before = files_of(tmp_path / "results/own")
+    summaries = tmp_path / FOLDER / "summaries.csv"
+    shutil.copy2(summaries, tmp_path / "as-it-was.csv")
+    table = pd.read_csv(summaries)
+    table.assign(validation_loss=table["validation_loss"] + 1).to_csv(summaries, index=False)
+    run_snakemake(tmp_path, "--cores", "1", drawn_from_others, *drawing(tmp_path)[1:])
+    shutil.copy2(tmp_path / "as-it-was.csv", summaries)
+    run_snakemake(tmp_path, "--cores", "1", *drawing(tmp_path)[1:])
+    assert files_of(tmp_path / "results/own") == before
+    assert planned_jobs(tmp_path, *drawing(tmp_path)[1:]) == []
 
 
 @pytest.fixture(scope="class")

@@ -83,27 +83,27 @@ try:
             cells.values_of(asked_cells, "K"),
         )
     # Only the main process plans. Meanwhile files are made, or copied, beside a job that reads the Snakefile again.
-    found_groups, found_gradients, found_fits = groups.FoundGroups(), [], []
+    found_groups = groups.FoundGroups()
+    runs_to_keep, found_gradients, found_fits = [], [], []
     if workflow.is_main_process:
         shared.check_datasets(
             folder("data"),
             {name: options["datasets"][name] for name in configuration.asked_datasets},
         )
         found_groups = groups.find_groups(results, configuration)
-        drawn.date_anew(
-            results / "tables/groups.csv",
-            [results / group.directory for group in found_groups.whole],
+        # In a module, changed code would start finished jobs again. With a stack, a job's outputs may differ from before.
+        runs_to_keep = planning.runs_to_keep(
+            results,
+            data=folder("data"),
+            all_of_them=bool(stack or workflow.modifier.parent_modifier),
+        )
+        drawn.outdate_drawings(
+            results, [results / group.directory for group in found_groups.whole]
         )
         found_gradients = planning.find_tables(
             results / "gradients", ".csv", asked_gradients, name=r"seed\d+"
         )
         found_fits = planning.find_tables(results / "fits", ".csv.gz", asked_fits)
-    # With a stack, a job's outputs differ from before. In a module, changed code would start finished jobs again.
-    runs_to_keep = planning.runs_to_keep(
-        results,
-        found_groups.to_make,
-        all_of_them=bool(stack or workflow.modifier.parent_modifier),
-    )
 except CorrectableError as error:
     sys.exit(f"ERROR: {error}")
 
@@ -139,12 +139,6 @@ wildcard_patterns = cells.wildcard_patterns(
 missing_files = [
     f"<results>/{path}"
     for path in planning.missing_files(results, found_groups.to_make, asked_cells)
-]
-# A dataset that the command names keeps its rule, which finds nothing to do.
-datasets_there = [
-    path.stem
-    for path in folder("data").glob("*.npz")
-    if not any(word.startswith(f"data/{path.stem}.") for word in file_targets)
 ]
 
 

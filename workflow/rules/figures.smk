@@ -140,6 +140,7 @@ rule plot_images:
 
 figures_results = [
     *missing_files,
+    *(["<results>/tables/groups.csv"] if shown_groups else []),
     *expand(
         "<results>/figures/claims.{suffix}",
         suffix=["pdf", "png"] if shown_groups else [],

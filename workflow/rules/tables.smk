@@ -8,9 +8,9 @@ Makes:  <results>/tables/results.*      test losses of the selected models, as C
         <results>/tables/verdicts.csv   the verdict on each claim as a whole
         <results>/tables/codes.*        what the selected models learned, as CSV and Markdown
         <results>/tables/runs.csv       what was run, on which images, with which software and hardware
-        <results>/tables/groups.csv     the groups that tables and figures show, with the checksum of their files
         <results>/tables/costs.*        core-hours and GPU-hours, as CSV and Markdown
-Steps:  tabulate_results, judge_claims, describe_codes, sum_costs
+        <results>/tables/groups.csv     the groups that tables and figures show, with the checksum of their files
+Steps:  tabulate_results, judge_claims, describe_codes, sum_costs, list_groups
 """
 
 
@@ -48,7 +48,6 @@ rule tabulate_results:
             category="Tables",
             labels={"table": "what was run"},
         ),
-        groups="<results>/tables/groups.csv",
     log:
         "<logs>/tabulate_results.log",
     benchmark:
@@ -143,6 +142,23 @@ rule sum_costs:
         "../../envs/figures.yaml"
     script:
         "../scripts/sum_costs.py"
+
+
+rule list_groups:
+    """List the groups that are there, by which the next command knows whether others are."""
+    input:
+        [file for name in groups.WHOLE_GROUP_FILES for file in group_files(name)],
+    output:
+        "<results>/tables/groups.csv",
+    log:
+        "<logs>/list_groups.log",
+    benchmark:
+        "<benchmarks>/list_groups.tsv"
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    script:
+        "../scripts/list_groups.py"
 
 
 table_names = [

@@ -3,13 +3,10 @@
 from discrete_vae_job import logged
 
 with logged(snakemake.log[0]):
-    from pathlib import Path
-
     import pandas as pd
     from discrete_vae.analysis.losses import summarize_test_losses
     from discrete_vae.analysis.selection import diverged_runs, read_bounds, selections_of
     from discrete_vae.files import read_arrays, read_tables, write_csv, write_text
-    from discrete_vae.grid.drawn import rows_of_groups
     from discrete_vae.report.notes import describe_runs
     from discrete_vae.report.results import results_notes, results_to_latex, results_to_markdown
 
@@ -24,5 +21,3 @@ with logged(snakemake.log[0]):
     write_csv(snakemake.output.selection, pd.concat(selections, names=["selected_by"]).reset_index("selected_by"))
     write_csv(snakemake.output.diverged, diverged_runs(runs))
     write_csv(snakemake.output.runs, describe_runs(runs))
-    groups = rows_of_groups(Path(file).parent for file in snakemake.input.bounds)
-    write_csv(snakemake.output.groups, pd.DataFrame(groups))

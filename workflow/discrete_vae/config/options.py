@@ -21,10 +21,16 @@ class Section:
         "regex_engine": "python-re",
     }
 
+    decides_nothing = ()  # options that determine no training
+
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """Make the section of plain values; an option that is missing has its default."""
         return cls(**values)
+
+    def result_options(self) -> dict[str, Any]:
+        """Return the options that determine the result of a training."""
+        return {name: value for name, value in asdict(self).items() if name not in self.decides_nothing}
 
 
 def option(default: Any, description: str, **bounds: float | str) -> Any:
@@ -47,10 +53,6 @@ class Model(Section):
     variables: int = option(10, "number N of categorical variables", ge=1)
     hidden: int = option(300, "units in the hidden layer of the encoder and of the decoder", ge=1)
 
-    def result_options(self) -> dict[str, int]:
-        """Return the options that determine a result."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Annealing(Section):
@@ -64,6 +66,8 @@ class Annealing(Section):
 @dataclass(frozen=True)
 class Training(Section):
     """How a cell is trained."""
+
+    decides_nothing = HOW_TO_TRAIN
 
     epochs: int | dict[str, int] = option(
         300, "passes over the training set: a number, or one for each dataset, such as {mnist: 50, omniglot: 300}"
@@ -121,10 +125,6 @@ class Training(Section):
         """Return the section with the epochs of one dataset; they are None if ``epochs`` names other datasets only."""
         return replace(self, epochs=self.epochs_of(dataset))
 
-    def result_options(self) -> dict[str, Any]:
-        """Return the options that determine a result."""
-        return {name: value for name, value in asdict(self).items() if name not in HOW_TO_TRAIN}
-
     def how_to_train(self) -> dict[str, Any]:
         """Return the options that determine no result."""
         return {name: getattr(self, name) for name in HOW_TO_TRAIN}
@@ -139,6 +139,8 @@ def uses_gpu(device: str, gpus: int) -> bool:
 class Evaluation(Section):
     """Monte-Carlo samples of the discrete codes, per image."""
 
+    decides_nothing = ("importance_samples", "keep_models")
+
     validation_samples: int = option(10, "on the validation set after every epoch, with the same noise", ge=1)
     selection_samples: int = option(
         100, "on the validation set at the best epoch of a run; this loss selects the temperature", ge=1
@@ -149,10 +151,6 @@ class Evaluation(Section):
     keep_models: bool = option(
         False, "whether each new group keeps the weights of its selected models, 2 to 3 MB each, in models.pt"
     )
-
-    def result_options(self) -> dict[str, int]:
-        """Return the options that determine the result of a training."""
-        return {name: getattr(self, name) for name in ("validation_samples", "selection_samples")}
 
 
 # What determines the result of a cell, beside its images and its noise law.

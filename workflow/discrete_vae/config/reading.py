@@ -4,7 +4,7 @@ import json
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import Field, fields, is_dataclass
 from types import NoneType
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 
@@ -69,7 +69,7 @@ def _validated(values: dict[str, Any]) -> Configuration:
     while True:
         try:
             # As JSON: from it strict pydantic takes mappings for dataclasses and lists for tuples.
-            return ADAPTER.validate_json(json.dumps(values), strict=True)
+            return ADAPTER.validate_json(json.dumps(values))
         except ValidationError as error:
             errors = error.errors(include_url=False)
             converted = [_convert(values, detail) for detail in errors]
@@ -202,8 +202,8 @@ def _section(annotation: Any, values: Any) -> type | None:
     found = list(sections_in(annotation))
     if isinstance(values, dict):
         for kind in found:
-            tag, allowed = next(iter(get_type_hints(kind).items()))
-            if values.get(tag) in get_args(allowed):
+            tag, field = next(iter(keys_of(kind).items()))
+            if values.get(tag) in get_args(field.type):
                 return kind
     return found[0] if len(found) == 1 else None
 

@@ -20,8 +20,7 @@ def check_definition(images: Path, manifest: Mapping[str, Any], definition: Mapp
         definition: as the configuration file says it.
 
     Raises:
-        InputError: it was made of another one, for another study or under another name, or of another content of the
-            user's file.
+        InputError: it was made of another definition, or the user's own file has other content now.
     """
     advice = f"give the dataset another name, or remove {images}"
     with reading(images, "a binarized dataset with its definition and sources", ADVICE):

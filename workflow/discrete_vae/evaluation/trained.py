@@ -103,7 +103,7 @@ def load_selected(folder: Path | str, perturbation: str) -> TrainedModel:
         InputError: the group keeps no models, or none of this law.
     """
     folder = Path(folder)
-    models = _read_weights(folder / "models.pt")
+    models = _read_weights(folder / "models.pt", "restore it; a group has it if evaluation.keep_models is true")
     with reading(folder, "a group with its tables", "restore its files"):
         rows = recorded_rows(folder / "selection.csv")
         selected = {row["perturbation"]: Cell.of(row) for row in rows if row["temperature"]}
@@ -123,8 +123,7 @@ def load_selected(folder: Path | str, perturbation: str) -> TrainedModel:
     return _trained_model({**summary, **nested}, folder / "models.pt", models[str(cell)])
 
 
-def _read_weights(path: Path) -> dict[str, Any]:
-    advice = "train the cell; a group has models if evaluation.keep_models is true"
+def _read_weights(path: Path, advice: str = "remove its folder, and train the cell") -> dict[str, Any]:
     with reading(path, "the weights of trained models", advice):
         weights = torch.load(path, weights_only=True, map_location="cpu")
         return {name: weights[name] for name in weights}  # raises if it is no mapping

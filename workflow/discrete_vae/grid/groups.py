@@ -113,8 +113,8 @@ def find_groups(study: Path, configuration: "Configuration") -> FoundGroups:
     """Find out which groups of a study are whole, and which of those asked for are not.
 
     Raises:
-        InputError: groups or runs must not be compared; or a group lacks a cell that is asked for, and its runs are
-            gone.
+        InputError: groups or runs must not be compared; a group lacks a cell that is asked for, and its runs are gone;
+            or a file is empty.
     """
     asked = asked_cells(configuration)
     asked_of = by_group(asked)
@@ -129,6 +129,7 @@ def find_groups(study: Path, configuration: "Configuration") -> FoundGroups:
             whole.append(group)
             rows += [*summaries, *recorded_rows(folder / "bounds.csv")]
         elif group in asked_of:
+            _check_none_is_empty([folder, *(study / cell.directory for cell in asked_of[group])])
             check_runs(study, folder, recorded, lacking=" and ".join(absent) or "cells that are asked for")
             rows += recorded_runs(study / cell.directory for cell in finished_cells(study, group))
             _check_dates(study, folder, asked_of[group] - recorded)
@@ -150,6 +151,13 @@ def _recorded_cells(folder: Path, summaries: Iterable[Mapping[str, str]], group:
         if cell.group != group:
             raise InputError(f"{folder} holds {cell}, expected cells of {group}; move the folder to its own place")
     return recorded
+
+
+def _check_none_is_empty(folders: Iterable[Path]) -> None:
+    """Check that no file of groups and runs is empty, as after a power cut: Snakemake would take it for made."""
+    for path in (folder / name for folder in folders for name in (*WHOLE_GROUP_FILES, *CELL_FILES)):
+        if path.exists() and not _size(path):
+            raise InputError(f"{path} is empty, expected a file as it was written; remove it to make it again")
 
 
 def by_group(cells: Iterable[Cell]) -> dict[Group, set[Cell]]:
@@ -228,6 +236,13 @@ def finished_cells(study: Path, group: Group) -> list[Cell]:
         if re.fullmatch(WILDCARD_PATTERNS["temperature"], temperature)
     ]
     return sorted((cell for cell in cells if is_finished(study, cell)), key=str)
+
+
+def finished_runs(study: Path) -> list[str]:
+    """List the folders in runs/ of all finished runs, also of cells beyond the grid."""
+    pattern = CELL_DIRECTORY.format(dataset="*", K="*", perturbation="*", temperature="*", seed="*")
+    folders = (path.parent for path in sorted(study.glob(f"{pattern}/summary.json")))
+    return [str(folder.relative_to(study / "runs")) for folder in folders if not absent_files(folder, CELL_FILES)]
 
 
 def is_finished(study: Path, cell: Cell) -> bool:

@@ -16,7 +16,7 @@ PARTS = ("reconstruction", "kl_of_softmax", "kl_of_codes")
 USE_OF_CODES = ("active_variables", "perplexity")
 # How loose the IWAE bound is: its value with fewer samples, and how many samples carry its weight.
 LOOSENESS = ("bound_of_10_samples", "bound_of_100_samples", "effective_samples")
-BOUNDS = list(dict.fromkeys([*AXES, "samples", *MEASURES, *PARTS, *LOOSENESS, *USE_OF_CODES]))
+BOUNDS = [*AXES, "samples", *MEASURES, *PARTS, *LOOSENESS, *USE_OF_CODES]
 
 # The total variation distances of a fit to its target, and the name of what each measures.
 FIT_ERRORS = {"discrete_error": "codes", "relaxed_error": "mean relaxed sample"}

@@ -17,6 +17,8 @@ from discrete_vae.grid.cells import CELL_FILES, Cell, Group, products, values_of
 from discrete_vae.grid.groups import (
     WHOLE_GROUP_FILES,
     finished_cells,
+    finished_runs,
+    groups_on_disk,
     is_finished,
     reading_summary,
     recorded_rows,
@@ -26,14 +28,17 @@ if TYPE_CHECKING:  # its module needs pydantic
     from discrete_vae.config.configuration import Configuration
 
 
-def runs_to_keep(study: Path, to_make: Iterable[Group], *, all_of_them: bool) -> list[str]:
+def runs_to_keep(study: Path, *, data: Path, all_of_them: bool) -> list[str]:
     """List the folders in runs/ of the finished runs that Snakemake would train again, and must not.
 
-    These are the runs that a stack trained: their job may now have other outputs, so Snakemake would start it again.
-    With ``all_of_them`` these are all finished runs.
+    Their images are to be made again, in the folder ``data``. Or a stack trained them: their job may now have other
+    outputs. With ``all_of_them`` these are all finished runs.
     """
-    runs = (study / cell.directory for group in to_make for cell in finished_cells(study, group))
-    return [str(run.relative_to(study / "runs")) for run in runs if all_of_them or _was_stacked(run)]
+    return [
+        run
+        for run in finished_runs(study)
+        if all_of_them or not (data / f"{run.partition('/')[0]}.npz").exists() or _was_stacked(study / "runs" / run)
+    ]
 
 
 def _was_stacked(run: Path) -> bool:
@@ -156,7 +161,7 @@ def stacked_axes(
     if not stack or not asked:
         return {}
     stacked = cells_to_train(study, to_make, asked) or asked
-    tables = (recorded_rows(study / group.directory / "summaries.csv") for group in to_make)
+    tables = (recorded_rows(study / group.directory / "summaries.csv") for group in groups_on_disk(study))
     recorded = {Cell.of(row) for rows in tables for row in rows}
     for count in range(len(stack), 0, -1):
         for axes in itertools.combinations(stack, count):

@@ -56,7 +56,7 @@ def gpus_of_training(training: Training, *, here: int, asked: Any = None) -> int
 
 
 def contradiction(training: Training, gpus: int) -> str | None:
-    """Say in which way the GPUs of a training job, as `gpus_of_training` says, contradict ``training: device``."""
+    """Say how the GPUs that a training job asks for contradict ``training: device``, None if they do not."""
     set_so = f"training.device is {training.device}, but a profile or the command line sets train_cells:gpu={gpus}"
     if training.device == "cpu" and gpus:
         return f"{set_so}: each job reserves a GPU that it does not use; set gpu to 0"

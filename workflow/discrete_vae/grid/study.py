@@ -90,7 +90,10 @@ def begun_with(study: Path) -> dict[str, Any]:
     path = study / CONFIG_FILE
     with reading(path, "the options of a study", "restore it, or remove the study's folder"):
         stored = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return read(stored, check_files=False).plain()
+        try:
+            return read(stored, check_files=False).plain()
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
 
 
 def begin(study: Path, configuration: Configuration, *, dataset: str | None = None) -> None:

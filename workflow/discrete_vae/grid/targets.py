@@ -35,11 +35,4 @@ def nearest(target: str, known: Iterable[str]) -> str | None:
 
 def _plain(path: str) -> str:
     """Spell a path in lower case, with the temperature as Python spells numbers."""
-    return re.sub(r"(?<=/tau)[\d.]+(?=/)", lambda number: _number(number[0]), path.lower())
-
-
-def _number(text: str) -> str:
-    try:
-        return str(float(text))
-    except ValueError:
-        return text
+    return re.sub(r"(?<=/tau)(\d+\.?\d*|\.\d+)(?=/)", lambda number: str(float(number[0])), path.lower())

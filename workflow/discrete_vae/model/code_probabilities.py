@@ -75,7 +75,7 @@ def _is_served(law: Distribution, device: torch.device) -> bool:
 
 
 def has_bounded_density(law: Distribution, device: torch.device | str = "cpu") -> bool:
-    """Tell whether the density rises steeply at no end of its range. Else quadrature would give a wrong gradient."""
+    """Tell whether the density is bounded at both ends of its range. Otherwise quadrature gives a wrong gradient."""
     places = torch.linspace(*noise_range(law, device), PLACES, dtype=torch.float64, device=device)
     log_density = law.log_prob(places)
     rise = log_density[[0, -1]].max() - log_density[1:-1].max()

@@ -64,7 +64,7 @@ STYLE = {
 @contextmanager
 def applied() -> Iterator[None]:
     """Draw in the style of the figures, whatever the user's matplotlibrc."""
-    with mpl.rc_context(DEFAULTS), mpl.rc_context(STYLE):
+    with mpl.rc_context({**DEFAULTS, **STYLE}):
         yield
 
 

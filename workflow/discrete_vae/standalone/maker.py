@@ -50,7 +50,7 @@ class GroupMaker:
         data: the folder of the binarized datasets.
         archives: where each finished group is packed, without its runs.
         device: to train and evaluate on.
-        how_to_train: options of the training that change only the rounding.
+        how_to_train: options of the training that determine no result, those of `HOW_TO_TRAIN`.
 
     Raises:
         InputError: groups of other options are there; or, from methods that read a dataset, it is not as planned.

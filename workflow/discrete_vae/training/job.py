@@ -38,7 +38,7 @@ def run_job(
         laws, options: definitions of noise laws, of these cells and perhaps of others, and options that determine the
             result, as summaries record them.
         started: when the job began, as time.monotonic() gives it.
-        how_to_train: options of the training that change only the rounding.
+        how_to_train: options of the training that determine no result, those of `HOW_TO_TRAIN`.
         revision: of the source, where it is known without git.
 
     Returns:

@@ -3,7 +3,6 @@
 It lies outside the declared outputs, which Snakemake deletes when a job fails.
 """
 
-import io
 import itertools
 import logging
 import pickle
@@ -17,10 +16,11 @@ from typing import Any
 import torch
 
 from discrete_vae.errors import OutputError
-from discrete_vae.files import remove_abandoned, write_bytes
+from discrete_vae.files import remove_abandoned
 from discrete_vae.grid.cells import Cell
 from discrete_vae.source import source_sum
 from discrete_vae.training.device import kind_of
+from discrete_vae.training.run_files import write_weights
 
 log = logging.getLogger(__name__)
 
@@ -125,10 +125,8 @@ class ResumePoint:
         Raises:
             SystemExit: after a signal, with 128 plus its number, as a shell reports it.
         """
-        buffer = io.BytesIO()
-        torch.save({"identity": self.identity, "state": state}, buffer)
         try:
-            write_bytes(self.path, buffer.getvalue())
+            write_weights(self.path, {"identity": self.identity, "state": state})
         except OutputError as error:
             log.warning("%s; the training goes on", error)
         else:
