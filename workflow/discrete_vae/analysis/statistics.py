@@ -115,8 +115,7 @@ def mean_of_images(cells: Sequence[Cell], per_image: Mapping[str, np.ndarray]) -
     """Average the losses of each test image over the seeds of one dataset, K and perturbation.
 
     Returns:
-        Nats, measures x images, float64. A single missing value a measure, if a cell is not in ``per_image``. Measures
-        that are newer than the losses are missing.
+        Nats, measures x images, float64. A single missing value a measure, if a cell is not in ``per_image``.
     """
     known = [per_image[str(cell)].astype(float) for cell in cells if str(cell) in per_image]
     if not known or len(known) < len(cells):
