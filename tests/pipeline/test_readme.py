@@ -72,6 +72,7 @@ COMPUTED = (
     "The temperature",
     "Other temperatures",
     "Each law at its best temperature",
+    "The two effects",
 )
 OF_COMPUTED = rf"^(?:- )?\*\*(?:{'|'.join(COMPUTED)})\.\*\*.*\n(?:(?!- |\n).+\n)*"
 # Such as: 2.64 nats (1.46 to 3.81)

@@ -119,7 +119,9 @@ def _notes_on_entries(table: pd.DataFrame) -> list[str]:
     marked = {mark for mark, count in MARKS.items() if table[count].any()}
     lines = []
     if EDGE in marked:
-        lines.append(f"{EDGE} at least one seed selected the lowest or the highest of the temperatures run")
+        lines.append(
+            f"{EDGE} at least one seed selected the lowest or the highest of the temperatures run, or the only one"
+        )
     if LATE in marked:
         lines.append(f"{LATE} at least one best epoch is among the last tenth: more epochs may lower the loss")
     errors = table["image_se"].dropna()

@@ -56,13 +56,13 @@ RULES_OF_CLAIMS = {
 }
 RULES_OF_CONVERGENCE = (
     "claim 2 compares the loss curves, averaged over all images. At each dataset and K, it takes the temperature"
-    " nearest to {temperature} where two laws were run. At one temperature, low variance alone lowers the relaxed"
-    " training loss",
+    " nearest to {temperature} where two laws were run. Part of a difference may come from the variance of the noise"
+    " (docs/control.md)",
     "a run that never reaches Gumbel's loss counts all its epochs. The difference is then a lower bound, and open",
 )
 CHECKS = (
-    "none of these decides a verdict. p of level: of the paired TOST with a margin of 1 nat. Welch: seeds taken as"
-    " independent. Sign flip: exact, over seeds. Correlation: of both laws over seeds",
+    "p of level: of the paired TOST with a margin of 1 nat, which decides level. The others decide no verdict. Welch:"
+    " seeds taken as independent. Sign flip: exact, over seeds. Correlation: of both laws over seeds",
 )
 HEADINGS_OF_COMPARISONS = {
     "understated_kl": "understated KL",
