@@ -1,4 +1,4 @@
-"""Groups that came, went or changed since the tables were drawn get a new date, so that all is drawn again."""
+"""Tables and figures are drawn again if a group came, went or changed, whatever date it has."""
 
 import os
 import subprocess
@@ -7,23 +7,29 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from discrete_vae.errors import OutputError
-from discrete_vae.grid.drawn import outdate_drawings, rows_of_groups
+from discrete_vae.grid.drawn import OUTDATED, list_groups, outdate_drawings
 
 OLD = 1e9
 LABELS = ["mnist/K10/seed1", "mnist/K10/seed2"]
+DRAWINGS = ["tables/results.csv", "figures/claims.png", "figures/images/mnist-K10.pdf"]
 
 
 @pytest.fixture
 def study(tmp_path) -> Path:
-    """A study of two groups, with a table that lists both."""
+    """A study of two groups, which its list, a table and figures show."""
     for label in LABELS:
-        (tmp_path / "groups" / label).mkdir(parents=True)
         for name in ("summaries.csv", "bounds.csv"):
-            (tmp_path / "groups" / label / name).write_text(f"{label} {name}")
-    (tmp_path / "tables").mkdir()
-    pd.DataFrame(rows_of_groups(folders_in(tmp_path))).to_csv(tmp_path / "tables/groups.csv", index=False)
+            write(tmp_path / "groups" / label / name, f"{label} {name}")
+    for name in (*DRAWINGS, "tables/fitting.csv"):
+        write(tmp_path / name)
+    list_groups(tmp_path / "tables/groups.csv", folders_in(tmp_path))
     make_old(tmp_path)
     return tmp_path
+
+
+def write(path: Path, text: str = "") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 def folders_in(study: Path) -> list[Path]:
@@ -33,6 +39,10 @@ def folders_in(study: Path) -> list[Path]:
 def make_old(study: Path) -> None:
     for file in study.rglob("*"):
         os.utime(file, (OLD, OLD))
+
+
+def dates_of(study: Path, *names: str) -> set[float]:
+    return {(study / name).stat().st_mtime for name in names}
 
 
 def dates_in(study: Path) -> set[float]:
@@ -64,66 +74,62 @@ def the_table_was_emptied(study: Path) -> None:
     (study / "tables/groups.csv").write_bytes(b"")
 
 
-def test_the_groups_that_were_drawn_keep_their_dates_in_any_order(study):
+def the_table_is_gone(study: Path) -> None:
+    """As after a single figure in a new study, or where the tables were removed."""
+    (study / "tables/groups.csv").unlink()
+
+
+def test_nothing_changes_if_the_groups_are_those_that_were_listed_in_any_order(study):
     outdate_drawings(study, folders_in(study)[::-1])
-    assert dates_in(study) == {OLD}
+    assert dates_in(study) == dates_of(study, *DRAWINGS, "tables/groups.csv") == {OLD}
 
 
-def test_the_checksum_is_what_a_shell_computes(study):
-    folder = study / "groups" / LABELS[0]
+def test_the_list_has_the_checksum_that_a_shell_computes(study):
     command = ["sh", "-c", "sha256sum * | sha256sum"]
-    printed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
-    assert rows_of_groups([folder]) == [{"group": LABELS[0], "sha256": printed.split()[0]}]
+    printed = [
+        subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.split()[0]
+        for folder in folders_in(study)
+    ]
+    expected = pd.DataFrame({"group": LABELS, "sha256": printed})
+    assert (study / "tables/groups.csv").read_text() == expected.to_csv(index=False)
 
 
 @pytest.mark.parametrize(
     "happened",
     [
         *(went, came, changed, got_pictures),
-        *(the_table_was_damaged, the_table_was_emptied),
+        *(the_table_was_damaged, the_table_was_emptied, the_table_is_gone),
     ],
 )
-def test_otherwise_all_files_of_all_groups_get_a_new_one(study, happened):
+def test_otherwise_all_is_outdated_once(study, happened):
     happened(study)
     make_old(study)
     outdate_drawings(study, folders_in(study))
-    assert min(dates_in(study)) > OLD
+    assert dates_of(study, *DRAWINGS) == {OUTDATED}
+    assert dates_of(study, "tables/fitting.csv") == {OLD}, "it shows no group"
+    assert min(dates_in(study)) > OLD, "a group may be as old as an outdated table"
+    write(study / DRAWINGS[0])
+    make_old(study)
+    outdate_drawings(study, folders_in(study))
+    assert dates_in(study) == dates_of(study, *DRAWINGS) == {OLD}
 
 
-def test_a_list_that_was_outdated_stays_so_until_it_is_written_again(study):
-    """Some figures may be drawn from the group that changed, when it is as before."""
-    file = study / "groups" / LABELS[1] / "bounds.csv"
-    before = file.read_text()
+def test_what_was_not_drawn_since_stays_outdated_if_the_same_group_comes_again(study):
+    """With an old date, as rsync copies it."""
     changed(study)
     outdate_drawings(study, folders_in(study))
-    file.write_text(before)
     for path in (study / "groups").rglob("*.*"):
         os.utime(path, (OLD, OLD))
     outdate_drawings(study, folders_in(study))
-    assert min(dates_in(study)) > OLD
-    table = study / "tables/groups.csv"
-    table.write_text(table.read_text())
-    make_old(study)
+    assert dates_of(study, *DRAWINGS) == {OUTDATED}
+
+
+def test_a_study_that_draws_nothing_yet_gets_no_list(study):
+    for name in (*DRAWINGS, "tables/groups.csv"):
+        (study / name).unlink()
     outdate_drawings(study, folders_in(study))
     assert dates_in(study) == {OLD}
-
-
-def test_results_without_a_list_are_outdated(study):
-    (study / "tables/groups.csv").rename(study / "tables/results.csv")
-    outdate_drawings(study, folders_in(study))
-    assert min(dates_in(study)) > OLD
-
-
-def test_no_date_changes_where_nothing_says_what_was_drawn(study):
-    """As where only the control or one figure was asked for."""
-    (study / "tables/groups.csv").unlink()
-    outdate_drawings(study, folders_in(study))
-    assert dates_in(study) == {OLD}
-
-
-def test_a_study_without_groups_has_nothing_to_date(tmp_path):
-    outdate_drawings(tmp_path, [])
-    assert list(tmp_path.iterdir()) == []
+    assert not (study / "tables/groups.csv").exists()
 
 
 def test_a_file_of_somebody_else_is_told(study, monkeypatch):

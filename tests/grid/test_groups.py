@@ -15,7 +15,7 @@ from discrete_vae.config.options import RESULT_SECTIONS
 from discrete_vae.config.reading import read
 from discrete_vae.errors import InputError
 from discrete_vae.grid.alike import check_alike
-from discrete_vae.grid.cells import CELL_FILES, Cell, Group, asked_cells, stack_coordinates
+from discrete_vae.grid.cells import AXES, CELL_FILES, Cell, Group, asked_cells, stack_coordinates
 from discrete_vae.grid.groups import (
     WHOLE_GROUP_FILES,
     FoundGroups,
@@ -32,7 +32,6 @@ from discrete_vae.grid.planning import (
     find_tables,
     is_outdated,
     missing_files,
-    runs_to_keep,
     stacked_axes,
 )
 
@@ -77,6 +76,7 @@ def write_groups(study: Path, config: Configuration, *, without: str = "", **col
             (folder / name).write_text("x\n")
         rows = [row_of(cell, config, **columns) for cell in asked_cells(config) if cell.group == group]
         pd.DataFrame(rows).to_csv(folder / "summaries.csv", index=False)
+        pd.DataFrame(rows)[list(AXES)].to_csv(folder / "bounds.csv", index=False)
         if without:
             (folder / without).unlink()
 
@@ -152,6 +152,13 @@ def test_an_empty_file_of_a_group_is_told_if_the_group_is_asked_for(tmp_path, em
     with pytest.raises(InputError, match=rf"groups/{GROUP}/{empty} is empty, expected .*; remove it to make it again"):
         find_groups(tmp_path, config_of())
     assert find_groups(tmp_path, config_of(draw_only=True)).whole == []
+    shutil.rmtree(tmp_path / "runs")
+    for _ in ("it is empty", "it is gone"):
+        with pytest.raises(
+            InputError, match=rf"lacks {empty}, and \d of its runs are gone.* restore its missing files"
+        ):
+            find_groups(tmp_path, config_of())
+        (tmp_path / "groups" / str(GROUP) / empty).unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("missing", WHOLE_GROUP_FILES)
@@ -354,21 +361,13 @@ def test_a_run_with_an_empty_file_does_not_count(tmp_path, empty):
         find_groups(tmp_path, config_of())
 
 
-def test_runs_that_snakemake_would_train_again_are_told_apart(tmp_path):
-    """Those of stacks, and those whose images are gone; also beyond the grid."""
-    alone, stacked, half = asked_cells(config_of())[:3]
-    without_images = Cell("digits", 7, "laplace", 0.25, 12)
-    for cell, cells_in_job in ((alone, 1), (stacked, 2), (half, 2), (without_images, 1)):
-        write_runs(tmp_path, [cell])
-        (tmp_path / cell.directory / "summary.json").write_text(json.dumps({"cells_in_job": cells_in_job}))
+def test_all_finished_runs_are_found_also_beyond_the_grid_and_with_a_summary_of_any_content(tmp_path):
+    finished, half = asked_cells(config_of())[:2]
+    beyond = Cell("digits", 7, "laplace", 0.25, 12)
+    write_runs(tmp_path, [finished, half, beyond])
     (tmp_path / half.directory / "model.pt").unlink()
-    (tmp_path / "mnist.npz").touch()
-    of_one, of_a_stack, of_digits = (cell.directory.removeprefix("runs/") for cell in (alone, stacked, without_images))
-    assert runs_to_keep(tmp_path, data=tmp_path, all_of_them=False) == [of_digits, of_a_stack]
-    assert runs_to_keep(tmp_path, data=tmp_path, all_of_them=True) == [of_digits, of_one, of_a_stack]
-    (tmp_path / "runs" / of_one / "summary.json").write_text('{"cells_in')
-    with pytest.raises(InputError, match=r"summary\.json is not readable .*; restore it, or remove its folder"):
-        runs_to_keep(tmp_path, data=tmp_path, all_of_them=False)
+    (tmp_path / beyond.directory / "summary.json").write_text('{"cells_in')
+    assert finished_runs(tmp_path) == [cell.directory.removeprefix("runs/") for cell in (beyond, finished)]
 
 
 def test_a_group_is_made_of_what_is_asked_for_and_of_all_finished_runs(tmp_path):

@@ -50,7 +50,7 @@ if file_targets:
         makeable=makeable_files(),
         finished=[
             *(results / group.directory for group in found_groups.whole),
-            *(results / "runs" / run for run in runs_to_keep),
+            *(results / "runs" / run for run in finished_runs),
             *(results / "gradients", results / "fits"),
         ],
         to_make=found_groups.to_make,

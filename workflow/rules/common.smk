@@ -84,19 +84,14 @@ try:
         )
     # Only the main process plans. Meanwhile files are made, or copied, beside a job that reads the Snakefile again.
     found_groups = groups.FoundGroups()
-    runs_to_keep, found_gradients, found_fits = [], [], []
+    finished_runs, found_gradients, found_fits = [], [], []
     if workflow.is_main_process:
         shared.check_datasets(
             folder("data"),
             {name: options["datasets"][name] for name in configuration.asked_datasets},
         )
         found_groups = groups.find_groups(results, configuration)
-        # In a module, changed code would start finished jobs again. With a stack, a job's outputs may differ from before.
-        runs_to_keep = planning.runs_to_keep(
-            results,
-            data=folder("data"),
-            all_of_them=bool(stack or workflow.modifier.parent_modifier),
-        )
+        finished_runs = groups.finished_runs(results)
         drawn.outdate_drawings(
             results, [results / group.directory for group in found_groups.whole]
         )
@@ -183,7 +178,7 @@ def of_first_pictures(name, wildcards):
     there = (
         group
         for group in groups_at(**wildcards)
-        if (results / group.directory / "pictures.npz").exists()
-        or group in found_groups.to_make
+        if group in found_groups.to_make
+        or not groups.absent_files(results / group.directory, ["pictures.npz"])
     )
     return files_of(there, name)[:1]

@@ -61,7 +61,7 @@ rule train_cells:
             allow_missing=True,
         )[0]
     wildcard_constraints:
-        dataset=unless_finished(runs_to_keep, "dataset"),
+        dataset=unless_finished(finished_runs, "dataset"),
     conda:
         "../../envs/torch.yaml"
     threads: 1

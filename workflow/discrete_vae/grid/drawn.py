@@ -1,29 +1,73 @@
 """Which groups the tables and figures of a study were drawn from.
 
 Snakemake draws again what is older than its input. But a group from an archive or another machine keeps its old date,
-and a group that was removed has none.
+and a group that was removed has none. So tables/groups.csv lists the groups that a command found or made, and the next
+command compares.
 """
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from discrete_vae.errors import InputError, OutputError, reading
-from discrete_vae.files import RESTORE
+from discrete_vae.files import RESTORE, write_text
 from discrete_vae.grid.groups import GROUP_FILES, recorded_rows
 
-OUTDATED = 1  # the date of an outdated list, in seconds since 1970
+OUTDATED = 1  # the date of an outdated table or figure, in seconds since 1970
 
 
-def rows_of_groups(folders: Iterable[Path]) -> list[dict[str, str]]:
-    """Return the rows of tables/groups.csv: each group's label and the checksum of its files, given its folder.
+def outdate_drawings(study: Path, folders: Iterable[Path]) -> None:
+    """Let Snakemake draw everything again if tables/groups.csv does not list the groups that are there.
+
+    All tables and figures get the oldest date, so that each is outdated until it is drawn, whatever date a group has
+    by then. The groups get the present date, as theirs may be older still. The list is written anew.
+
+    Args:
+        study: its folder. Nothing is done if it has neither tables nor figures.
+        folders: of the whole groups that are there.
 
     Raises:
-        InputError: a file cannot be read.
+        InputError: a file of a group cannot be read.
+        OutputError: the list cannot be written, or the date of a file cannot be set.
     """
-    return [{"group": "/".join(folder.parts[-3:]), "sha256": _sum_of(folder)} for folder in folders]
+    table = study / "tables/groups.csv"
+    drawings = [path for path in _drawings(study) if path != table]
+    rows = _rows_of(folders)
+    if not (drawings or table.exists()) or _listed(table) == rows:
+        return
+    try:
+        for path in drawings:
+            os.utime(path, (OUTDATED, OUTDATED))
+        for path in (file for folder in folders for file in _files_of(folder)):
+            os.utime(path)
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename} cannot get a new date ({error.strerror}), expected a file of yours, as {table} lists"
+            " other groups than are there; change its permissions"
+        ) from error
+    _write(table, rows)
+
+
+def list_groups(table: Path, folders: Iterable[Path]) -> None:
+    """Write tables/groups.csv: each group's label and the checksum of its files, given its folder."""
+    _write(table, _rows_of(folders))
+
+
+def _write(table: Path, rows: Iterable[tuple[str, str]]) -> None:
+    write_text(table, "".join(f"{label},{checksum}\n" for label, checksum in [("group", "sha256"), *rows]))
+
+
+def _listed(table: Path) -> list[tuple[str, str]]:
+    """Return the groups of a list; a missing or damaged one lists none."""
+    with suppress(InputError, KeyError):
+        return [(row["group"], row["sha256"]) for row in recorded_rows(table)]
+    return []
+
+
+def _rows_of(folders: Iterable[Path]) -> list[tuple[str, str]]:
+    return [("/".join(folder.parts[-3:]), _sum_of(folder)) for folder in sorted(folders)]
 
 
 def _sum_of(folder: Path) -> str:
@@ -39,40 +83,7 @@ def _files_of(folder: Path) -> list[Path]:
     return [folder / name for name in GROUP_FILES if (folder / name).exists()]
 
 
-def outdate_drawings(study: Path, folders: Collection[Path]) -> None:
-    """Let Snakemake draw everything again unless tables/groups.csv lists the groups that are there.
-
-    The files of the groups get the present date. The list gets the oldest one, by which it stays outdated until it is
-    written again, even if the groups of before come back. A study without a list and results was not drawn as a whole:
-    nothing is done.
-
-    Args:
-        study: its folder.
-        folders: of the whole groups that are there.
-
-    Raises:
-        InputError: a file of a group cannot be read.
-        OutputError: the date of a file cannot be set.
-    """
-    table, results = study / "tables/groups.csv", study / "tables/results.csv"
-    if not (table.exists() or results.exists()) or _is_current(table, folders):
-        return
-    try:
-        if table.exists():
-            os.utime(table, (OUTDATED, OUTDATED))
-        for path in (file for folder in folders for file in _files_of(folder)):
-            os.utime(path)
-    except OSError as error:
-        raise OutputError(
-            f"{error.filename} cannot get a new date ({error.strerror}), expected a file of yours, as {table} lists"
-            " other groups than are there; change its permissions"
-        ) from error
-
-
-def _is_current(table: Path, folders: Iterable[Path]) -> bool:
-    """Tell whether a list of groups is of those that are there. A missing or damaged one lists none."""
-    listed: list[dict[str, str]] = []
-    with suppress(InputError):
-        listed = recorded_rows(table)
-    outdated = table.exists() and table.stat().st_mtime == OUTDATED
-    return not outdated and sorted(listed, key=str) == sorted(rows_of_groups(folders), key=str)
+def _drawings(study: Path) -> Iterator[Path]:
+    """Yield the tables and figures of a study that are drawn from groups."""
+    for folder in ("tables", "figures"):
+        yield from (path for path in (study / folder).rglob("*") if path.is_file() and "fitting" not in str(path))

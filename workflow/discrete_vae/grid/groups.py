@@ -113,8 +113,8 @@ def find_groups(study: Path, configuration: "Configuration") -> FoundGroups:
     """Find out which groups of a study are whole, and which of those asked for are not.
 
     Raises:
-        InputError: groups or runs must not be compared; a group lacks a cell that is asked for, and its runs are gone;
-            or a file is empty.
+        InputError: groups or runs must not be compared, a group lacks what is asked for and its runs are gone, or a
+            file is empty.
     """
     asked = asked_cells(configuration)
     asked_of = by_group(asked)
@@ -123,14 +123,15 @@ def find_groups(study: Path, configuration: "Configuration") -> FoundGroups:
     for group in sorted(asked_of.keys() | set(groups_on_disk(study)), key=astuple):
         folder = study / group.directory
         summaries = recorded_rows(folder / "summaries.csv")
-        recorded = _recorded_cells(folder, summaries, group)
+        recorded = _recorded_cells(folder / "summaries.csv", summaries, group)
         absent = absent_files(folder)
         if not absent and asked_of.get(group, set()) <= recorded:
             whole.append(group)
             rows += [*summaries, *recorded_rows(folder / "bounds.csv")]
         elif group in asked_of:
+            evaluated = _recorded_cells(bounds := folder / "bounds.csv", recorded_rows(bounds), group)
+            check_runs(study, folder, recorded | evaluated, lacking=" and ".join(absent) or "cells that are asked for")
             _check_none_is_empty([folder, *(study / cell.directory for cell in asked_of[group])])
-            check_runs(study, folder, recorded, lacking=" and ".join(absent) or "cells that are asked for")
             rows += recorded_runs(study / cell.directory for cell in finished_cells(study, group))
             _check_dates(study, folder, asked_of[group] - recorded)
             to_make.append(group)
@@ -143,13 +144,13 @@ def find_groups(study: Path, configuration: "Configuration") -> FoundGroups:
     return FoundGroups(whole, to_make, unfinished)
 
 
-def _recorded_cells(folder: Path, summaries: Iterable[Mapping[str, str]], group: Group) -> set[Cell]:
-    """Return the cells of a group's summaries. A group under the name of another one would count twice."""
-    with reading(folder / "summaries.csv", "the summaries of a group", f"restore it, or remove {folder}"):
-        recorded = {Cell.of(row) for row in summaries}
+def _recorded_cells(table: Path, rows: Iterable[Mapping[str, str]], group: Group) -> set[Cell]:
+    """Return the cells of a group's table. A group under the name of another one would count twice."""
+    with reading(table, "a table of a group", f"restore it, or remove {table.parent}"):
+        recorded = {Cell.of(row) for row in rows}
     for cell in recorded:
         if cell.group != group:
-            raise InputError(f"{folder} holds {cell}, expected cells of {group}; move the folder to its own place")
+            raise InputError(f"{table.parent} holds {cell}, expected cells of {group}; move it to its own place")
     return recorded
 
 
@@ -209,9 +210,8 @@ def is_whole(study: Path, group: Group, asked: Set[Cell]) -> bool:
     Raises:
         InputError: its summaries are damaged, or of another group.
     """
-    folder = study / group.directory
-    summaries = recorded_rows(folder / "summaries.csv")
-    return not absent_files(folder) and asked <= _recorded_cells(folder, summaries, group)
+    summaries = study / group.directory / "summaries.csv"
+    return not absent_files(summaries.parent) and asked <= _recorded_cells(summaries, recorded_rows(summaries), group)
 
 
 def absent_files(folder: Path, names: Iterable[str] = WHOLE_GROUP_FILES) -> list[str]:

@@ -17,33 +17,13 @@ from discrete_vae.grid.cells import CELL_FILES, Cell, Group, products, values_of
 from discrete_vae.grid.groups import (
     WHOLE_GROUP_FILES,
     finished_cells,
-    finished_runs,
     groups_on_disk,
     is_finished,
-    reading_summary,
     recorded_rows,
 )
 
 if TYPE_CHECKING:  # its module needs pydantic
     from discrete_vae.config.configuration import Configuration
-
-
-def runs_to_keep(study: Path, *, data: Path, all_of_them: bool) -> list[str]:
-    """List the folders in runs/ of the finished runs that Snakemake would train again, and must not.
-
-    Their images are to be made again, in the folder ``data``. Or a stack trained them: their job may now have other
-    outputs. With ``all_of_them`` these are all finished runs.
-    """
-    return [
-        run
-        for run in finished_runs(study)
-        if all_of_them or not (data / f"{run.partition('/')[0]}.npz").exists() or _was_stacked(study / "runs" / run)
-    ]
-
-
-def _was_stacked(run: Path) -> bool:
-    with reading_summary(run) as summary:
-        return summary["cells_in_job"] > 1
 
 
 def cells_to_group(study: Path, group: Group, asked: Iterable[Cell], laws: Sequence[str]) -> list[Cell]:
