@@ -85,5 +85,5 @@ def _files_of(folder: Path) -> list[Path]:
 
 def _drawings(study: Path) -> Iterator[Path]:
     """Yield the tables and figures of a study that are drawn from groups."""
-    for folder in ("tables", "figures"):
-        yield from (path for path in (study / folder).rglob("*") if path.is_file() and "fitting" not in str(path))
+    files = (path for folder in ("tables", "figures") for path in (study / folder).rglob("*") if path.is_file())
+    yield from (path for path in files if "fitting" not in (path.stem, path.parent.name))
