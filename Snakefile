@@ -38,7 +38,7 @@ from discrete_vae.config import definitions
 from discrete_vae.config.reading import read
 from discrete_vae.config.strict_yaml import check_yaml
 from discrete_vae.data import shared, sources
-from discrete_vae.errors import CorrectableError, InputError, OutputError
+from discrete_vae.errors import CorrectableError, InputError
 from discrete_vae.grid import (
     cells,
     command,
@@ -112,7 +112,8 @@ onstart:
     jobs = list(workflow.dag.needrun_jobs())
     try:
         files.check_writable(files_to_write(jobs))
-    except OutputError as error:
+        drawn.list_groups(results / "tables/groups.csv", complete_groups)
+    except CorrectableError as error:
         sys.exit(f"ERROR: {error}")
     progress.record_plan(logs, planned_cells(jobs))
 

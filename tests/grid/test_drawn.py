@@ -110,6 +110,7 @@ def test_otherwise_all_is_outdated_once(study, happened):
     assert dates_of(study, *DRAWINGS) == {OUTDATED}
     assert dates_of(study, *OF_FITS) == {OLD}, "they show no group"
     assert min(dates_in(study)) > OLD, "a group may be as old as an outdated table"
+    list_groups(study / "tables/groups.csv", folders_in(study))
     write(study / DRAWINGS[0])
     make_old(study)
     outdate_drawings(study, folders_in(study))
@@ -120,18 +121,23 @@ def test_what_was_not_drawn_since_stays_outdated_if_the_same_group_comes_again(s
     """With an old date, as rsync copies it."""
     changed(study)
     outdate_drawings(study, folders_in(study))
+    list_groups(study / "tables/groups.csv", folders_in(study))
     for path in (study / "groups").rglob("*.*"):
         os.utime(path, (OLD, OLD))
     outdate_drawings(study, folders_in(study))
     assert dates_of(study, *DRAWINGS) == {OUTDATED}
 
 
-def test_a_study_that_draws_nothing_yet_gets_no_list(study):
+def test_a_study_that_draws_nothing_yet_has_nothing_to_outdate(study):
     for name in (*DRAWINGS, "tables/groups.csv"):
         (study / name).unlink()
     outdate_drawings(study, folders_in(study))
     assert dates_in(study) == {OLD}
-    assert not (study / "tables/groups.csv").exists()
+
+
+def test_a_list_that_is_right_is_left_as_it_is(study):
+    list_groups(study / "tables/groups.csv", folders_in(study)[::-1])
+    assert dates_of(study, "tables/groups.csv") == {OLD}
 
 
 def test_a_file_of_somebody_else_is_told(study, monkeypatch):

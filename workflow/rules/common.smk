@@ -84,7 +84,7 @@ try:
         )
     # Only the main process plans. Meanwhile files are made, or copied, beside a job that reads the Snakefile again.
     found_groups = groups.FoundGroups()
-    finished_runs, found_gradients, found_fits = [], [], []
+    complete_groups, finished_runs, found_gradients, found_fits = [], [], [], []
     if workflow.is_main_process:
         shared.check_datasets(
             folder("data"),
@@ -92,9 +92,8 @@ try:
         )
         found_groups = groups.find_groups(results, configuration)
         finished_runs = groups.finished_runs(results)
-        drawn.outdate_drawings(
-            results, [results / group.directory for group in found_groups.whole]
-        )
+        complete_groups = drawn.complete_groups(results)
+        drawn.outdate_drawings(results, complete_groups)
         found_gradients = planning.find_tables(
             results / "gradients", ".csv", asked_gradients, name=r"seed\d+"
         )

@@ -13,29 +13,34 @@ from pathlib import Path
 
 from discrete_vae.errors import InputError, OutputError, reading
 from discrete_vae.files import RESTORE, write_text
-from discrete_vae.grid.groups import GROUP_FILES, recorded_rows
+from discrete_vae.grid.groups import GROUP_FILES, absent_files, groups_on_disk, recorded_rows
 
 OUTDATED = 1  # the date of an outdated table or figure, in seconds since 1970
+
+
+def complete_groups(study: Path) -> list[Path]:
+    """List the folders of the groups that lack no file, whatever the grid asks for."""
+    folders = (study / group.directory for group in groups_on_disk(study))
+    return [folder for folder in folders if not absent_files(folder)]
 
 
 def outdate_drawings(study: Path, folders: Iterable[Path]) -> None:
     """Let Snakemake draw everything again if tables/groups.csv does not list the groups that are there.
 
     All tables and figures get the oldest date, so that each is outdated until it is drawn, whatever date a group has
-    by then. The groups get the present date, as theirs may be older still. The list is written anew.
+    by then. The groups get the present date, as theirs may be older still.
 
     Args:
         study: its folder. Nothing is done if it has neither tables nor figures.
-        folders: of the whole groups that are there.
+        folders: of the groups that lack no file.
 
     Raises:
         InputError: a file of a group cannot be read.
-        OutputError: the list cannot be written, or the date of a file cannot be set.
+        OutputError: the date of a file cannot be set.
     """
     table = study / "tables/groups.csv"
-    drawings = [path for path in _drawings(study) if path != table]
-    rows = _rows_of(folders)
-    if not (drawings or table.exists()) or _listed(table) == rows:
+    drawings = list(_drawings(study))
+    if not drawings or _listed(table) == _rows_of(folders):
         return
     try:
         for path in drawings:
@@ -47,16 +52,19 @@ def outdate_drawings(study: Path, folders: Iterable[Path]) -> None:
             f"{error.filename} cannot get a new date ({error.strerror}), expected a file of yours, as {table} lists"
             " other groups than are there; change its permissions"
         ) from error
-    _write(table, rows)
 
 
 def list_groups(table: Path, folders: Iterable[Path]) -> None:
-    """Write tables/groups.csv: each group's label and the checksum of its files, given its folder."""
-    _write(table, _rows_of(folders))
+    """Write tables/groups.csv unless it lists these groups: each one's label and the checksum of its files.
 
-
-def _write(table: Path, rows: Iterable[tuple[str, str]]) -> None:
-    write_text(table, "".join(f"{label},{checksum}\n" for label, checksum in [("group", "sha256"), *rows]))
+    Raises:
+        InputError: a file of a group cannot be read.
+        OutputError: the list cannot be written.
+    """
+    rows = _rows_of(folders)
+    if _listed(table) != rows:
+        lines = (f"{label},{checksum}\n" for label, checksum in [("group", "sha256"), *rows])
+        write_text(table, "".join(lines))
 
 
 def _listed(table: Path) -> list[tuple[str, str]]:
