@@ -135,7 +135,9 @@ def test_a_study_that_draws_nothing_yet_has_nothing_to_outdate(study):
     assert dates_in(study) == {OLD}
 
 
-def test_a_list_that_is_right_is_left_as_it_is(study):
+def test_a_list_is_written_where_no_table_is_yet_and_left_as_it_is_where_it_is_right(study, tmp_path):
+    list_groups(tmp_path / "new/tables/groups.csv", folders_in(study))
+    assert (tmp_path / "new/tables/groups.csv").read_text() == (study / "tables/groups.csv").read_text()
     list_groups(study / "tables/groups.csv", folders_in(study)[::-1])
     assert dates_of(study, "tables/groups.csv") == {OLD}
 
