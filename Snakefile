@@ -119,6 +119,7 @@ onstart:
 
 
 onsuccess:
+    drawn.list_groups(results / "tables/groups.csv", drawn.complete_groups(results))
     if any(job.rule.name == "tabulate_results" for job in workflow.dag.jobs):
         for line in ending.point_to_results(results):
             print(line, file=sys.stderr)

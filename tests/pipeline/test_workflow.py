@@ -449,6 +449,8 @@ rule outer:
         assert "cells finished: 2 of 2" in (tmp_path / "vae/logs/own/progress.txt").read_text()
         made = {path.name for path in tmp_path.iterdir()}
         assert made == {".snakemake", "Snakefile", "copy.csv", "my.npz", "own.yaml", "vae"}
+        # The figure is drawn once more, as the new group was in no list.
+        assert "rule vae_train_cells:" not in run("grid={seed: [1, 2], perturbation: [laplace]}")
         assert "Nothing to be done" in run("grid={seed: [1, 2], perturbation: [laplace]}")
 
     def test_as_a_module_it_trains_no_finished_cell_again_when_code_has_changed(self, tmp_path):

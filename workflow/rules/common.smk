@@ -94,6 +94,8 @@ try:
         finished_runs = groups.finished_runs(results)
         complete_groups = drawn.complete_groups(results)
         drawn.outdate_drawings(results, complete_groups)
+        if workflow.modifier.parent_modifier:  # nothing runs our onstart
+            drawn.list_groups(results / "tables/groups.csv", complete_groups)
         found_gradients = planning.find_tables(
             results / "gradients", ".csv", asked_gradients, name=r"seed\d+"
         )
