@@ -119,7 +119,12 @@ onstart:
 
 
 onsuccess:
-    drawn.list_groups(results / "tables/groups.csv", drawn.complete_groups(results))
+    try:
+        drawn.list_groups(
+            results / "tables/groups.csv", drawn.complete_groups(results)
+        )
+    except CorrectableError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
     if any(job.rule.name == "tabulate_results" for job in workflow.dag.jobs):
         for line in ending.point_to_results(results):
             print(line, file=sys.stderr)

@@ -123,6 +123,9 @@ def test_the_mean_of_images_needs_every_seed():
     by_measure = np.array([[0], [10], [20]])
     per_image = {str(cell): np.full((3, 4), cell.seed + by_measure, dtype=np.float32) for cell in cells}
     assert mean_of_images(cells, per_image).tolist() == [[1.5] * 4, [11.5] * 4, [21.5] * 4]
+    older = {name: losses[:2] for name, losses in per_image.items()}
+    for mixed in (older, {**per_image, str(cells[0]): older[str(cells[0])]}):
+        np.testing.assert_array_equal(mean_of_images(cells, mixed), [[1.5] * 4, [11.5] * 4, [np.nan] * 4])
     for unknown in (mean_of_images([], per_image), mean_of_images(cells, {str(cells[0]): per_image[str(cells[0])]})):
         assert np.isnan(list(standard_errors(unknown).values())).all()
 

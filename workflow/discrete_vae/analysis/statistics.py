@@ -115,12 +115,15 @@ def mean_of_images(cells: Sequence[Cell], per_image: Mapping[str, np.ndarray]) -
     """Average the losses of each test image over the seeds of one dataset, K and perturbation.
 
     Returns:
-        Nats, measures x images, float64. A single missing value a measure, if a cell is not in ``per_image``.
+        Nats, measures x images, float64. A single missing value a measure, if a cell is not in ``per_image``. Measures
+        that are newer than the losses are missing.
     """
     known = [per_image[str(cell)].astype(float) for cell in cells if str(cell) in per_image]
     if not known or len(known) < len(cells):
         return np.full((len(MEASURES), 1), np.nan)
-    return np.mean(known, axis=0)
+    fewest = min(map(len, known))
+    losses = np.mean([of_cell[:fewest] for of_cell in known], axis=0)
+    return np.pad(losses, ((0, len(MEASURES) - fewest), (0, 0)), constant_values=np.nan)
 
 
 def standard_errors(losses: np.ndarray) -> dict[str, float]:
